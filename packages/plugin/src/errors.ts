@@ -1,5 +1,3 @@
-import type { Secret } from "./secret.ts";
-
 /** Shared across copies of this package, so a plugin built on another copy still matches. */
 const BRAND = Symbol.for("lockstep.error");
 
@@ -114,10 +112,9 @@ export function stepConflict(
   what: string,
   { wanted, found }: { readonly wanted: string | null; readonly found: string | null },
 ): LockstepError {
-  const show = (state: string | null): string => (state === null ? "nothing" : state);
   return new LockstepError({
     code: "STEP_CONFLICT",
-    message: `${what} is ${show(found)}, where the run had seen ${show(wanted)}.`,
+    message: `${what} is ${found ?? "nothing"}, where the run had seen ${wanted ?? "nothing"}.`,
     hint: "Somebody else changed it. Look at it, then deploy again.",
   });
 }
@@ -147,29 +144,29 @@ export function sourceChanged(
 }
 
 /** The secret has no value on this machine. */
-export function secretMissing(wanted: Secret): LockstepError {
+export function secretMissing(name: string): LockstepError {
   return new LockstepError({
     code: "SECRET_MISSING",
-    message: `${String(wanted)} has no value.`,
-    hint: `Set ${wanted.name} where lockstep runs.`,
+    message: `The secret ${name} has no value.`,
+    hint: `Set ${name} where lockstep runs.`,
   });
 }
 
 /** The value is too short to be blanked out of logs safely. */
-export function secretTooShort(wanted: Secret, shortest: number): LockstepError {
+export function secretTooShort(name: string, shortest: number): LockstepError {
   return new LockstepError({
     code: "SECRET_TOO_SHORT",
-    message: `${String(wanted)} has fewer than ${shortest} characters.`,
+    message: `The secret ${name} has fewer than ${shortest} characters.`,
     hint: "Use a longer secret.",
   });
 }
 
 /** The file or command of a secret failed. The cause is kept without its output. */
-export function secretUnreadable(wanted: Secret, cause: unknown): LockstepError {
+export function secretUnreadable(name: string, cause: unknown): LockstepError {
   const reason = cause instanceof Error && "code" in cause ? String(cause.code) : "it failed";
   return new LockstepError({
     code: "SECRET_UNREADABLE",
-    message: `${String(wanted)} could not be read: ${reason}.`,
+    message: `The secret ${name} could not be read: ${reason}.`,
     hint: "Try it as the user that runs lockstep.",
   });
 }

@@ -21,7 +21,7 @@ export {
   type Until,
 } from "./plan.ts";
 export { type Checked, checkOptions, type Problem } from "./problems.ts";
-export type { Release, Stamp } from "./release.ts";
+export type { Live, Release, Stamp } from "./release.ts";
 export {
   isSecret,
   readSecret,
@@ -33,11 +33,4 @@ export {
 } from "./secret.ts";
 export type { Check, CheckResult, Retire, Reverted, Step } from "./step.ts";
 export { isStore, type Store, type Stored } from "./store.ts";
-export {
-  API_VERSION,
-  type Brand,
-  type Finding,
-  isTarget,
-  type Live,
-  type Target,
-} from "./target.ts";
+export { API_VERSION, type Brand, type Finding, isTarget, type Target } from "./target.ts";

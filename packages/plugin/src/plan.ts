@@ -1,6 +1,5 @@
 import type { Json } from "./json.ts";
-import type { Release } from "./release.ts";
-import type { Live } from "./target.ts";
+import type { Live, Release } from "./release.ts";
 
 /** What a target is asked to plan. A rollback is a plan too. */
 export type PlanRequest =

@@ -1,3 +1,5 @@
+import type { Json } from "./json.ts";
+
 /** One deployed version of the artifacts of an environment. Made by the CLI, the same for every target of a run. */
 export interface Release {
   /** Sorts by time and can be pasted into commands: `20261121T101500Z-4f9c2d1a`, at most 64 characters of `[0-9A-Za-z._-]`. */
@@ -22,4 +24,16 @@ export interface Stamp {
   readonly epoch: number;
   /** The run that holds the epoch. */
   readonly run: string;
+}
+
+/** What one unit of a target serves now, read from the target itself. */
+export interface Live {
+  /** Absent where the target has a single pointer. */
+  readonly unit?: string;
+  /** The target's own name of the live release; null when nothing is live. */
+  readonly ref: Json | null;
+  /** Releases that could be made live again, the most recently live first; without the live one. */
+  readonly kept: readonly Json[];
+  /** The stamp the unit carries; absent when no run ever fenced it. */
+  readonly stamp?: Stamp;
 }

@@ -61,8 +61,8 @@ export function isSecret(value: unknown): value is Secret {
  */
 export async function readSecret(wanted: Secret, around: SecretSurroundings): Promise<string> {
   const value = await readSource(wanted, around);
-  if (value === undefined || value === "") throw secretMissing(wanted);
-  if (value.length < SHORTEST_SECRET) throw secretTooShort(wanted, SHORTEST_SECRET);
+  if (value === undefined || value === "") throw secretMissing(wanted.name);
+  if (value.length < SHORTEST_SECRET) throw secretTooShort(wanted.name, SHORTEST_SECRET);
   return value;
 }
 
@@ -74,7 +74,7 @@ async function readSource(wanted: Secret, around: SecretSurroundings): Promise<s
       "file" in source ? await readText(source.file, around) : await run(source.command, around);
     return text.replace(/\r?\n$/, "");
   } catch (cause) {
-    throw secretUnreadable(wanted, cause);
+    throw secretUnreadable(wanted.name, cause);
   }
 }
 
@@ -87,7 +87,7 @@ async function run(words: readonly string[], around: SecretSurroundings): Promis
   const [program = "", ...rest] = words;
   const { stdout } = await promisify(execFile)(program, rest, {
     cwd: around.folder,
-    env: around.env as NodeJS.ProcessEnv,
+    env: around.env,
     signal: around.signal,
     timeout: COMMAND_TIMEOUT_MS,
   });

@@ -3,7 +3,7 @@ import type { ErrorCatalogue } from "./errors.ts";
 import type { Json } from "./json.ts";
 import type { PlanRequest, TargetPlan } from "./plan.ts";
 import type { Problem } from "./problems.ts";
-import type { Stamp } from "./release.ts";
+import type { Live, Stamp } from "./release.ts";
 import type { Check, Retire, Step } from "./step.ts";
 
 /** Version of the contract in this package. The runner speaks this one and the one before. */
@@ -16,18 +16,6 @@ export interface Brand {
   readonly plugin: string;
   /** Version of that package. */
   readonly version: string;
-}
-
-/** What one unit of a target serves now, read from the target itself. */
-export interface Live {
-  /** Absent where the target has a single pointer. */
-  readonly unit?: string;
-  /** The target's own name of the live release; null when nothing is live. */
-  readonly ref: Json | null;
-  /** Releases that could be made live again, the most recently live first; without the live one. */
-  readonly kept: readonly Json[];
-  /** The stamp the unit carries; absent when no run ever fenced it. */
-  readonly stamp?: Stamp;
 }
 
 /** Something `doctor` found. */
