@@ -24,6 +24,8 @@ export interface TargetContext {
   readonly environment: string;
   /** Absolute folder of the config file: relative sources and key files start here. */
   readonly folder: string;
+  /** Variables of the process that runs Lockstep, for what a platform defines (`HOME`, `SSH_AUTH_SOCK`); secrets go through {@link secret}. */
+  readonly env: Readonly<Record<string, string | undefined>>;
   /** The host, bucket or repository this call is about; absent for calls about the whole target. */
   readonly unit?: string;
   /** Tells people something. Whole lines or parts of lines; secrets are blanked out, also across two calls. */
