@@ -11,7 +11,7 @@ export interface Stored {
 /**
  * Where the runner keeps lease, journal and history: a small key-value store with conditional writes.
  *
- * Keys are `/`-separated segments of `[0-9A-Za-z._-]`, at most 512 characters. Bodies are at most
+ * Keys are `/`-separated segments of `[0-9A-Za-z._-]` that do not start with a dot, at most 512 characters. Bodies are at most
  * 64 MiB. Every write resolves once it is durable. `describeStoreContract` in `@lockstep/testkit`
  * checks every promise made here.
  */
@@ -38,14 +38,14 @@ export interface Store {
   list(prefix: string): AsyncIterable<string>;
 
   /**
-   * Tells whether a process is gone for certain, where that can be known: on the machine it ran on.
+   * Tells whether a process still runs, where that can be known: on the machine it ran on.
    * Without it only an unchanged lease shows that a holder is gone.
    */
   readonly presence?: {
     /** Describes this process, to be kept in the lease. */
     self(): Promise<Json>;
-    /** True only with proof: same machine and boot, and no such process. */
-    isGone(other: Json): Promise<boolean>;
+    /** `gone` and `alive` only with proof: same machine and boot, and no such process, or that very one. */
+    look(other: Json): Promise<"alive" | "gone" | "unknown">;
   };
 }
 
