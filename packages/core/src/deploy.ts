@@ -1,0 +1,274 @@
+import { canonicalJson, type Json, type Live, type Release } from "@lockstep/plugin";
+import { EXIT_OF, type Outcome } from "./ending.ts";
+import { confirmationNeeded, nothingToReturnTo, openRun, planStale, refGone } from "./errors.ts";
+import { execute, type OnStop } from "./execute.ts";
+import { type BeginBody, type HistoryEntry, lastCommit } from "./history.ts";
+import {
+  highestEpoch,
+  type Job,
+  lineageOf,
+  type LiveByTarget,
+  readLive,
+  refuseForeign,
+  sessionOf,
+} from "./job.ts";
+import { openJournal, putBlob } from "./journal.ts";
+import { type Lease, readLease, takeLease } from "./lease.ts";
+import { isEmpty, makePlan, type Plan, planFacts, type PlanWish } from "./plan.ts";
+import type { Run } from "./run.ts";
+import type { Session } from "./session.ts";
+
+/** A job that changes targets. */
+export interface RunJob extends Job {
+  /** Aborts when the user asks to stop. */
+  readonly stop: AbortSignal;
+  readonly onStop: OnStop;
+  /** Milliseconds to wait for another run to end; default 0. */
+  readonly lockWaitMs?: number;
+  /** Take over targets that another store's runs have stamped. */
+  readonly adopt?: boolean;
+  /** Kept in the history. */
+  readonly message?: string;
+  /** Shown the plan before anything is locked or changed; false means no. Absent: yes, unseen. */
+  confirm?(plan: Plan): Promise<boolean>;
+}
+
+/**
+ * Deploys a release to all targets, or to none.
+ *
+ * Resolves for every run that began, whatever became of it; rejects when nothing was changed.
+ *
+ * @throws {LockstepError} before any write to a target: `RUN_OPEN`, `LEASE_HELD`, `PLAN_STALE`,
+ *   `FOREIGN_LINEAGE`, `CONFIRMATION_NEEDED`, and whatever targets raise while they are read
+ */
+export async function deploy(job: RunJob & { readonly release: Release }): Promise<Outcome> {
+  return runJob(job, async (session) => wishToDeploy(session, job.release));
+}
+
+/**
+ * Makes an earlier release live again, as a planned run of its own: `to`, or the one before the live one.
+ *
+ * @throws {LockstepError} as {@link deploy}, and `RELEASE_UNKNOWN`, `RELEASE_GONE`, `NOTHING_TO_RETURN_TO`
+ */
+export async function rollback(job: RunJob & { readonly to?: string }): Promise<Outcome> {
+  return runJob(job, (session, live) => wishToReturn(session, live, job.to));
+}
+
+/** Plans a deploy and changes nothing. */
+export async function planDeploy(job: Job & { readonly release: Release }): Promise<Plan> {
+  await using session = await sessionOf(job);
+  await readLive(session);
+  const plan = await makePlan(session, await wishToDeploy(session, job.release));
+  tellPlan(session, plan);
+  return plan;
+}
+
+type Wish = (session: Session, live: LiveByTarget) => Promise<PlanWish>;
+
+async function runJob(job: RunJob, wish: Wish): Promise<Outcome> {
+  await using session = await sessionOf(job);
+  const { store, name } = session.environment;
+  await refuseOpenRun(session);
+  const live = await readLive(session);
+  const lineage = await lineageOf(store, job.surroundings);
+  refuseForeign(live, lineage, job.adopt === true || store.traits.ephemeral === true);
+
+  const shown =
+    job.confirm === undefined ? undefined : await confirmed(session, live, { job, wish });
+  if (shown !== undefined && isEmpty(shown)) return unchanged(session, shown, live);
+  const lease = await takeLease({
+    store,
+    environment: name,
+    surroundings: job.surroundings,
+    above: highestEpoch(live),
+    waitMs: job.lockWaitMs ?? 0,
+    patient: Object.values(session.environment.targets).some(
+      ({ traits }) => traits.fencing === "none",
+    ),
+    signal: job.stop,
+    onWaiting: ({ run, user, machine }) =>
+      session.events.emit({ type: "lease.waiting", holder: `${run} (${user} on ${machine})` }),
+  });
+  return underLease(session, lease, { job, wish, shown, lineage });
+}
+
+/** Said early, so that nobody reads a plan that cannot be run; the lease says it again, for certain. */
+async function refuseOpenRun({ environment }: Session): Promise<void> {
+  const found = await readLease(environment.store, environment.name);
+  if (found?.body.open === true && found.body.released)
+    throw openRun(environment.name, found.body.holder);
+}
+
+async function confirmed(
+  session: Session,
+  live: LiveByTarget,
+  { job, wish }: { readonly job: RunJob; readonly wish: Wish },
+): Promise<Plan> {
+  const plan = await makePlan(session, await wish(session, live));
+  tellPlan(session, plan);
+  if (!isEmpty(plan) && (await job.confirm?.(plan)) !== true)
+    throw confirmationNeeded(plan.environment);
+  return plan;
+}
+
+/** From here on a killed process leaves an open run; until `run.begin` it holds nothing to undo. */
+async function underLease(
+  session: Session,
+  lease: Lease,
+  {
+    job,
+    wish,
+    shown,
+    lineage,
+  }: { job: RunJob; wish: Wish; shown: Plan | undefined; lineage: string },
+): Promise<Outcome> {
+  let run: Run | undefined;
+  try {
+    const live = await readLive(session);
+    const plan = await makePlan(session, { ...(await wish(session, live)), signal: lease.lost });
+    if (shown === undefined) tellPlan(session, plan);
+    else if (planFacts(plan) !== planFacts(shown)) throw planStale();
+    if (isEmpty(plan)) {
+      await lease.release({ open: false });
+      return unchanged(session, plan, live);
+    }
+    run = await beginRun(session, lease, { job, plan, live, lineage });
+  } catch (error) {
+    await lease.release({ open: false }).catch(() => lease.abandon());
+    throw error;
+  }
+  try {
+    return await execute(run, job.onStop);
+  } finally {
+    lease.abandon();
+  }
+}
+
+async function beginRun(
+  session: Session,
+  lease: Lease,
+  { job, plan, live, lineage }: { job: RunJob; plan: Plan; live: LiveByTarget; lineage: string },
+): Promise<Run> {
+  const { store } = session.environment;
+  const { surroundings } = job;
+  const body: BeginBody = {
+    kind: plan.kind,
+    environment: plan.environment,
+    release: plan.release,
+    who: surroundings.who,
+    targets: plan.groups.flat(),
+    plan: await putBlob(store, canonicalJson(plan as unknown as Json)),
+    live,
+    ...(job.message === undefined ? {} : { message: job.message }),
+  };
+  const writer = { epoch: lease.epoch, now: () => surroundings.now() };
+  const journal = await openJournal(store, lease.run, writer);
+  await journal.append("run.begin", body as unknown as Json);
+  session.events.begin(lease.run);
+  const { environment, release } = plan;
+  session.events.emit({
+    type: "run.started",
+    environment,
+    release: release.id,
+    epoch: lease.epoch,
+  });
+  return {
+    session,
+    plan,
+    journal,
+    lease,
+    stamp: { lineage, epoch: lease.epoch, run: lease.run },
+    liveBefore: live,
+    stop: job.stop,
+    started: [],
+    befores: new Map(),
+    outputs: new Map(),
+    checkpoints: new Map(),
+    moves: [],
+  };
+}
+
+function unchanged(session: Session, plan: Plan, live: LiveByTarget): Outcome {
+  const result = "unchanged";
+  session.events.emit({ type: "run.finished", result, exit: EXIT_OF[result] });
+  return {
+    environment: plan.environment,
+    release: plan.release.id,
+    result,
+    exit: EXIT_OF[result],
+    live,
+    diagnostics: [],
+  };
+}
+
+function tellPlan(session: Session, plan: Plan): void {
+  const targets = Object.entries(plan.targets).map(
+    ([target, { changes, unchanged: same, steps }]) => ({
+      target,
+      changes: changes.length,
+      unchanged: same,
+      steps: steps.length,
+      bytes: steps.reduce((sum, { bytes = 0 }) => sum + bytes, 0),
+    }),
+  );
+  session.events.emit({ type: "plan.finished", targets });
+}
+
+async function wishToDeploy(session: Session, release: Release): Promise<PlanWish> {
+  const { store, name, targets } = session.environment;
+  const all = Object.keys(targets).every((target) => session.targets.has(target));
+  const last = all ? undefined : await lastCommit(store, name);
+  return { release, ...(last === undefined ? {} : { outputs: last.outputs }) };
+}
+
+async function wishToReturn(
+  session: Session,
+  live: LiveByTarget,
+  to: string | undefined,
+): Promise<PlanWish> {
+  const { name } = session.environment;
+  const entry = await commitToReturnTo(session, to);
+  if (entry === undefined && to !== undefined) throw nothingToReturnTo(name, to);
+  const refs = entry?.live ?? previousOf(live);
+  const returns: Record<string, readonly Live[]> = {};
+  for (const [target, units] of Object.entries(live)) {
+    returns[target] = (refs[target] ?? []).filter(({ ref }) => ref !== null);
+    for (const wanted of returns[target]) refuseGone(target, wanted, units);
+  }
+  if (Object.values(returns).every((units) => units.length === 0))
+    throw nothingToReturnTo(name, to);
+  return { release: entry?.release ?? PREVIOUS, returns };
+}
+
+/** Without a history each target's own previous release answers. */
+const PREVIOUS: Release = { id: "previous", createdAt: "" };
+
+async function commitToReturnTo(
+  { environment }: Session,
+  to: string | undefined,
+): Promise<HistoryEntry | undefined> {
+  const { store, name } = environment;
+  if (to !== undefined) return lastCommit(store, name, ({ release }) => release.id === to);
+  const current = await lastCommit(store, name);
+  if (current === undefined) return undefined;
+  return lastCommit(
+    store,
+    name,
+    ({ run, release }) => run < current.run && release.id !== current.release.id,
+  );
+}
+
+function previousOf(live: LiveByTarget): LiveByTarget {
+  return Object.fromEntries(
+    Object.entries(live).map(([target, units]) => [
+      target,
+      units.map(({ kept: [last], ...unit }) => ({ ...unit, ref: last ?? null, kept: [] })),
+    ]),
+  );
+}
+
+function refuseGone(target: string, wanted: Live, units: readonly Live[]): void {
+  const unit = units.find((live) => live.unit === wanted.unit);
+  const there = [unit?.ref ?? null, ...(unit?.kept ?? [])].map((ref) => canonicalJson(ref));
+  if (!there.includes(canonicalJson(wanted.ref))) throw refGone(target, wanted);
+}

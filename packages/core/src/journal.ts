@@ -1,0 +1,225 @@
+import { canonicalJson, isLockstepError, type Json, type Store } from "@lockstep/plugin";
+import { journalUnreadable, runFenced, storeUnreachable } from "./errors.ts";
+import { digestOf } from "./surroundings.ts";
+
+/** One fact of a run, as it is stored: one line of JSON under `runs/RUN/NNNNNNNN`. */
+export interface JournalRecord {
+  readonly v: 1;
+  /** Position in the journal, from 0; also the key. */
+  readonly seq: number;
+  /** Digest of the bytes of the record before; empty for the first. */
+  readonly prev: string;
+  /** RFC 3339, UTC, for people only. */
+  readonly at: string;
+  readonly run: string;
+  /** Epoch of the process that wrote it. */
+  readonly epoch: number;
+  readonly type: string;
+  readonly body: Json;
+}
+
+/** The append-only story of a run. */
+export interface Journal {
+  readonly run: string;
+  /** All records, oldest first, with large bodies fetched; those of overtaken processes left out. */
+  readonly records: readonly JournalRecord[];
+  /**
+   * Resolves once the record is durable. Records become durable in the order of the calls.
+   *
+   * @throws {LockstepError} `RUN_FENCED` when another process wrote the slot, `STORE_UNREACHABLE`
+   */
+  append(type: string, body: Json): Promise<void>;
+  /** Takes the next free slot, however many others take one meanwhile: how a recover begins. */
+  appendFirst(type: string, body: Json): Promise<void>;
+}
+
+/** Who writes, under which epoch. */
+export interface Writer {
+  readonly epoch: number;
+  now(): number;
+}
+
+/** Bodies above this many bytes are kept beside the record, named by their digest. */
+const LARGEST_BODY = 16 * 1024;
+
+/** Key of a record, so that keys sort as sequence numbers do. */
+export function recordKey(run: string, seq: number): string {
+  return `runs/${run}/${String(seq).padStart(8, "0")}`;
+}
+
+/**
+ * Opens the journal of a run and reads what is there.
+ *
+ * The slot is the compare-and-set: a record is written by creating its key, so two processes can never
+ * both own one, and the one that comes second knows that it has been overtaken.
+ *
+ * @throws {LockstepError} `JOURNAL_UNREADABLE` when a record or blob is missing, broken or out of chain
+ */
+export async function openJournal(store: Store, run: string, writer: Writer): Promise<Journal> {
+  const chain: Chain = { records: [], seq: 0, prev: "" };
+  await readOn(store, run, chain);
+  let queue: Promise<void> = Promise.resolve();
+
+  const enqueue = (write: () => Promise<void>): Promise<void> => {
+    const result = queue.then(write);
+    queue = result.catch(() => undefined);
+    return result;
+  };
+  return {
+    run,
+    records: chain.records,
+    append: (type, body) =>
+      enqueue(async () => {
+        if (!(await tryAppend(store, chain, { run, writer, type, body }))) throw runFenced(run);
+      }),
+    appendFirst: (type, body) =>
+      enqueue(async () => {
+        while (!(await tryAppend(store, chain, { run, writer, type, body }))) {
+          await readOn(store, run, chain);
+        }
+      }),
+  };
+}
+
+interface Chain {
+  readonly records: JournalRecord[];
+  seq: number;
+  prev: string;
+}
+
+interface Draft {
+  readonly run: string;
+  readonly writer: Writer;
+  readonly type: string;
+  readonly body: Json;
+}
+
+/** False when another process owns the slot. */
+async function tryAppend(store: Store, chain: Chain, draft: Draft): Promise<boolean> {
+  const { run, writer, type } = draft;
+  const body = await setAside(store, draft.body);
+  const record: JournalRecord = {
+    v: 1,
+    seq: chain.seq,
+    prev: chain.prev,
+    at: new Date(writer.now()).toISOString(),
+    run,
+    epoch: writer.epoch,
+    type,
+    body,
+  };
+  const bytes = Buffer.from(`${canonicalJson(record as unknown as Json)}\n`);
+  const key = recordKey(run, chain.seq);
+  const made = await reachable(store, () => store.create(key, bytes));
+  if (made === "exists") {
+    const there = await reachable(store, () => store.get(key));
+    if (there === undefined || !bytes.equals(there.body)) return false; // else our own retried write
+  }
+  advance(chain, bytes, { ...record, body: draft.body });
+  return true;
+}
+
+function advance(chain: Chain, bytes: Uint8Array, record: JournalRecord): void {
+  chain.records.push(record);
+  chain.seq += 1;
+  chain.prev = digestOf(bytes);
+}
+
+/** Reads the records that are there beyond those already known. */
+async function readOn(store: Store, run: string, chain: Chain): Promise<void> {
+  let newest = chain.records.at(-1)?.epoch ?? 0;
+  for (;;) {
+    const stored = await reachable(store, () => store.get(recordKey(run, chain.seq)));
+    if (stored === undefined) break;
+    const record = await parse(store, stored.body, chain);
+    advance(chain, stored.body, record);
+    if (record.epoch < newest) chain.records.pop(); // written by a process that had been overtaken
+    newest = Math.max(newest, record.epoch);
+  }
+  await refuseGap(store, run, chain.seq);
+}
+
+/** A record that is missing while later ones exist is damage, not an end. */
+async function refuseGap(store: Store, run: string, end: number): Promise<void> {
+  for await (const key of store.list(`runs/${run}/`)) {
+    if (key > recordKey(run, end)) throw journalUnreadable(run, end, "is missing");
+  }
+}
+
+async function parse(store: Store, bytes: Uint8Array, chain: Chain): Promise<JournalRecord> {
+  const run = chain.records[0]?.run ?? "";
+  try {
+    const record = JSON.parse(Buffer.from(bytes).toString("utf8")) as JournalRecord;
+    if (record.v !== 1)
+      throw journalUnreadable(record.run, chain.seq, `has format ${String(record.v)}`);
+    if (record.seq !== chain.seq || record.prev !== chain.prev) {
+      throw journalUnreadable(record.run, chain.seq, "does not continue the record before it");
+    }
+    const body = isAside(record.body) ? await getBlob(store, record.body.blob) : record.body;
+    return { ...record, body };
+  } catch (cause) {
+    if (isLockstepError(cause)) throw cause;
+    throw journalUnreadable(run, chain.seq, "is not JSON", cause);
+  }
+}
+
+/** Large bodies go to a blob first, so that a record never names what is not there. */
+async function setAside(store: Store, body: Json): Promise<Json> {
+  const text = canonicalJson(body);
+  if (Buffer.byteLength(text) <= LARGEST_BODY) return body;
+  return { blob: await putBlob(store, text) };
+}
+
+/** Keeps a large text under its digest; durable before anything names it. */
+export async function putBlob(store: Store, text: string): Promise<string> {
+  const digest = digestOf(text);
+  // "exists" means the same bytes: the key is their digest.
+  await reachable(store, () => store.create(blobKey(digest), Buffer.from(text)));
+  return digest;
+}
+
+/** Fetches what {@link putBlob} kept. */
+export async function getBlob(store: Store, digest: string): Promise<Json> {
+  const stored = await reachable(store, () => store.get(blobKey(digest)));
+  if (stored === undefined || digestOf(stored.body) !== digest) {
+    throw new Error(`The blob ${digest} is missing or altered.`);
+  }
+  return JSON.parse(Buffer.from(stored.body).toString("utf8")) as Json;
+}
+
+function isAside(body: Json): body is { readonly blob: string } {
+  return (
+    typeof body === "object" && body !== null && "blob" in body && Object.keys(body).length === 1
+  );
+}
+
+function blobKey(digest: string): string {
+  return `blobs/${digest.replace(":", "-")}`;
+}
+
+/** First and last record of a run, without what lies between. */
+export async function readEnds(
+  store: Store,
+  run: string,
+  last: number,
+): Promise<readonly [JournalRecord, JournalRecord] | undefined> {
+  const [first, end] = await Promise.all([readAt(store, run, 0), readAt(store, run, last)]);
+  return first === undefined || end === undefined ? undefined : [first, end];
+}
+
+async function readAt(store: Store, run: string, seq: number): Promise<JournalRecord | undefined> {
+  const stored = await reachable(store, () => store.get(recordKey(run, seq)));
+  if (stored === undefined) return undefined;
+  const record = JSON.parse(Buffer.from(stored.body).toString("utf8")) as JournalRecord;
+  const body = isAside(record.body) ? await getBlob(store, record.body.blob) : record.body;
+  return { ...record, body };
+}
+
+/** Calls the store; whatever it throws means that it cannot be used now. */
+export async function reachable<T>(store: Store, call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (cause) {
+    throw isLockstepError(cause) ? cause : storeUnreachable(store.place, cause);
+  }
+}

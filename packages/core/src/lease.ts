@@ -1,0 +1,247 @@
+import { canonicalJson, type Json, type Store } from "@lockstep/plugin";
+import { leaseHeld, leaseLost, openRun } from "./errors.ts";
+import { reachable } from "./journal.ts";
+import type { Actor, Surroundings } from "./surroundings.ts";
+
+/** Who holds, or held, the lease of an environment. */
+export interface Holder extends Actor {
+  readonly run: string;
+  /** RFC 3339, UTC, by the holder's clock; for people only. */
+  readonly since: string;
+  /** What the store's `presence` needs to prove that the holder is gone. */
+  readonly process: Json;
+}
+
+/** What is stored under `leases/ENVIRONMENT`. Never deleted, so that the epoch never goes back. */
+export interface LeaseBody {
+  readonly v: 1;
+  readonly epoch: number;
+  readonly holder: Holder;
+  /** Tells two writes of the same holder apart, and our own retried write from another's. */
+  readonly nonce: string;
+  /** From the write that takes the lease until the write after the run's last record. */
+  readonly open: boolean;
+  readonly released: boolean;
+}
+
+/** A lease as it was read. */
+export interface LeaseState {
+  readonly body: LeaseBody;
+  readonly tag: string;
+}
+
+/** A lease that this process holds and renews. */
+export interface Lease {
+  readonly epoch: number;
+  readonly run: string;
+  /** Aborts when another process has taken the lease. */
+  readonly lost: AbortSignal;
+  /**
+   * Call before every write that users can see: renews first when the last renewal is older than ttl/2.
+   *
+   * @throws {LockstepError} `LEASE_LOST` when another holds it, `STORE_UNREACHABLE`
+   */
+  ensureFresh(): Promise<void>;
+  /** Milliseconds until the first moment at which another could take it. */
+  remainingMs(): number;
+  /** Stops renewing and gives it free. `open: true` leaves a run that must be recovered first. */
+  release(state: { readonly open: boolean }): Promise<void>;
+  /** Stops renewing and writes nothing: the lease runs out, the run stays open. */
+  abandon(): void;
+}
+
+/** How to get the lease. */
+export interface LeaseRequest {
+  readonly store: Store;
+  readonly environment: string;
+  readonly surroundings: Surroundings;
+  /** The new epoch is above this one, whatever the store says. */
+  readonly above: number;
+  /** Take a lease whose run is open: what recover does; it keeps that run's name. */
+  readonly recover?: boolean;
+  /** Milliseconds to wait for a live holder; default 0. */
+  readonly waitMs?: number;
+  /** Wait another ttl before a silent holder counts as gone: some target cannot refuse it. */
+  readonly patient?: boolean;
+  readonly signal?: AbortSignal;
+  onWaiting?(holder: Holder): void;
+}
+
+/** What the lease of an environment says now. */
+export async function readLease(
+  store: Store,
+  environment: string,
+): Promise<LeaseState | undefined> {
+  const stored = await reachable(store, () => store.get(leaseKey(environment)));
+  if (stored === undefined) return undefined;
+  return {
+    body: JSON.parse(Buffer.from(stored.body).toString("utf8")) as LeaseBody,
+    tag: stored.tag,
+  };
+}
+
+/**
+ * Takes the lease of an environment, with an epoch above all before.
+ *
+ * @throws {LockstepError} `LEASE_HELD` while somebody holds it, `RUN_OPEN` when an unfinished run must be
+ *   recovered first (not with `recover`), `STORE_UNREACHABLE`
+ */
+export async function takeLease(request: LeaseRequest): Promise<Lease> {
+  const { store, environment, surroundings } = request;
+  for (;;) {
+    const found = await readLease(store, environment);
+    if (found !== undefined) await awaitFree(found, request);
+    if (found?.body.open === true && request.recover !== true)
+      throw openRun(environment, found.body.holder);
+
+    const epoch = Math.max(found?.body.epoch ?? 0, request.above) + 1;
+    const reopened = request.recover === true && found?.body.open === true;
+    const run = reopened ? found.body.holder.run : runName(environment, epoch, surroundings);
+    const body = await leaseBody(request, { epoch, run });
+    const tag = await writeLease(store, environment, { body, tag: found?.tag });
+    if (tag !== undefined) return holdLease(request, { body, tag });
+  }
+}
+
+/** `production-000012-4f9c2d1a`: sorts by epoch within an environment. */
+function runName(environment: string, epoch: number, { hex }: Surroundings): string {
+  return `${environment}-${String(epoch).padStart(6, "0")}-${hex(8)}`;
+}
+
+/** Resolves once the holder has released the lease or is gone for certain. */
+async function awaitFree(found: LeaseState, request: LeaseRequest): Promise<void> {
+  const { surroundings, store, onWaiting } = request;
+  const giveUpAt = surroundings.monotonic() + (request.waitMs ?? 0);
+  let seen = found;
+  let seenAt = surroundings.monotonic();
+  while (!seen.body.released) {
+    const verdict = await judge(seen, surroundings.monotonic() - seenAt, request);
+    if (verdict === "gone") return;
+    if (verdict === "alive" && surroundings.monotonic() >= giveUpAt) {
+      throw leaseHeld(request.environment, seen.body.holder);
+    }
+    onWaiting?.(seen.body.holder);
+    await surroundings.sleep(Math.min(1000, ttlOf(store) / 6), request.signal);
+    const next = await readLease(store, request.environment);
+    if (next === undefined) return;
+    if (next.tag === seen.tag) continue;
+    // A renewal proves life: whoever does not want to wait need not watch any longer.
+    if (!next.body.released && surroundings.monotonic() >= giveUpAt) {
+      throw leaseHeld(request.environment, next.body.holder);
+    }
+    seen = next;
+    seenAt = surroundings.monotonic();
+  }
+}
+
+/** A taker never compares clocks: silence is measured on its own monotonic clock. */
+async function judge(
+  { body }: LeaseState,
+  silentMs: number,
+  { store, patient }: LeaseRequest,
+): Promise<"alive" | "silent" | "gone"> {
+  const proof = await store.presence?.look(body.holder.process);
+  if (proof === "alive" || proof === "gone") return proof;
+  const enough = ttlOf(store) * (patient === true ? 2 : 1);
+  return silentMs >= enough ? "gone" : "silent";
+}
+
+async function leaseBody(
+  { store, surroundings }: LeaseRequest,
+  { epoch, run }: { readonly epoch: number; readonly run: string },
+): Promise<LeaseBody> {
+  const holder: Holder = {
+    ...surroundings.who,
+    run,
+    since: new Date(surroundings.now()).toISOString(),
+    process: (await store.presence?.self()) ?? null,
+  };
+  return { v: 1, epoch, holder, nonce: surroundings.hex(16), open: true, released: false };
+}
+
+/** The new tag; undefined when somebody else wrote first. */
+async function writeLease(
+  store: Store,
+  environment: string,
+  { body, tag }: { readonly body: LeaseBody; readonly tag: string | undefined },
+): Promise<string | undefined> {
+  const key = leaseKey(environment);
+  const bytes = Buffer.from(`${canonicalJson(body as unknown as Json)}\n`);
+  const result = await reachable(store, async () =>
+    tag === undefined ? store.create(key, bytes) : store.replace(key, bytes, tag),
+  );
+  if (typeof result === "object") return result.tag;
+  const there = await readLease(store, environment); // it may be our own write, retried on the way
+  return there?.body.nonce === body.nonce ? there.tag : undefined;
+}
+
+function holdLease(request: LeaseRequest, taken: { body: LeaseBody; tag: string }): Lease {
+  const { store, environment, surroundings } = request;
+  const ttlMs = ttlOf(store);
+  const lost = new AbortController();
+  const stop = new AbortController();
+  let { body, tag } = taken;
+  let renewed = { monotonic: surroundings.monotonic(), wall: surroundings.now() };
+  let writing: Promise<void> = Promise.resolve();
+
+  const write = (change: Partial<LeaseBody>): Promise<void> => {
+    const result = writing.then(async () => {
+      const started = { monotonic: surroundings.monotonic(), wall: surroundings.now() };
+      const next = { ...body, ...change, nonce: surroundings.hex(16) };
+      const nextTag = await writeLease(store, environment, { body: next, tag });
+      if (nextTag === undefined) {
+        const error = leaseLost(environment, (await readLease(store, environment))?.body.holder);
+        lost.abort(error);
+        throw error;
+      }
+      [body, tag, renewed] = [next, nextTag, started];
+    });
+    writing = result.catch(() => undefined);
+    return result;
+  };
+  // The larger of two clocks: a suspended machine stops one of them, an adjusted clock bends the other.
+  const ageMs = (): number =>
+    Math.max(surroundings.monotonic() - renewed.monotonic, surroundings.now() - renewed.wall);
+
+  const renewing = renewInTurn(surroundings, ttlMs / 3, {
+    renew: () => write({}),
+    signal: stop.signal,
+  });
+  return {
+    epoch: body.epoch,
+    run: body.holder.run,
+    lost: lost.signal,
+    async ensureFresh() {
+      lost.signal.throwIfAborted();
+      if (ageMs() > ttlMs / 2) await write({});
+    },
+    remainingMs: () => ttlMs - ageMs(),
+    abandon: () => stop.abort(),
+    async release({ open }) {
+      stop.abort();
+      await renewing;
+      if (!lost.signal.aborted) await write({ open, released: true });
+    },
+  };
+}
+
+/** Until stopped. A failed renewal is not the end: the next may work, and ensureFresh asks before a write. */
+async function renewInTurn(
+  { sleep }: Surroundings,
+  everyMs: number,
+  { renew, signal }: { readonly signal: AbortSignal; renew(): Promise<void> },
+): Promise<void> {
+  while (!signal.aborted) {
+    await sleep(everyMs, signal)
+      .then(renew)
+      .catch(() => undefined);
+  }
+}
+
+function ttlOf(store: Store): number {
+  return store.ttlMs ?? 60_000;
+}
+
+function leaseKey(environment: string): string {
+  return `leases/${environment}`;
+}

@@ -1,0 +1,99 @@
+import {
+  canonicalJson,
+  isLockstepError,
+  type Json,
+  type Live,
+  type LockstepError,
+} from "@lockstep/plugin";
+import { leavesOf } from "./failures.ts";
+import { call, type Session } from "./session.ts";
+
+/** What one target answered when asked what it serves. */
+export interface Observed {
+  readonly live: readonly Live[];
+  /** One per unit, or per target, that could not be read. */
+  readonly errors: readonly unknown[];
+}
+
+/** Milliseconds for one look at a target. */
+const LOOK_TIMEOUT_MS = 60_000;
+
+/** Asks every target what it serves; what cannot be read is reported, and never hides the rest. */
+export async function observe(
+  session: Session,
+  known: Readonly<Record<string, readonly Live[]>> = {},
+): Promise<Readonly<Record<string, Observed>>> {
+  const entries = await Promise.all(
+    [...session.targets.keys()].map(async (name): Promise<[string, Observed]> => [
+      name,
+      await observeTarget(session, name, known[name] ?? []),
+    ]),
+  );
+  return Object.fromEntries(entries);
+}
+
+async function observeTarget(
+  session: Session,
+  name: string,
+  known: readonly Live[],
+): Promise<Observed> {
+  try {
+    return { live: await look(session, name), errors: [] };
+  } catch (error) {
+    const errors = leavesOf(error);
+    const failed = new Set(errors.map(unitOf));
+    const others = known
+      .map(({ unit }) => unit)
+      .filter((unit) => unit !== undefined && !failed.has(unit));
+    const live = await Promise.all(others.map((unit) => look(session, name, unit).catch(() => [])));
+    return { live: live.flat(), errors };
+  }
+}
+
+function look(session: Session, name: string, unit?: string): Promise<readonly Live[]> {
+  const scope = {
+    target: name,
+    timeoutMs: LOOK_TIMEOUT_MS,
+    ...(unit === undefined ? {} : { unit }),
+  };
+  return call(
+    session,
+    scope,
+    async (ctx) => (await session.targets.get(name)?.target.live(ctx)) ?? [],
+  );
+}
+
+/** The unit an error is about, where it says so. */
+export function unitOf(error: unknown): string | undefined {
+  return isLockstepError(error) ? (error as LockstepError).unit : undefined;
+}
+
+/** One way in which what is live differs from what it should be. */
+export interface Difference {
+  readonly target: string;
+  readonly unit: string | undefined;
+  readonly wanted: Json | null;
+  /** Absent when the unit could not be read. */
+  readonly found?: Json | null;
+}
+
+/** Compares what should be live with what is; stamps and kept releases do not matter. */
+export function differencesOf(
+  wanted: Readonly<Record<string, readonly Live[]>>,
+  seen: Readonly<Record<string, Observed>>,
+): Difference[] {
+  return Object.entries(wanted).flatMap(([target, units]) =>
+    units.flatMap(({ unit, ref }) => {
+      const now = seen[target]?.live.find((live) => live.unit === unit);
+      if (now === undefined) return [{ target, unit, wanted: ref }];
+      return canonicalJson(now.ref) === canonicalJson(ref)
+        ? []
+        : [{ target, unit, wanted: ref, found: now.ref }];
+    }),
+  );
+}
+
+/** The live part of what was observed, by target. */
+export function liveOf(seen: Readonly<Record<string, Observed>>): Record<string, readonly Live[]> {
+  return Object.fromEntries(Object.entries(seen).map(([name, { live }]) => [name, live]));
+}

@@ -1,0 +1,214 @@
+import type { Json } from "@lockstep/plugin";
+import { close, EXIT_OF, type Outcome, type Result } from "./ending.ts";
+import { pluginChanged, recoverDiffers, runInterrupted, runNotOpen, targetGone } from "./errors.ts";
+import { abort, commit, fenceAll, putBack } from "./execute.ts";
+import type { BeginBody } from "./history.ts";
+import { environmentOf, highestEpoch, type Job, lineageOf, sessionOf } from "./job.ts";
+import { getBlob, type Journal, type JournalRecord, openJournal } from "./journal.ts";
+import { type Lease, readLease, takeLease } from "./lease.ts";
+import { liveOf, observe } from "./observe.ts";
+import { type Plan, roleOf } from "./plan.ts";
+import type { Run, Started } from "./run.ts";
+import { batchesOf, fullId, type Scheduled } from "./schedule.ts";
+import type { Session } from "./session.ts";
+
+/** A job that finishes or undoes what another process left. */
+export interface RecoverJob extends Job {
+  /** Name of the run; default the open one. */
+  readonly run?: string;
+  readonly stop: AbortSignal;
+}
+
+/**
+ * Finishes or undoes the open run of an environment, from its journal and from what the targets say.
+ *
+ * What was committed is finished, everything else is put back. Exit 0 when the run is closed, or when there
+ * was none to recover; 32 when a human is needed, and then the run stays open.
+ *
+ * @throws {LockstepError} before any write to a target: `LEASE_HELD`, `RUN_NOT_OPEN`, `TARGET_GONE`,
+ *   `RECOVER_DIFFERS`, `PLUGIN_CHANGED`, `JOURNAL_UNREADABLE`
+ */
+export async function recover(job: RecoverJob): Promise<Outcome> {
+  const environment = environmentOf(job);
+  const { store, name } = environment;
+  const { surroundings } = job;
+  const found = await readLease(store, name);
+  if (job.run !== undefined && job.run !== found?.body.holder.run)
+    throw runNotOpen(job.run, found?.body.holder.run);
+  if (found?.body.open !== true) return nothingOpen(name);
+
+  const reader = { epoch: 0, now: () => surroundings.now() };
+  const { records } = await openJournal(store, found.body.holder.run, reader);
+  const begin = beginOf(records);
+  for (const target of begin?.targets ?? []) {
+    if (environment.targets[target] === undefined) throw targetGone(target, found.body.holder.run);
+  }
+  await using session = await sessionOf(job, begin?.targets ?? []);
+  const above = highestEpoch(liveOf(await observe(session, begin?.live)));
+  const patient = Object.values(environment.targets).some(
+    ({ traits }) => traits.fencing === "none",
+  );
+  const lease = await takeLease({
+    store,
+    environment: name,
+    surroundings,
+    above,
+    recover: true,
+    patient,
+    signal: job.stop,
+  });
+  try {
+    return await recoverUnder(session, lease, job);
+  } catch (error) {
+    await lease.release({ open: true }).catch(() => undefined);
+    throw error;
+  } finally {
+    lease.abandon();
+  }
+}
+
+async function recoverUnder(session: Session, lease: Lease, job: RecoverJob): Promise<Outcome> {
+  const { store } = session.environment;
+  const { surroundings } = session;
+  const journal = await openJournal(store, lease.run, {
+    epoch: lease.epoch,
+    now: () => surroundings.now(),
+  });
+  // Only after this record is in its slot can no other process add a fact that the fold would miss.
+  await journal.appendFirst("epoch.begin", {
+    epoch: lease.epoch,
+    who: surroundings.who as unknown as Json,
+  });
+  session.events.begin(lease.run);
+
+  const begin = beginOf(journal.records);
+  const over = journal.records.some(({ type }) => type === "run.end");
+  if (begin === undefined || over) {
+    await lease.release({ open: false });
+    return {
+      ...nothingOpen(session.environment.name),
+      run: lease.run,
+      release: begin?.release.id ?? "",
+    };
+  }
+  const plan = (await getBlob(store, begin.plan)) as unknown as Plan;
+  refuseDifferences(session, plan);
+  const run = await restoreRun({ session, plan, journal, lease, begin, stop: job.stop });
+  const { environment, release } = plan;
+  session.events.emit({
+    type: "run.started",
+    environment,
+    release: release.id,
+    epoch: lease.epoch,
+  });
+  return asRecovered(await finish(run));
+}
+
+/** What is decided stays decided; what is not, is presumed aborted. */
+async function finish(run: Run): Promise<Outcome> {
+  await fenceAll(run); // an unreachable unit shows again, by name, when it is to be put back
+  const decision = run.journal.records.find(({ type }) => type === "decision");
+  const verdict = (decision?.body as { readonly verdict?: string } | undefined)?.verdict;
+  if (verdict === "commit") return commit(run);
+  if (verdict === "abort") return close(run, await putBack(run, []));
+  return abort(run, runInterrupted(run.journal.run));
+}
+
+/** Checks that what was journaled can be undone by what is installed and configured, before any write. */
+function refuseDifferences(session: Session, plan: Plan): void {
+  for (const [name, planned] of Object.entries(plan.targets)) {
+    const connected = session.targets.get(name);
+    if (connected === undefined) throw targetGone(name, "this run");
+    const { target } = connected;
+    const { plugin, version } = target["~lockstep"];
+    if (plugin !== planned.plugin) throw pluginChanged(name, planned, { plugin, version });
+    const unknown = planned.steps.find(({ kind }) => roleOf(connected, kind) === undefined);
+    if (unknown !== undefined)
+      throw pluginChanged(name, planned, { plugin, version, kind: unknown.kind });
+    const [wanted, found] = [planned.places.join(" "), target.places.join(" ")];
+    if (wanted !== found) throw recoverDiffers(name, { wanted, found });
+  }
+}
+
+interface Parts {
+  readonly session: Session;
+  readonly plan: Plan;
+  readonly journal: Journal;
+  readonly lease: Lease;
+  readonly begin: BeginBody;
+  readonly stop: AbortSignal;
+}
+
+/** Builds the run as the process that was killed had it, from its records. */
+async function restoreRun({ session, plan, journal, lease, begin, stop }: Parts): Promise<Run> {
+  const befores = new Map<string, Json>();
+  const outputs = new Map<string, Json>();
+  const checkpoints = new Map<string, Json>();
+  const intents: { readonly id: string; readonly before?: Json }[] = [];
+  for (const { type, body } of journal.records) {
+    const fact = body as unknown as Facts;
+    if (type === "barrier") for (const { id, before } of fact.befores) befores.set(id, before);
+    if (type === "intent") intents.push(...fact.entries);
+    if (type === "applied") outputs.set(fact.id, fact.output);
+    if (type === "checkpoint") checkpoints.set(fact.id, fact.value);
+  }
+  const scheduled = scheduledById(plan);
+  const started = intents.flatMap(({ id, before }): Started[] => {
+    const step = scheduled.get(id);
+    return step === undefined ? [] : [{ ...step, before: before ?? befores.get(id) ?? null }];
+  });
+  const lineage = await lineageOf(session.environment.store, session.surroundings);
+  const stamp = { lineage, epoch: lease.epoch, run: journal.run };
+  return {
+    session,
+    plan,
+    journal,
+    lease,
+    stamp,
+    liveBefore: begin.live,
+    stop,
+    started,
+    befores,
+    outputs,
+    checkpoints,
+    moves: [],
+  };
+}
+
+/** The members of the record bodies that a recover reads. */
+interface Facts {
+  readonly befores: readonly { readonly id: string; readonly before: Json }[];
+  readonly entries: readonly { readonly id: string; readonly before?: Json }[];
+  readonly id: string;
+  readonly output: Json;
+  readonly value: Json;
+}
+
+function scheduledById(plan: Plan): ReadonlyMap<string, Scheduled> {
+  const batches = [...batchesOf(plan, "stage"), ...batchesOf(plan, "activate")];
+  const steps = batches.flatMap(({ lanes }) => lanes.flatMap((lane) => lane.steps));
+  return new Map(steps.map((step) => [fullId(step), step]));
+}
+
+function beginOf(records: readonly JournalRecord[]): BeginBody | undefined {
+  const record = records.find(({ type }) => type === "run.begin");
+  return record === undefined ? undefined : (record.body as unknown as BeginBody);
+}
+
+function nothingOpen(environment: string): Outcome {
+  return {
+    environment,
+    release: "",
+    result: "unchanged",
+    exit: EXIT_OF.unchanged,
+    live: {},
+    diagnostics: [],
+  };
+}
+
+const CLOSED: readonly Result[] = ["done", "unchanged", "failed", "interrupted", "rolled-back"];
+
+/** A recover that closed the run has done its work, also when that work was to put everything back. */
+function asRecovered(outcome: Outcome): Outcome {
+  return CLOSED.includes(outcome.result) ? { ...outcome, exit: EXIT_OF.done } : outcome;
+}

@@ -1,0 +1,196 @@
+import {
+  isLockstepError,
+  type Json,
+  LockstepError,
+  type PlanContext,
+  type ReadContext,
+  readSecret,
+  type Release,
+  type Stamp,
+  type TargetContext,
+  type WriteContext,
+} from "@lockstep/plugin";
+import type { AnyTarget, Environment } from "./config.ts";
+import { stepTimedOut } from "./errors.ts";
+import type { About, Events } from "./events.ts";
+import type { Redactor } from "./redact.ts";
+import type { Surroundings } from "./surroundings.ts";
+
+/** Milliseconds for one call of a step that says nothing about its time. */
+export const DEFAULT_TIMEOUT_MS = 600_000;
+
+/** How long, in milliseconds, a call may take to notice that its signal aborted. */
+const GRACE_MS = 5_000;
+
+/** What a session is opened with. */
+export interface SessionParts {
+  readonly environment: Environment;
+  /** Names of the targets that take part. */
+  readonly selected: readonly string[];
+  readonly surroundings: Surroundings;
+  readonly events: Events;
+  readonly redactor: Redactor;
+}
+
+/** Everything a command shares while it talks to targets. */
+export interface Session extends SessionParts, AsyncDisposable {
+  readonly targets: ReadonlyMap<string, Connected>;
+}
+
+/** A target and what its `connect` returned. */
+export interface Connected {
+  readonly name: string;
+  readonly target: AnyTarget;
+  readonly connection: AsyncDisposable;
+}
+
+/** What a call is about and what it may use of the run. */
+export interface CallScope extends About {
+  readonly signal?: AbortSignal;
+  readonly timeoutMs?: number;
+  readonly run?: string;
+  readonly release?: Release;
+  readonly stamp?: Stamp;
+  output?(stepId: string): Json | undefined;
+  outputs?(target: string): Readonly<Record<string, Json>> | undefined;
+  readonly checkpoint?: WriteContext<unknown>["checkpoint"];
+}
+
+/** The widest context; each call is typed to see only its part. */
+export type CallContext = WriteContext<AsyncDisposable> & PlanContext<AsyncDisposable>;
+
+/** Connects the selected targets; nothing is changed by it. */
+export async function openSession(parts: SessionParts): Promise<Session> {
+  const targets = new Map<string, Connected>();
+  const close = async (): Promise<void> => {
+    for (const { connection } of targets.values()) await connection[Symbol.asyncDispose]();
+  };
+  try {
+    for (const name of parts.selected) {
+      const target = parts.environment.targets[name];
+      if (target === undefined) continue;
+      const scope = { target: name };
+      const connection = await call({ ...parts, targets }, scope, (ctx) => target.connect(ctx));
+      targets.set(name, { name, target, connection });
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { ...parts, targets, [Symbol.asyncDispose]: close };
+}
+
+/**
+ * Calls a target with a context of its own: signal, deadline, redacted log.
+ *
+ * @throws {LockstepError} what the target threw, with target, unit and step; `STEP_TIMED_OUT` when it does
+ *   not even end after its signal aborted: what it did is then unknown
+ */
+export async function call<T>(
+  session: SessionParts & { readonly targets: ReadonlyMap<string, Connected> },
+  scope: CallScope,
+  make: (ctx: CallContext) => Promise<T>,
+): Promise<T> {
+  const { surroundings } = session;
+  const timeoutMs = scope.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  const timeUp = new AbortController();
+  const done = new AbortController();
+  const signal =
+    scope.signal === undefined ? timeUp.signal : AbortSignal.any([timeUp.signal, scope.signal]);
+  const log = session.redactor.stream();
+  const tell = (text: string): void => {
+    if (text !== "") session.events.emit({ type: "step.log", ...aboutOf(scope), text });
+  };
+  const ctx = contextOf(session, scope, {
+    signal,
+    deadline: surroundings.now() + timeoutMs,
+    log: (text) => tell(log.push(text)),
+  });
+  const overdue = (async () => {
+    await surroundings.sleep(timeoutMs, done.signal);
+    timeUp.abort(stepTimedOut(timeoutMs));
+    await surroundings.sleep(GRACE_MS, done.signal);
+    throw stepTimedOut(timeoutMs);
+  })();
+  overdue.catch(() => undefined);
+
+  try {
+    return await Promise.race([make(ctx), overdue]);
+  } catch (error) {
+    throw located(error, scope);
+  } finally {
+    done.abort();
+    tell(log.end());
+  }
+}
+
+function contextOf(
+  session: SessionParts & { readonly targets: ReadonlyMap<string, Connected> },
+  scope: CallScope,
+  limits: { readonly signal: AbortSignal; readonly deadline: number; log(text: string): void },
+): CallContext {
+  const { environment, surroundings, events, redactor } = session;
+  const nothing = (): undefined => undefined;
+  const base: TargetContext = {
+    ...limits,
+    run: scope.run ?? "",
+    environment: environment.name,
+    folder: environment.folder,
+    env: surroundings.env,
+    ...(scope.unit === undefined ? {} : { unit: scope.unit }),
+    progress: (progress) => events.emit({ type: "step.progress", ...aboutOf(scope), ...progress }),
+    async secret(wanted) {
+      const value = await readSecret(wanted, {
+        env: surroundings.env,
+        folder: environment.folder,
+        signal: limits.signal,
+      });
+      redactor.add(value);
+      return value;
+    },
+    mask: (value) => redactor.add(value),
+    now: () => surroundings.now(),
+    random: () => surroundings.random(),
+  };
+  return {
+    ...base,
+    connection: session.targets.get(scope.target ?? "")?.connection ?? NOT_CONNECTED,
+    release: scope.release ?? NO_RELEASE,
+    stamp: scope.stamp ?? NO_STAMP,
+    output: scope.output ?? nothing,
+    outputs: scope.outputs ?? nothing,
+    checkpoint: scope.checkpoint ?? { last: undefined, save: async () => {} },
+  };
+}
+
+const NO_RELEASE: Release = { id: "", createdAt: "" };
+const NO_STAMP: Stamp = { lineage: "", epoch: 0, run: "" };
+const NOT_CONNECTED: AsyncDisposable = { [Symbol.asyncDispose]: async () => {} };
+
+function aboutOf({ target, unit, step }: About): About {
+  return {
+    ...(target === undefined ? {} : { target }),
+    ...(unit === undefined ? {} : { unit }),
+    ...(step === undefined ? {} : { step }),
+  };
+}
+
+/** The same failure, saying where it happened. Per-unit errors keep their own unit. */
+export function located(error: unknown, scope: About): unknown {
+  if (error instanceof AggregateError) {
+    const errors = error.errors.map((inner: unknown) => located(inner, scope));
+    return new AggregateError(errors, error.message);
+  }
+  if (!isLockstepError(error)) return error;
+  const { target, unit, step } = scope;
+  return new LockstepError({
+    code: error.code,
+    message: error.message,
+    hint: error.hint,
+    retryable: error.retryable,
+    cause: error.cause,
+    target: error.target ?? target,
+    unit: error.unit ?? unit,
+    step: error.step ?? step,
+  });
+}

@@ -1,0 +1,48 @@
+import { createHash, randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** All that the runner takes from the world beside targets and store, so that tests can script it. */
+export interface Surroundings {
+  /** Milliseconds since 1970, UTC; may jump. */
+  now(): number;
+  /** Milliseconds from any start; never jumps back. */
+  monotonic(): number;
+  /** Uniform in [0, 1). */
+  random(): number;
+  /** Fresh hex digits, `length` of them, even. */
+  hex(length: number): string;
+  /** Waits; rejects with the signal's reason when it aborts. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Who runs this, for the lease and the history. */
+  readonly who: Actor;
+}
+
+/** Who started a run, as others will read it. */
+export interface Actor {
+  readonly user: string;
+  readonly machine: string;
+  /** Page of the CI job, where there is one. */
+  readonly url?: string;
+}
+
+/** The real world. */
+export function realSurroundings(
+  env: Readonly<Record<string, string | undefined>>,
+  who: Actor,
+): Surroundings {
+  return {
+    now: () => Date.now(),
+    monotonic: () => performance.now(),
+    random: Math.random,
+    hex: (length) => randomBytes(length / 2).toString("hex"),
+    sleep: (ms, signal) => sleep(ms, undefined, signal === undefined ? {} : { signal }),
+    env,
+    who,
+  };
+}
+
+/** `sha256:` and 64 hex digits of the bytes of `text`. */
+export function digestOf(text: string | Uint8Array): string {
+  return `sha256:${createHash("sha256").update(text).digest("hex")}`;
+}
