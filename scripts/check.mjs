@@ -1,0 +1,182 @@
+// Behind `pnpm check`: every check, each as a named step; runs them all even when one fails.
+// `--soak [WORD]` instead runs the sweeps in full, optionally only those with WORD in their file name.
+import { spawn } from "node:child_process";
+import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import { dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { realSuites } from "./services.mjs";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const REPORTS = "{packages,apps,docs/examples}/*/.reports/*.json";
+const SOAK_FILES = "{packages,apps}/*/test/**/*.soak.test.ts";
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { soak: { type: "boolean", default: false } },
+});
+
+process.chdir(ROOT);
+const environment = testEnvironment();
+const planned = values.soak ? soakSteps(positionals[0]) : checkSteps();
+const results = [];
+for (const step of planned) results.push(await perform(step));
+const tally = summarize(results);
+process.exitCode = tally.failed === 0 ? 0 : 1;
+
+function checkSteps() {
+  return [
+    { name: "build", run: () => turbo("build", "--output-logs=errors-only") },
+    { name: "types", run: () => turbo("typecheck", "--output-logs=errors-only") },
+    { name: "lint", run: () => command("oxlint", ["--type-aware", "--deny-warnings"]) },
+    { name: "format", run: () => command("oxfmt", ["--check", "."]) },
+    { name: "boundaries", run: () => command("turbo", ["boundaries"]) },
+    { name: "tests", run: tests },
+    { name: "packages", run: lintPackages },
+  ];
+}
+
+/** The full sweeps, one package after the other: they take all the machine has. */
+function soakSteps(word) {
+  environment.LOCKSTEP_SOAK = "1";
+  const folders = globSync(SOAK_FILES)
+    .filter((file) => word === undefined || file.includes(word))
+    .map((file) => file.slice(0, file.indexOf("/test/")));
+  const filter = word === undefined ? [] : [word];
+  return [...new Set(folders)].toSorted().map((folder) => ({
+    name: `soak ${folder}`,
+    run: () => counted(() => vitest(folder, filter)),
+  }));
+}
+
+/** Runs one step and prints what it was and how long it took. Never rejects. */
+async function perform({ name, run }) {
+  process.stdout.write(`\n━━ ${name}\n`);
+  const begin = performance.now();
+  let outcome;
+  try {
+    outcome = await run();
+  } catch (error) {
+    process.stdout.write(`${error.stack}\n`);
+    outcome = { ok: false };
+  }
+  const seconds = (performance.now() - begin) / 1000;
+  process.stdout.write(`${outcome.ok ? "✓" : "✗"} ${name} in ${seconds.toFixed(1)} s\n`);
+  return { name, seconds, ...outcome };
+}
+
+function tests() {
+  return counted(() => turbo("test", "test:e2e", "--log-order=grouped"));
+}
+
+/** Adds up what vitest wrote while `run` ran; a failure that no test accounts for counts as one. */
+async function counted(run) {
+  for (const file of globSync(REPORTS)) rmSync(file);
+  const { ok } = await run();
+  const reports = globSync(REPORTS).map((file) => JSON.parse(readFileSync(file, "utf8")));
+  const sum = (count) => reports.reduce((total, report) => total + count(report), 0);
+
+  const passed = sum((report) => report.numPassedTests);
+  const skipped = sum((report) => report.numPendingTests + report.numTodoTests);
+  const failed = sum((report) => report.numFailedTests + brokenFiles(report));
+  const silent = environment.LOCKSTEP_TEST === "sandbox" ? 0 : skipped;
+  const unaccounted = !ok && failed === 0 ? 1 : 0;
+  return {
+    ok: ok && failed + silent === 0,
+    tests: { passed, skipped, failed: failed + silent + unaccounted },
+  };
+}
+
+/** Files that failed before any of their tests ran. */
+function brokenFiles({ testResults }) {
+  const broken = (file) =>
+    file.status === "failed" && file.assertionResults.every((test) => test.status !== "failed");
+  return testResults.filter(broken).length;
+}
+
+/** Packs every public package and looks at the tarball as npm's users get it. */
+async function lintPackages() {
+  const folder = mkdtempSync(join(tmpdir(), "lockstep-pack-"));
+  try {
+    const outcomes = [];
+    for (const path of publicPackages()) outcomes.push(await lintPackage(path, folder));
+    return { ok: outcomes.every(({ ok }) => ok) };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+async function lintPackage(path, folder) {
+  const tarball = join(folder, `${path.replaceAll("/", "-")}.tgz`);
+  const packed = await command("pnpm", ["-C", path, "pack", "--out", tarball], { quiet: true });
+  if (!packed.ok) return packed;
+  const publint = await command("publint", ["--strict", tarball], { quiet: true });
+  const attw = await command("attw", ["--profile", "esm-only", tarball], { quiet: true });
+  const ok = publint.ok && attw.ok;
+  process.stdout.write(`${ok ? "✓" : "✗"} ${path}\n`);
+  return { ok };
+}
+
+function publicPackages() {
+  return globSync("{packages,apps}/*/package.json")
+    .filter((file) => JSON.parse(readFileSync(file, "utf8")).private !== true)
+    .map((file) => dirname(file))
+    .toSorted();
+}
+
+function turbo(...words) {
+  const concurrency = `--concurrency=${Math.max(2, availableParallelism() >> 1)}`;
+  return command("turbo", ["run", ...words, "--continue", "--ui=stream", concurrency]);
+}
+
+function vitest(folder, filter) {
+  const config = relative(folder, "vitest.config.ts");
+  return command("vitest", ["run", "--config", config, ...filter], { cwd: folder });
+}
+
+/** Runs a program to its end; a quiet one is heard only when it fails. */
+function command(program, words, { cwd = ".", quiet = false } = {}) {
+  return new Promise((resolve, reject) => {
+    const output = [];
+    const stdio = quiet ? ["ignore", "pipe", "pipe"] : ["ignore", "inherit", "inherit"];
+    const child = spawn(program, words, { cwd, stdio, env: environment });
+    child.stdout?.on("data", (chunk) => output.push(chunk));
+    child.stderr?.on("data", (chunk) => output.push(chunk));
+    child.on("error", reject);
+    child.on("close", (code) => {
+      if (code !== 0) process.stdout.write(Buffer.concat(output));
+      resolve({ ok: code === 0 });
+    });
+  });
+}
+
+/** What the tests may see of this process: no agent, no telemetry, no prompts. */
+function testEnvironment() {
+  const env = { ...process.env, TURBO_TELEMETRY_DISABLED: "1", DO_NOT_TRACK: "1" };
+  delete env.SSH_AUTH_SOCK;
+  delete env.SSH_AGENT_PID;
+  return env;
+}
+
+/** Prints one line per step and, as the last line of all, what passed and what failed. */
+function summarize(steps) {
+  let passed = 0;
+  let failed = 0;
+  process.stdout.write("\n━━ summary\n");
+  for (const { name, seconds, ok, tests: count } of steps) {
+    passed += count?.passed ?? (ok ? 1 : 0);
+    failed += count?.failed ?? (ok ? 0 : 1);
+    const counts = count
+      ? `  ${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped`
+      : "";
+    const line = `${ok ? "✓" : "✗"} ${name.padEnd(24)} ${seconds.toFixed(1).padStart(7)} s${counts}`;
+    process.stdout.write(`${line}\n`);
+  }
+  if (environment.LOCKSTEP_TEST === "sandbox") {
+    process.stdout.write(`not run (LOCKSTEP_TEST=sandbox):\n`);
+    for (const suite of realSuites()) process.stdout.write(`  - ${suite}\n`);
+  }
+  process.stdout.write(`${passed} passed, ${failed} failed\n`);
+  return { failed };
+}

@@ -1,0 +1,77 @@
+// What the test suites need of the machine they run on: programs that npm does not bring.
+import { spawnSync } from "node:child_process";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
+
+const OPENSSH =
+  "packages/ssh, packages/testkit: adapter and contract suites against OpenSSH's sshd";
+const SHELLS = "packages/ssh: contract suites with dash, busybox and toybox as the far side";
+const SOURCES = "packages/artifact: sources taken from a git commit";
+const ENDS = "apps/cli: end-to-end suites against OpenSSH's sshd";
+
+/** Programs, the Debian package of each, and the suites that cannot run without it. */
+const NEEDS = [
+  { name: "sshd", package: "openssh-server", suites: [OPENSSH, ENDS] },
+  { name: "ssh-keygen", package: "openssh-client", suites: [OPENSSH, ENDS] },
+  { name: "useradd", package: "passwd", suites: [SHELLS] },
+  { name: "dash", package: "dash", suites: [SHELLS] },
+  { name: "busybox", package: "busybox-static", suites: [SHELLS] },
+  { name: "toybox", package: "toybox", suites: [SHELLS] },
+  { name: "git", package: "git", suites: [SOURCES] },
+];
+
+/** Being root is a need too: sshd changes to other accounts, and accounts are made and removed. */
+const ROOT = { name: "root", suites: [OPENSSH, SHELLS, ENDS] };
+
+const FOLDERS = [...(process.env.PATH ?? "").split(":"), "/usr/local/sbin", "/usr/sbin", "/sbin"];
+
+/** What is not here, each with the suites that cannot run for it. */
+export function missing() {
+  const programs = NEEDS.filter(({ name }) => !FOLDERS.some((dir) => existsSync(`${dir}/${name}`)));
+  return isRoot() ? programs : [ROOT, ...programs];
+}
+
+/** Every suite that needs more than npm: what `LOCKSTEP_TEST=sandbox` leaves out. */
+export function realSuites() {
+  return ROOT.suites;
+}
+
+/** Why nothing can be installed here; undefined when it can. */
+export function reasonNotToInstall() {
+  if (!isRoot()) return "not root";
+  if (!existsSync("/usr/bin/apt-get")) return "no apt-get";
+  return undefined;
+}
+
+/** Installs Debian packages without starting a daemon. Does nothing when nothing is wanted. */
+export function install(needs) {
+  const packages = needs.flatMap((need) => need.package ?? []);
+  if (packages.length === 0) return;
+
+  process.stderr.write(`Installing for the tests: ${packages.join(" ")}\n`);
+  withoutDaemons(() => {
+    aptGet(["update", "-qq"]);
+    aptGet(["install", "-y", "-qq", "--no-install-recommends", ...packages]);
+  });
+}
+
+/** Debian asks policy-rc.d before it starts a service: 101 means no. Leaves an existing one alone. */
+function withoutDaemons(act) {
+  const policy = "/usr/sbin/policy-rc.d";
+  if (existsSync(policy)) return act();
+  writeFileSync(policy, "#!/bin/sh\nexit 101\n", { mode: 0o755 });
+  try {
+    return act();
+  } finally {
+    rmSync(policy, { force: true });
+  }
+}
+
+/** A failure is not an end yet: what is still missing afterwards decides. */
+function aptGet(words) {
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  spawnSync("apt-get", words, { stdio: ["ignore", "inherit", "inherit"], env });
+}
+
+function isRoot() {
+  return process.getuid?.() === 0;
+}
