@@ -151,9 +151,10 @@ function command(program, words, { cwd = ".", quiet = false } = {}) {
   });
 }
 
-/** What the tests may see of this process: no agent, no telemetry, no prompts. */
+/** What the tools may see of this process: no agent, no telemetry, no color in a file. */
 function testEnvironment() {
   const env = { ...process.env, TURBO_TELEMETRY_DISABLED: "1", DO_NOT_TRACK: "1" };
+  if (!process.stdout.isTTY) env.NO_COLOR = "1";
   delete env.SSH_AUTH_SOCK;
   delete env.SSH_AGENT_PID;
   return env;
