@@ -5,6 +5,7 @@ import { execute, type OnStop } from "./execute.ts";
 import { type BeginBody, type HistoryEntry, lastCommit } from "./history.ts";
 import {
   highestEpoch,
+  isUnfenced,
   type Job,
   lineageOf,
   type LiveByTarget,
@@ -15,7 +16,7 @@ import {
 import { openJournal, putBlob } from "./journal.ts";
 import { type Lease, readLease, takeLease } from "./lease.ts";
 import { isEmpty, makePlan, type Plan, planFacts, type PlanWish } from "./plan.ts";
-import type { Run } from "./run.ts";
+import { type Run, startRun } from "./run.ts";
 import type { Session } from "./session.ts";
 
 /** A job that changes targets. */
@@ -65,12 +66,25 @@ export async function planDeploy(job: Job & { readonly release: Release }): Prom
 
 type Wish = (session: Session, live: LiveByTarget) => Promise<PlanWish>;
 
+/** What belongs to one run from its first look to its end. */
+interface Attempt {
+  readonly job: RunJob;
+  readonly wish: Wish;
+  readonly session: Session;
+  readonly lineage: string;
+  /** The plan somebody said yes to; absent when nobody was asked. */
+  readonly shown: Plan | undefined;
+}
+
 async function runJob(job: RunJob, wish: Wish): Promise<Outcome> {
   await using session = await sessionOf(job);
   const { store, name } = session.environment;
-  await refuseOpenRun(session);
+  const { surroundings } = job;
+  const found = await readLease(store, name);
+  // Said early, so that nobody reads a plan that cannot be run; taking the lease says it for certain.
+  if (found?.body.open === true && found.body.released) throw openRun(name, found.body.holder);
   const live = await readLive(session);
-  const lineage = await lineageOf(store, job.surroundings);
+  const lineage = await lineageOf(store, surroundings);
   refuseForeign(live, lineage, job.adopt === true || store.traits.ephemeral === true);
 
   const shown =
@@ -79,60 +93,46 @@ async function runJob(job: RunJob, wish: Wish): Promise<Outcome> {
   const lease = await takeLease({
     store,
     environment: name,
-    surroundings: job.surroundings,
+    surroundings,
     above: highestEpoch(live),
     waitMs: job.lockWaitMs ?? 0,
-    patient: Object.values(session.environment.targets).some(
-      ({ traits }) => traits.fencing === "none",
-    ),
+    patient: isUnfenced(session),
     signal: job.stop,
     onWaiting: ({ run, user, machine }) =>
       session.events.emit({ type: "lease.waiting", holder: `${run} (${user} on ${machine})` }),
   });
-  return underLease(session, lease, { job, wish, shown, lineage });
-}
-
-/** Said early, so that nobody reads a plan that cannot be run; the lease says it again, for certain. */
-async function refuseOpenRun({ environment }: Session): Promise<void> {
-  const found = await readLease(environment.store, environment.name);
-  if (found?.body.open === true && found.body.released)
-    throw openRun(environment.name, found.body.holder);
+  return await underLease({ job, wish, session, lineage, shown }, lease);
 }
 
 async function confirmed(
   session: Session,
   live: LiveByTarget,
-  { job, wish }: { readonly job: RunJob; readonly wish: Wish },
+  { job, wish }: Pick<Attempt, "job" | "wish">,
 ): Promise<Plan> {
   const plan = await makePlan(session, await wish(session, live));
   tellPlan(session, plan);
-  if (!isEmpty(plan) && (await job.confirm?.(plan)) !== true)
-    throw confirmationNeeded(plan.environment);
+  const yes = isEmpty(plan) || (await job.confirm?.(plan)) === true;
+  if (!yes) throw confirmationNeeded(plan.environment);
   return plan;
 }
 
 /** From here on a killed process leaves an open run; until `run.begin` it holds nothing to undo. */
-async function underLease(
-  session: Session,
-  lease: Lease,
-  {
-    job,
-    wish,
-    shown,
-    lineage,
-  }: { job: RunJob; wish: Wish; shown: Plan | undefined; lineage: string },
-): Promise<Outcome> {
-  let run: Run | undefined;
+async function underLease(attempt: Attempt, lease: Lease): Promise<Outcome> {
+  const { session, shown, job } = attempt;
+  let run: Run;
   try {
     const live = await readLive(session);
-    const plan = await makePlan(session, { ...(await wish(session, live)), signal: lease.lost });
+    const plan = await makePlan(session, {
+      ...(await attempt.wish(session, live)),
+      signal: lease.lost,
+    });
     if (shown === undefined) tellPlan(session, plan);
     else if (planFacts(plan) !== planFacts(shown)) throw planStale();
     if (isEmpty(plan)) {
       await lease.release({ open: false });
       return unchanged(session, plan, live);
     }
-    run = await beginRun(session, lease, { job, plan, live, lineage });
+    run = await beginRun(attempt, lease, { plan, live });
   } catch (error) {
     await lease.release({ open: false }).catch(() => lease.abandon());
     throw error;
@@ -145,16 +145,17 @@ async function underLease(
 }
 
 async function beginRun(
-  session: Session,
+  { session, job, lineage }: Attempt,
   lease: Lease,
-  { job, plan, live, lineage }: { job: RunJob; plan: Plan; live: LiveByTarget; lineage: string },
+  { plan, live }: { readonly plan: Plan; readonly live: LiveByTarget },
 ): Promise<Run> {
   const { store } = session.environment;
   const { surroundings } = job;
+  const { kind, environment, release } = plan;
   const body: BeginBody = {
-    kind: plan.kind,
-    environment: plan.environment,
-    release: plan.release,
+    kind,
+    environment,
+    release,
     who: surroundings.who,
     targets: plan.groups.flat(),
     plan: await putBlob(store, canonicalJson(plan as unknown as Json)),
@@ -164,28 +165,8 @@ async function beginRun(
   const writer = { epoch: lease.epoch, now: () => surroundings.now() };
   const journal = await openJournal(store, lease.run, writer);
   await journal.append("run.begin", body as unknown as Json);
-  session.events.begin(lease.run);
-  const { environment, release } = plan;
-  session.events.emit({
-    type: "run.started",
-    environment,
-    release: release.id,
-    epoch: lease.epoch,
-  });
-  return {
-    session,
-    plan,
-    journal,
-    lease,
-    stamp: { lineage, epoch: lease.epoch, run: lease.run },
-    liveBefore: live,
-    stop: job.stop,
-    started: [],
-    befores: new Map(),
-    outputs: new Map(),
-    checkpoints: new Map(),
-    moves: [],
-  };
+  const stamp = { lineage, epoch: lease.epoch, run: lease.run };
+  return startRun({ session, plan, journal, lease, stamp, liveBefore: live, stop: job.stop });
 }
 
 function unchanged(session: Session, plan: Plan, live: LiveByTarget): Outcome {

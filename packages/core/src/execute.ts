@@ -1,5 +1,5 @@
 import { close, endOfCommit, type Ending, EXIT_OF, type Outcome } from "./ending.ts";
-import { notFenced } from "./errors.ts";
+import { together } from "./errors.ts";
 import { isFenced, isInconclusive, isStoreLost, leavesOf, toDiagnostic } from "./failures.ts";
 import { liveOf, observe } from "./observe.ts";
 import { activate, barrier, retire, stage, verify } from "./phases.ts";
@@ -21,7 +21,7 @@ export async function execute(run: Run, onStop: OnStop): Promise<Outcome> {
   const watching = startWatching(run);
   try {
     const unfenced = await fenceAll(run);
-    if (unfenced.length > 0) throw notFenced(unfenced);
+    if (unfenced.length > 0) throw together(unfenced, "Several targets could not be fenced.");
     await stage(run);
     await barrier(run);
     watching.begin();
@@ -30,7 +30,7 @@ export async function execute(run: Run, onStop: OnStop): Promise<Outcome> {
     await decide(run, "commit", "every check passed");
   } catch (error) {
     await watching.end();
-    return await endBadly(run, error, onStop);
+    return endBadly(run, error, onStop);
   }
   await watching.end();
   return commit(run);
@@ -72,8 +72,8 @@ export async function fenceAll(run: Run): Promise<readonly unknown[]> {
   const failures = results.flatMap((result) =>
     result.status === "rejected" ? leavesOf(result.reason) : [],
   );
-  const overtaken = failures.find(isFenced);
-  if (overtaken !== undefined) throw overtaken;
+  const overtaken = failures.filter(isFenced);
+  if (overtaken.length > 0) throw together(overtaken, "Several targets belong to a newer run.");
   return failures;
 }
 

@@ -1,6 +1,6 @@
 import type { Live, Store } from "@lockstep/plugin";
 import type { Config, Environment } from "./config.ts";
-import { environmentUnknown, foreignLineage, preflightFailed, targetUnknown } from "./errors.ts";
+import { environmentUnknown, foreignLineage, together, targetUnknown } from "./errors.ts";
 import { createEvents, type Sink } from "./events.ts";
 import { reachable } from "./journal.ts";
 import { liveOf, observe } from "./observe.ts";
@@ -52,12 +52,12 @@ export function sessionOf(job: Job, only?: readonly string[]): Promise<Session> 
 /**
  * Reads what every unit serves, before anything is changed.
  *
- * @throws {LockstepError} `PREFLIGHT_FAILED`, or the one failure itself, when a unit cannot be read
+ * @throws {LockstepError} the failure of a unit that cannot be read; an AggregateError of several
  */
 export async function readLive(session: Session): Promise<LiveByTarget> {
   const seen = await observe(session);
   const errors = Object.values(seen).flatMap((observed) => observed.errors);
-  if (errors.length > 0) throw preflightFailed(errors);
+  if (errors.length > 0) throw together(errors, `${errors.length} units could not be read.`);
   return liveOf(seen);
 }
 
@@ -95,4 +95,9 @@ export function highestEpoch(live: LiveByTarget): number {
     0,
     ...Object.values(live).flatMap((units) => units.map(({ stamp }) => stamp?.epoch ?? 0)),
   );
+}
+
+/** True when some target cannot refuse a run that has been overtaken: then only patience protects it. */
+export function isUnfenced({ targets }: Session): boolean {
+  return [...targets.values()].some(({ target }) => target.traits.fencing === "none");
 }

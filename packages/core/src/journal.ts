@@ -142,7 +142,7 @@ async function readOn(store: Store, run: string, chain: Chain): Promise<void> {
 /** A record that is missing while later ones exist is damage, not an end. */
 async function refuseGap(store: Store, run: string, end: number): Promise<void> {
   for await (const key of store.list(`runs/${run}/`)) {
-    if (key > recordKey(run, end)) throw journalUnreadable(run, end, "is missing");
+    if (key > recordKey(run, end)) throw journalUnreadable(run, { seq: end, what: "is missing" });
   }
 }
 
@@ -151,15 +151,21 @@ async function parse(store: Store, bytes: Uint8Array, chain: Chain): Promise<Jou
   try {
     const record = JSON.parse(Buffer.from(bytes).toString("utf8")) as JournalRecord;
     if (record.v !== 1)
-      throw journalUnreadable(record.run, chain.seq, `has format ${String(record.v)}`);
+      throw journalUnreadable(record.run, {
+        seq: chain.seq,
+        what: `has format ${String(record.v)}`,
+      });
     if (record.seq !== chain.seq || record.prev !== chain.prev) {
-      throw journalUnreadable(record.run, chain.seq, "does not continue the record before it");
+      throw journalUnreadable(record.run, {
+        seq: chain.seq,
+        what: "does not continue the record before it",
+      });
     }
     const body = isAside(record.body) ? await getBlob(store, record.body.blob) : record.body;
     return { ...record, body };
   } catch (cause) {
     if (isLockstepError(cause)) throw cause;
-    throw journalUnreadable(run, chain.seq, "is not JSON", cause);
+    throw journalUnreadable(run, { seq: chain.seq, what: "is not JSON", cause });
   }
 }
 

@@ -1,16 +1,7 @@
 import { canonicalJson, type Json, type Store } from "@lockstep/plugin";
 import { leaseHeld, leaseLost, openRun } from "./errors.ts";
 import { reachable } from "./journal.ts";
-import type { Actor, Surroundings } from "./surroundings.ts";
-
-/** Who holds, or held, the lease of an environment. */
-export interface Holder extends Actor {
-  readonly run: string;
-  /** RFC 3339, UTC, by the holder's clock; for people only. */
-  readonly since: string;
-  /** What the store's `presence` needs to prove that the holder is gone. */
-  readonly process: Json;
-}
+import type { Holder, Surroundings } from "./surroundings.ts";
 
 /** What is stored under `leases/ENVIRONMENT`. Never deleted, so that the epoch never goes back. */
 export interface LeaseBody {
@@ -184,18 +175,19 @@ function holdLease(request: LeaseRequest, taken: { body: LeaseBody; tag: string 
   let renewed = { monotonic: surroundings.monotonic(), wall: surroundings.now() };
   let writing: Promise<void> = Promise.resolve();
 
+  const writeNow = async (change: Partial<LeaseBody>): Promise<void> => {
+    const started = { monotonic: surroundings.monotonic(), wall: surroundings.now() };
+    const next = { ...body, ...change, nonce: surroundings.hex(16) };
+    const nextTag = await writeLease(store, environment, { body: next, tag });
+    if (nextTag === undefined) {
+      const error = leaseLost(environment, (await readLease(store, environment))?.body.holder);
+      lost.abort(error);
+      throw error;
+    }
+    [body, tag, renewed] = [next, nextTag, started];
+  };
   const write = (change: Partial<LeaseBody>): Promise<void> => {
-    const result = writing.then(async () => {
-      const started = { monotonic: surroundings.monotonic(), wall: surroundings.now() };
-      const next = { ...body, ...change, nonce: surroundings.hex(16) };
-      const nextTag = await writeLease(store, environment, { body: next, tag });
-      if (nextTag === undefined) {
-        const error = leaseLost(environment, (await readLease(store, environment))?.body.holder);
-        lost.abort(error);
-        throw error;
-      }
-      [body, tag, renewed] = [next, nextTag, started];
-    });
+    const result = writing.then(async () => writeNow(change));
     writing = result.catch(() => undefined);
     return result;
   };
@@ -232,9 +224,12 @@ async function renewInTurn(
   { renew, signal }: { readonly signal: AbortSignal; renew(): Promise<void> },
 ): Promise<void> {
   while (!signal.aborted) {
-    await sleep(everyMs, signal)
-      .then(renew)
-      .catch(() => undefined);
+    try {
+      await sleep(everyMs, signal);
+      await renew();
+    } catch {
+      // stopped, or failed for now
+    }
   }
 }
 

@@ -1,10 +1,4 @@
-import {
-  canonicalJson,
-  isLockstepError,
-  type Json,
-  type Live,
-  type LockstepError,
-} from "@lockstep/plugin";
+import { canonicalJson, isLockstepError, type Json, type Live } from "@lockstep/plugin";
 import { leavesOf } from "./failures.ts";
 import { call, type Session } from "./session.ts";
 
@@ -65,7 +59,7 @@ function look(session: Session, name: string, unit?: string): Promise<readonly L
 
 /** The unit an error is about, where it says so. */
 export function unitOf(error: unknown): string | undefined {
-  return isLockstepError(error) ? (error as LockstepError).unit : undefined;
+  return isLockstepError(error) ? error.unit : undefined;
 }
 
 /** One way in which what is live differs from what it should be. */

@@ -123,10 +123,10 @@ export function planDigest(plan: Plan): string {
 export function planFacts(plan: Plan): string {
   const facts = Object.entries(plan.targets).map(([name, { steps, basedOn }]) => [
     name,
-    steps.map(({ bytes: _, ...step }) => step as unknown as Json),
+    steps.map((step) => ({ ...step, bytes: undefined }) as unknown as Json),
     basedOn,
   ]);
-  return canonicalJson(facts as Json);
+  return canonicalJson(facts);
 }
 
 /** The kind of handler a planned step needs, by the phase it stands in. */

@@ -3,12 +3,12 @@ import { close, EXIT_OF, type Outcome, type Result } from "./ending.ts";
 import { pluginChanged, recoverDiffers, runInterrupted, runNotOpen, targetGone } from "./errors.ts";
 import { abort, commit, fenceAll, putBack } from "./execute.ts";
 import type { BeginBody } from "./history.ts";
-import { environmentOf, highestEpoch, type Job, lineageOf, sessionOf } from "./job.ts";
-import { getBlob, type Journal, type JournalRecord, openJournal } from "./journal.ts";
+import { environmentOf, highestEpoch, isUnfenced, type Job, lineageOf, sessionOf } from "./job.ts";
+import { getBlob, type JournalRecord, openJournal } from "./journal.ts";
 import { type Lease, readLease, takeLease } from "./lease.ts";
 import { liveOf, observe } from "./observe.ts";
 import { type Plan, roleOf } from "./plan.ts";
-import type { Run, Started } from "./run.ts";
+import { type Run, startRun } from "./run.ts";
 import { batchesOf, fullId, type Scheduled } from "./schedule.ts";
 import type { Session } from "./session.ts";
 
@@ -45,9 +45,7 @@ export async function recover(job: RecoverJob): Promise<Outcome> {
   }
   await using session = await sessionOf(job, begin?.targets ?? []);
   const above = highestEpoch(liveOf(await observe(session, begin?.live)));
-  const patient = Object.values(environment.targets).some(
-    ({ traits }) => traits.fencing === "none",
-  );
+  const patient = isUnfenced(session);
   const lease = await takeLease({
     store,
     environment: name,
@@ -79,7 +77,6 @@ async function recoverUnder(session: Session, lease: Lease, job: RecoverJob): Pr
     epoch: lease.epoch,
     who: surroundings.who as unknown as Json,
   });
-  session.events.begin(lease.run);
 
   const begin = beginOf(journal.records);
   const over = journal.records.some(({ type }) => type === "run.end");
@@ -93,14 +90,11 @@ async function recoverUnder(session: Session, lease: Lease, job: RecoverJob): Pr
   }
   const plan = (await getBlob(store, begin.plan)) as unknown as Plan;
   refuseDifferences(session, plan);
-  const run = await restoreRun({ session, plan, journal, lease, begin, stop: job.stop });
-  const { environment, release } = plan;
-  session.events.emit({
-    type: "run.started",
-    environment,
-    release: release.id,
-    epoch: lease.epoch,
-  });
+  const lineage = await lineageOf(store, surroundings);
+  const stamp = { lineage, epoch: lease.epoch, run: journal.run };
+  const { stop } = job;
+  const run = startRun({ session, plan, journal, lease, stamp, liveBefore: begin.live, stop });
+  replay(run);
   return asRecovered(await finish(run));
 }
 
@@ -130,49 +124,20 @@ function refuseDifferences(session: Session, plan: Plan): void {
   }
 }
 
-interface Parts {
-  readonly session: Session;
-  readonly plan: Plan;
-  readonly journal: Journal;
-  readonly lease: Lease;
-  readonly begin: BeginBody;
-  readonly stop: AbortSignal;
-}
-
-/** Builds the run as the process that was killed had it, from its records. */
-async function restoreRun({ session, plan, journal, lease, begin, stop }: Parts): Promise<Run> {
-  const befores = new Map<string, Json>();
-  const outputs = new Map<string, Json>();
-  const checkpoints = new Map<string, Json>();
-  const intents: { readonly id: string; readonly before?: Json }[] = [];
-  for (const { type, body } of journal.records) {
+/** Gives the run what the process that was killed knew, from its records. */
+function replay(run: Run): void {
+  const scheduled = scheduledById(run.plan);
+  for (const { type, body } of run.journal.records) {
     const fact = body as unknown as Facts;
-    if (type === "barrier") for (const { id, before } of fact.befores) befores.set(id, before);
-    if (type === "intent") intents.push(...fact.entries);
-    if (type === "applied") outputs.set(fact.id, fact.output);
-    if (type === "checkpoint") checkpoints.set(fact.id, fact.value);
+    if (type === "barrier") for (const { id, before } of fact.befores) run.befores.set(id, before);
+    if (type === "applied") run.outputs.set(fact.id, fact.output);
+    if (type === "checkpoint") run.checkpoints.set(fact.id, fact.value);
+    for (const { id, before } of type === "intent" ? fact.entries : []) {
+      const step = scheduled.get(id);
+      const seen = before ?? run.befores.get(id) ?? null;
+      if (step !== undefined) run.started.push({ ...step, before: seen });
+    }
   }
-  const scheduled = scheduledById(plan);
-  const started = intents.flatMap(({ id, before }): Started[] => {
-    const step = scheduled.get(id);
-    return step === undefined ? [] : [{ ...step, before: before ?? befores.get(id) ?? null }];
-  });
-  const lineage = await lineageOf(session.environment.store, session.surroundings);
-  const stamp = { lineage, epoch: lease.epoch, run: journal.run };
-  return {
-    session,
-    plan,
-    journal,
-    lease,
-    stamp,
-    liveBefore: begin.live,
-    stop,
-    started,
-    befores,
-    outputs,
-    checkpoints,
-    moves: [],
-  };
 }
 
 /** The members of the record bodies that a recover reads. */

@@ -34,6 +34,30 @@ export interface Run {
   readonly moves: number[];
 }
 
+/** What is known of a run when it begins, or begins again. */
+export type RunParts = Omit<Run, "started" | "befores" | "outputs" | "checkpoints" | "moves">;
+
+/** Begins a run in this process: names it in all later events. */
+export function startRun(parts: RunParts): Run {
+  const { session, plan, journal, lease } = parts;
+  session.events.begin(journal.run);
+  const { environment, release } = plan;
+  session.events.emit({
+    type: "run.started",
+    environment,
+    release: release.id,
+    epoch: lease.epoch,
+  });
+  return {
+    ...parts,
+    started: [],
+    befores: new Map(),
+    outputs: new Map(),
+    checkpoints: new Map(),
+    moves: [],
+  };
+}
+
 /** True from the moment at which users may have seen something of this run. */
 export function hasActivated(run: Run): boolean {
   return run.started.some(({ step }) => step.phase === "activate");

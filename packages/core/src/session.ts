@@ -3,7 +3,6 @@ import {
   type Json,
   LockstepError,
   type PlanContext,
-  type ReadContext,
   readSecret,
   type Release,
   type Stamp,
@@ -117,7 +116,7 @@ export async function call<T>(
   try {
     return await Promise.race([make(ctx), overdue]);
   } catch (error) {
-    throw located(error, scope);
+    throw located(error, scope, session.redactor);
   } finally {
     done.abort();
     tell(log.end());
@@ -175,22 +174,23 @@ function aboutOf({ target, unit, step }: About): About {
   };
 }
 
-/** The same failure, saying where it happened. Per-unit errors keep their own unit. */
-export function located(error: unknown, scope: About): unknown {
+/** The same failure, saying where it happened, without secrets. Per-unit errors keep their own unit. */
+export function located(error: unknown, scope: About, redactor: Redactor): unknown {
   if (error instanceof AggregateError) {
-    const errors = error.errors.map((inner: unknown) => located(inner, scope));
-    return new AggregateError(errors, error.message);
+    const errors = error.errors.map((inner: unknown) => located(inner, scope, redactor));
+    return new AggregateError(errors, redactor.text(error.message));
   }
   if (!isLockstepError(error)) return error;
-  const { target, unit, step } = scope;
+  const { code, retryable, cause } = error;
   return new LockstepError({
-    code: error.code,
-    message: error.message,
-    hint: error.hint,
-    retryable: error.retryable,
-    cause: error.cause,
-    target: error.target ?? target,
-    unit: error.unit ?? unit,
-    step: error.step ?? step,
+    code,
+    retryable,
+    message: redactor.text(error.message),
+    hint: error.hint === undefined ? undefined : redactor.text(error.hint),
+    // A cause is kept for people who debug, unless a secret stands in it.
+    ...(cause instanceof Error && redactor.text(cause.message) === cause.message ? { cause } : {}),
+    target: error.target ?? scope.target,
+    unit: error.unit ?? scope.unit,
+    step: error.step ?? scope.step,
   });
 }

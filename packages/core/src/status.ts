@@ -3,8 +3,9 @@ import type { Diagnostic } from "./events.ts";
 import { toDiagnostic } from "./failures.ts";
 import { type HistoryEntry, lastCommit } from "./history.ts";
 import { environmentOf, type Job, sessionOf } from "./job.ts";
-import { type Holder, readLease } from "./lease.ts";
+import { readLease } from "./lease.ts";
 import { type Difference, differencesOf, observe } from "./observe.ts";
+import type { Holder } from "./surroundings.ts";
 
 /** What an environment is like now. */
 export interface Status {

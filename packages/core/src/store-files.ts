@@ -1,6 +1,7 @@
-import { createHash, randomUUID } from "node:crypto";
-import { link, mkdir, open, readdir, rename, stat, symlink, unlink } from "node:fs/promises";
-import { dirname, isAbsolute, join } from "node:path";
+import { randomUUID } from "node:crypto";
+import type { Dirent } from "node:fs";
+import { link, lstat, mkdir, open, readdir, readFile, symlink, unlink } from "node:fs/promises";
+import { basename, dirname, isAbsolute, join } from "node:path";
 import { API_VERSION, type Store, type Stored } from "@lockstep/plugin";
 import { storeKeyInvalid } from "./errors.ts";
 import { localPresence } from "./presence.ts";
@@ -54,114 +55,141 @@ export function isLocalStore(store: Store): store is LocalStore {
   return "within" in store;
 }
 
-/** Where a key is kept, and where files wait that are not yet, or no longer, its value. */
-type Place = { readonly path: string; readonly aside: string };
+/** Where a key is kept, and where files wait that are not yet its value. */
+interface Place {
+  /** The first version; stays for ever, so that a removed key is not begun anew. */
+  readonly path: string;
+  /** Folder of the later versions: `1`, `2`, … */
+  readonly later: string;
+  readonly aside: string;
+}
 
 function fileOf(folder: string, key: string): Place {
   const segment = /^[0-9A-Za-z_-][0-9A-Za-z._-]*$/;
-  if (key.length > 512 || !key.split("/").every((part) => segment.test(part)))
-    throw storeKeyInvalid(key);
-  return { path: join(folder, key), aside: join(folder, ".aside") };
+  const valid = key.length <= 512 && key.split("/").every((part) => segment.test(part));
+  if (!valid) throw storeKeyInvalid(key);
+  const path = join(folder, key);
+  return { path, later: join(dirname(path), `.${basename(path)}`), aside: join(folder, ".aside") };
 }
 
-/** The value of a key, after finishing a replacement that a killed process had begun. */
+function versionPath({ path, later }: Place, version: number): string {
+  return version === 0 ? path : join(later, String(version));
+}
+
+/** The newest version of a key; -1 when there never was one. */
+async function newestVersion({ path, later }: Place): Promise<number> {
+  const names = await readdir(later).catch(ignoreMissing);
+  if (names !== undefined && names.length > 0) return Math.max(...names.map(Number));
+  return (await lstat(path).catch(ignoreMissing)) === undefined ? -1 : 0;
+}
+
 async function read(place: Place): Promise<Stored | undefined> {
-  const stored = await readOnce(place.path);
-  if (stored === undefined) return undefined;
-  if (!(await moveIfThere(claimOf(place, stored.tag), place.path))) return stored;
-  return read(place);
-}
-
-async function readOnce(path: string): Promise<Stored | undefined> {
-  try {
-    await using file = await open(path, "r");
-    const [{ ino, mtimeNs }, body] = await Promise.all([
-      file.stat({ bigint: true }),
-      file.readFile(),
-    ]);
-    const digest = createHash("sha256").update(body).digest("hex").slice(0, 16);
-    return { body, tag: `${ino}-${mtimeNs}-${digest}` };
-  } catch (error) {
-    if (hasCode(error, "ENOENT")) return undefined;
-    throw error;
+  for (;;) {
+    const version = await newestVersion(place);
+    if (version === -1) return undefined;
+    const path = versionPath(place, version);
+    try {
+      return { body: await readFile(path), tag: String(version) };
+    } catch (error) {
+      if (!hasCode(error, "ENOENT")) throw error;
+      const removed = (await lstat(path).catch(ignoreMissing))?.isSymbolicLink();
+      if (removed === true) return undefined; // else it was swept meanwhile, and a newer one is there
+    }
   }
 }
 
 async function create(place: Place, body: Uint8Array): Promise<{ tag: string } | "exists"> {
-  const fresh = await writeAside(place, body);
-  await makeFolder(dirname(place.path));
-  const won = await linkOnce(fresh, place.path);
-  const made = won ? await readOnce(fresh) : undefined;
-  await unlink(fresh);
-  await syncFolder(dirname(place.path));
-  return made === undefined ? "exists" : { tag: made.tag };
+  if ((await read(place)) !== undefined) return "exists";
+  const version = (await newestVersion(place)) + 1;
+  return (await writeVersion(place, version, body)) ? { tag: String(version) } : "exists";
 }
 
-/**
- * Replaces by claim: of all who want to replace the value with tag T, the one that links its new value
- * to the name "claim of T" has won, and while that name exists nobody else can move the key on from T.
- * Whoever reads next finishes the move if the winner was killed in between.
- */
 async function replace(
   place: Place,
   body: Uint8Array,
   tag: string,
 ): Promise<{ tag: string } | "moved"> {
   if ((await read(place))?.tag !== tag) return "moved";
-  const fresh = await writeAside(place, body);
-  const claim = claimOf(place, tag);
-  const won = await linkOnce(fresh, claim);
-  const made = await readOnce(fresh);
-  await unlink(fresh);
-  if (!won || made === undefined) return "moved";
-
-  const current = await readOnce(place.path);
-  if (current?.tag === tag) await moveIfThere(claim, place.path);
-  else if (current?.tag !== made.tag) return withdraw(claim); // claimed a value that was gone already
-  await syncFolder(dirname(place.path));
-  return { tag: made.tag };
+  const version = Number(tag) + 1;
+  if (!(await writeVersion(place, version, body))) return "moved";
+  await sweep(place, version);
+  return { tag: String(version) };
 }
 
-async function withdraw(claim: string): Promise<"moved"> {
-  await unlinkIfThere(claim);
-  return "moved";
-}
-
+/** A removed key is a version that leads nowhere. */
 async function remove(place: Place, tag: string): Promise<"removed" | "moved"> {
   if ((await read(place))?.tag !== tag) return "moved";
-  const claim = claimOf(place, tag);
+  await makeFolder(place.later);
   try {
-    await symlink("removed", claim);
+    await symlink("removed", versionPath(place, Number(tag) + 1));
   } catch (error) {
     if (hasCode(error, "EEXIST")) return "moved";
     throw error;
   }
-  const taken = join(place.aside, randomUUID());
-  await moveIfThere(place.path, taken);
-  const ours = (await readOnce(taken))?.tag === tag;
-  if (!ours) await linkOnce(taken, place.path); // replaced meanwhile: that value stays
-  await unlinkIfThere(taken);
-  await unlinkIfThere(claim);
-  await syncFolder(dirname(place.path));
-  return ours ? "removed" : "moved";
+  await syncFolder(place.later);
+  return "removed";
+}
+
+/**
+ * Writes a version that nobody else has written: its name is the compare-and-set, as in the journal.
+ *
+ * A process that slept since it read the version before may link a name that was swept long ago. It then
+ * finds that the next version is gone, or older than its own file, and has lost.
+ */
+async function writeVersion(place: Place, version: number, body: Uint8Array): Promise<boolean> {
+  const fresh = await writeAside(place, body);
+  const path = versionPath(place, version);
+  await makeFolder(dirname(path));
+  const linked = await linkOnce(fresh, path);
+  const won = linked && (await isNewest(place, version, fresh));
+  if (linked && !won) await unlink(path);
+  await unlink(fresh);
+  if (won) await syncFolder(dirname(path));
+  return won;
+}
+
+async function isNewest(place: Place, version: number, fresh: string): Promise<boolean> {
+  if ((await newestVersion(place)) <= version) return true;
+  const next = await lstat(versionPath(place, version + 1), { bigint: true }).catch(ignoreMissing);
+  return next !== undefined && next.mtimeNs >= (await lstat(fresh, { bigint: true })).mtimeNs;
+}
+
+/** How long, in milliseconds, versions are kept that are no longer the newest. */
+const SWEEP_AFTER_MS = 3_600_000;
+
+async function sweep(place: Place, newest: number): Promise<void> {
+  for (let version = newest - 2; version > 0; version -= 1) {
+    const path = versionPath(place, version);
+    const old = await lstat(path).catch(ignoreMissing);
+    if (old === undefined) return;
+    if (Date.now() - old.mtimeMs > SWEEP_AFTER_MS) await unlink(path).catch(ignoreMissing);
+  }
 }
 
 async function* list(folder: string, prefix: string): AsyncIterable<string> {
   const below = prefix.includes("/") ? prefix.slice(0, prefix.lastIndexOf("/")) : "";
-  for await (const key of walk(folder, below)) if (key.startsWith(prefix)) yield key;
+  for await (const { key, changed } of walk(folder, below)) {
+    if (!key.startsWith(prefix)) continue;
+    if (!changed || (await read(fileOf(folder, key))) !== undefined) yield key;
+  }
 }
 
-async function* walk(folder: string, below: string): AsyncIterable<string> {
+/** All first versions, and whether there are later ones: only those may have been removed. */
+async function* walk(
+  folder: string,
+  below: string,
+): AsyncIterable<{ readonly key: string; readonly changed: boolean }> {
   const entries = await readdir(join(folder, below), { withFileTypes: true }).catch(ignoreMissing);
-  const sortName = (name: string, isFolder: boolean): string => (isFolder ? `${name}/` : name);
+  const names = new Set(entries?.map(({ name }) => name));
+  const sortName = (entry: Dirent): string => (entry.isDirectory() ? `${entry.name}/` : entry.name);
   const sorted = (entries ?? []).toSorted((left, right) =>
-    sortName(left.name, left.isDirectory()) < sortName(right.name, right.isDirectory()) ? -1 : 1,
+    sortName(left) < sortName(right) ? -1 : 1,
   );
   for (const entry of sorted) {
     if (entry.name.startsWith(".")) continue;
     const key = below === "" ? entry.name : `${below}/${entry.name}`;
     if (entry.isDirectory()) yield* walk(folder, key);
-    else yield key;
+    else yield { key, changed: names.has(`.${entry.name}`) };
   }
 }
 
@@ -174,10 +202,6 @@ async function writeAside({ aside }: Place, body: Uint8Array): Promise<string> {
   return path;
 }
 
-function claimOf({ path, aside }: Place, tag: string): string {
-  return join(aside, `claim-${createHash("sha256").update(`${path}\n${tag}`).digest("hex")}`);
-}
-
 async function linkOnce(from: string, to: string): Promise<boolean> {
   try {
     await link(from, to);
@@ -186,22 +210,6 @@ async function linkOnce(from: string, to: string): Promise<boolean> {
     if (hasCode(error, "EEXIST")) return false;
     throw error;
   }
-}
-
-/** Renames; false when there is nothing to rename. A removal's claim is a link and is never moved. */
-async function moveIfThere(from: string, to: string): Promise<boolean> {
-  try {
-    await stat(from);
-    await rename(from, to);
-    return true;
-  } catch (error) {
-    if (hasCode(error, "ENOENT")) return false;
-    throw error;
-  }
-}
-
-async function unlinkIfThere(path: string): Promise<void> {
-  await unlink(path).catch(ignoreMissing);
 }
 
 /** Makes a folder and makes its name durable, up to the first folder that was there. */

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Json } from "@lockstep/plugin";
 
 /** All that the runner takes from the world beside targets and store, so that tests can script it. */
 export interface Surroundings {
@@ -24,6 +25,15 @@ export interface Actor {
   readonly machine: string;
   /** Page of the CI job, where there is one. */
   readonly url?: string;
+}
+
+/** Who holds, or held, the lease of an environment. */
+export interface Holder extends Actor {
+  readonly run: string;
+  /** RFC 3339, UTC, by the holder's clock; for people only. */
+  readonly since: string;
+  /** What the store's `presence` needs to prove that the holder is gone. */
+  readonly process: Json;
 }
 
 /** The real world. */

@@ -37,15 +37,19 @@ export function checkOptions<Options>(
 /** What vendors add to an issue; zod's names, read only where they are present. */
 type Issue = StandardSchemaV1.Issue & {
   readonly keys?: readonly string[];
+  /** Of a union: one list of issues a branch. */
   readonly errors?: readonly (readonly Issue[])[];
+  /** Of the key of a record. */
+  readonly issues?: readonly Issue[];
 };
 
 type JsonSchema = { readonly [key: string]: unknown };
 
 function problemsOf(issue: Issue, shape: JsonSchema): Problem[] {
   const path = (issue.path ?? []).map(segmentOf);
-  if (issue.errors !== undefined && issue.errors.length > 0) {
-    return nearestBranch(issue.errors).flatMap((inner) =>
+  const inside = issue.issues ?? nearestBranch(issue.errors ?? []);
+  if (inside.length > 0) {
+    return inside.flatMap((inner) =>
       problemsOf({ ...inner, path: [...path, ...(inner.path ?? [])] }, shape),
     );
   }
@@ -64,7 +68,8 @@ function problemsOf(issue: Issue, shape: JsonSchema): Problem[] {
 function nearestBranch(branches: readonly (readonly Issue[])[]): readonly Issue[] {
   const depth = (issues: readonly Issue[]): number =>
     Math.min(...issues.map((issue) => (issue.keys ? 1 : (issue.path ?? []).length)));
-  return branches.reduce((best, branch) => (depth(branch) > depth(best) ? branch : best));
+  const [first = [], ...rest] = branches;
+  return rest.reduce((best, branch) => (depth(branch) > depth(best) ? branch : best), first);
 }
 
 function segmentOf(segment: PropertyKey | StandardSchemaV1.PathSegment): string | number {
