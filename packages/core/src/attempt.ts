@@ -4,6 +4,7 @@ import type { About, Phase, StepResult } from "./events.ts";
 import { isRetryable, toDiagnostic } from "./failures.ts";
 import { callStep, type Run } from "./run.ts";
 import { fullId, type Scheduled } from "./schedule.ts";
+import { located } from "./session.ts";
 
 /** Longest pause before a further try, in milliseconds; the first is at most 200. */
 const LONGEST_PAUSE_MS = 20_000;
@@ -133,7 +134,7 @@ export async function told(
     finish(await body());
   } catch (error) {
     finish("failed");
-    throw error;
+    throw located(error, about, run.session.redactor);
   }
 }
 

@@ -34,6 +34,7 @@ const EXIT_OF_CODE: Readonly<Record<string, number>> = {
   RUN_NOT_OPEN: EXIT.usage,
   CODE_UNKNOWN: EXIT.usage,
   USAGE: EXIT.usage,
+  UNEXPECTED: EXIT.bug,
   PLAN_BROKEN: EXIT.plugin,
   PLUGIN_CHANGED: EXIT.plugin,
   PLUGIN_INCOMPATIBLE: EXIT.plugin,

@@ -203,14 +203,15 @@ function blobKey(digest: string): string {
   return `blobs/${digest.replace(":", "-")}`;
 }
 
-/** First and last record of a run, without what lies between. */
+/** First and last record of a run, without what lies between. A recover that found it over does not count. */
 export async function readEnds(
   store: Store,
   run: string,
   last: number,
 ): Promise<readonly [JournalRecord, JournalRecord] | undefined> {
   const [first, end] = await Promise.all([readAt(store, run, 0), readAt(store, run, last)]);
-  return first === undefined || end === undefined ? undefined : [first, end];
+  if (first === undefined || end === undefined) return undefined;
+  return end.type === "epoch.begin" && last > 0 ? readEnds(store, run, last - 1) : [first, end];
 }
 
 async function readAt(store: Store, run: string, seq: number): Promise<JournalRecord | undefined> {

@@ -94,7 +94,12 @@ async function planTarget(
   const { target } = connected;
   const keeps = wish.returns !== undefined && refs.length === 0 && target.steps.length > 0;
   const plan = keeps ? KEPT : await call(session, scope, (ctx) => target.plan(request, ctx));
-  for (const step of plan.steps) checkStep(connected, step, plan.steps);
+  const ids = new Set<string>();
+  for (const step of plan.steps) {
+    checkStep(connected, step);
+    if (ids.size === ids.add(step.id).size)
+      throw planBroken({ target: name, step: step.id, what: "shares its id with another step" });
+  }
   const { plugin, version } = target["~lockstep"];
   return { ...plan, plugin, version, places: target.places, fencing: target.traits.fencing };
 }
@@ -146,7 +151,7 @@ const ALLOWED: Readonly<Record<PlannedStep["phase"], readonly Role[]>> = {
   retire: ["retire"],
 };
 
-function checkStep(connected: Connected, step: PlannedStep, all: readonly PlannedStep[]): void {
+function checkStep(connected: Connected, step: PlannedStep): void {
   const refuse = (what: string): never => {
     throw planBroken({ target: connected.name, step: step.id, what });
   };
@@ -154,7 +159,6 @@ function checkStep(connected: Connected, step: PlannedStep, all: readonly Planne
   if (role === undefined)
     return refuse(`has kind ${step.kind}, for which the plugin has no handler`);
   if (!ALLOWED[step.phase].includes(role)) refuse(`is a ${role} and cannot stand in ${step.phase}`);
-  if (all.filter(({ id }) => id === step.id).length > 1) refuse("shares its id with another step");
   const handler = connected.target.steps.find(({ kind }) => kind === step.kind);
   if (role === "step" && step.undo === undefined && handler?.revert === undefined) {
     refuse("has no revert and does not say how it is undone");

@@ -9,9 +9,16 @@ export class MapStore implements Store {
   readonly ttlMs: number;
   readonly values: Map<string, Stored>;
   /** Called before every write; what it throws is what the store says. */
-  onWrite: (key: string) => void = () => {};
+  onWrite: (key: string) => void | Promise<void> = () => {};
   /** Called after every write; throwing here is a lost reply. */
-  afterWrite: (key: string) => void = () => {};
+  afterWrite: (key: string) => void | Promise<void> = () => {};
+  /** Processes that were killed, by the number they got when they took the lease. */
+  readonly killed: Set<number> = new Set();
+  readonly presence: NonNullable<Store["presence"]> = {
+    self: async () => (this.#processes += 1),
+    look: async (other) => (this.killed.has(Number(other)) ? "gone" : "alive"),
+  };
+  #processes = 0;
   #tags = 0;
 
   constructor({
@@ -27,12 +34,17 @@ export class MapStore implements Store {
   }
 
   async create(key: string, body: Uint8Array): Promise<{ tag: string } | "exists"> {
-    this.onWrite(key);
+    await this.onWrite(key);
     return this.values.has(key) ? "exists" : this.#put(key, body);
   }
 
+  /** Kills every process that ever took a lease here. */
+  killAll(): void {
+    for (let process = 1; process <= this.#processes; process += 1) this.killed.add(process);
+  }
+
   async replace(key: string, body: Uint8Array, tag: string): Promise<{ tag: string } | "moved"> {
-    this.onWrite(key);
+    await this.onWrite(key);
     return this.values.get(key)?.tag === tag ? this.#put(key, body) : "moved";
   }
 
@@ -46,10 +58,10 @@ export class MapStore implements Store {
     for (const key of [...this.values.keys()].toSorted()) if (key.startsWith(prefix)) yield key;
   }
 
-  #put(key: string, body: Uint8Array): { tag: string } {
+  async #put(key: string, body: Uint8Array): Promise<{ tag: string }> {
     const tag = `${(this.#tags += 1)}-${Math.random()}`;
     this.values.set(key, { body: Uint8Array.from(body), tag });
-    this.afterWrite(key);
+    await this.afterWrite(key);
     return { tag };
   }
 }

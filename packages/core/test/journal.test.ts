@@ -32,7 +32,9 @@ describe("a journal", () => {
   it("keeps large bodies beside the record, written before it", async () => {
     const store = new MapStore();
     const keys: string[] = [];
-    store.onWrite = (key) => keys.push(key);
+    store.onWrite = (key) => {
+      keys.push(key);
+    };
     const body = { text: "x".repeat(70_000) };
 
     await (await openJournal(store, "r", WRITER)).append("big", body);

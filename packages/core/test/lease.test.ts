@@ -2,6 +2,13 @@ import { describe, expect, it } from "vitest";
 import { type LeaseRequest, readLease, takeLease } from "../src/lease.ts";
 import { fastSurroundings, MapStore } from "./fixtures.ts";
 
+/** A store that cannot see processes, as a bucket cannot. */
+function bucket(ttlMs: number): MapStore {
+  const store = new MapStore({ ttlMs });
+  store.presence.look = async () => "unknown";
+  return store;
+}
+
 function request(store: MapStore, name: string, more: Partial<LeaseRequest> = {}): LeaseRequest {
   return {
     store,
@@ -37,8 +44,19 @@ describe("a lease", () => {
     held.abandon();
   });
 
+  it("is taken at once from a holder that is proven dead", async () => {
+    const store = new MapStore();
+    (await takeLease(request(store, "ada"))).abandon();
+    store.killAll();
+
+    const taken = await takeLease(request(store, "bob", { recover: true }));
+
+    expect(taken.epoch).toBe(2);
+    taken.abandon();
+  });
+
   it("is taken after one ttl of silence, but a run that was open stays open", async () => {
-    const store = new MapStore({ ttlMs: 2000 });
+    const store = bucket(2000);
     const dead = await takeLease(request(store, "ada"));
     dead.abandon();
     const bob = fastSurroundings("bob");
@@ -57,7 +75,7 @@ describe("a lease", () => {
   });
 
   it("is waited for twice as long when a target cannot refuse an old run", async () => {
-    const store = new MapStore({ ttlMs: 2000 });
+    const store = bucket(2000);
     (await takeLease(request(store, "ada"))).abandon();
     const bob = fastSurroundings("bob");
     const begun = bob.clock.ms;
@@ -112,7 +130,7 @@ describe("a lease", () => {
   });
 
   it("is noticed as lost before a visible write when another took it", async () => {
-    const store = new MapStore({ ttlMs: 2000 });
+    const store = bucket(2000);
     const surroundings = { ...fastSurroundings("ada"), sleep: () => new Promise<void>(() => {}) };
     const old = await takeLease(request(store, "ada", { surroundings }));
     (await takeLease(request(store, "bob", { recover: true }))).abandon();
