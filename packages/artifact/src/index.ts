@@ -1,1 +1,15 @@
-export {};
+export type {
+  Artifact,
+  Entry,
+  FileEntry,
+  Manifest,
+  SourceOptions,
+  WrittenSource,
+} from "./artifact.ts";
+export { type Comparison, compareManifests } from "./compare.ts";
+export type { Digest } from "./digest.ts";
+export { artifactErrors } from "./errors.ts";
+export type { GuardName } from "./guards.ts";
+export { manifestDigest, manifestText, parseManifest } from "./manifest.ts";
+export { readSource } from "./source.ts";
+export { type TarOptions, type TrailerMember, tarStream } from "./tar.ts";

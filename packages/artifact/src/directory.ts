@@ -1,0 +1,100 @@
+import type { Dirent, Stats } from "node:fs";
+import { constants, type FileHandle, lstat, open, readdir, readlink } from "node:fs/promises";
+import { join } from "node:path";
+import { sourceChanged } from "@lockstep/plugin";
+import { sourceUnreadable } from "./errors.ts";
+import type { Child, SizedFile, Tree } from "./tree.ts";
+
+/** Most bytes read at once. */
+const PIECE = 256 * 1024;
+/** Never follows a link that took the place of a file, never waits for the writer of a fifo. */
+const FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/** The tree below a directory of this machine. */
+export function directoryTree(root: string): Tree {
+  return {
+    name: root,
+    async children(directory) {
+      const place = join(root, directory);
+      try {
+        const names = await readdir(place, { encoding: "buffer", withFileTypes: true });
+        return await Promise.all(names.map((name) => look(place, name)));
+      } catch (cause) {
+        throw unreadable(place, cause);
+      }
+    },
+    read: (file, signal) => pieces(root, file, signal),
+  };
+}
+
+async function look(directory: string, { name }: Dirent<Buffer>): Promise<Child> {
+  const place = Buffer.concat([Buffer.from(`${directory}/`), name]);
+  const stats = await lstat(place);
+  if (stats.isDirectory()) return { name, kind: "directory" };
+  if (stats.isSymbolicLink()) {
+    return { name, kind: "link", target: await readlink(place, { encoding: "buffer" }) };
+  }
+  if (!stats.isFile()) return { name, kind: "special", what: kindOf(stats) };
+  const executable = (stats.mode & constants.S_IXUSR) !== 0;
+  return { name, kind: "file", size: stats.size, executable };
+}
+
+function kindOf(stats: Stats): string {
+  if (stats.isSocket()) return "a socket";
+  if (stats.isFIFO()) return "a named pipe";
+  return "a device";
+}
+
+async function* pieces(
+  root: string,
+  { path, size }: SizedFile,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const place = join(root, path);
+  await using file = await opened(place);
+  let total = 0;
+
+  for (;;) {
+    signal?.throwIfAborted();
+    // One byte more than is left, so that a file that grew shows it without a second look.
+    const room = Math.min(size - total + 1, PIECE);
+    const piece = await filled(file, Buffer.allocUnsafe(room), place);
+    total += piece.length;
+    if (total > size) break;
+    if (piece.length > 0) yield piece;
+    // A short read of a regular file is its end.
+    if (piece.length < room) break;
+  }
+  if (total !== size) throw resized(path, { wanted: size, found: total });
+}
+
+async function opened(place: string): Promise<FileHandle> {
+  try {
+    return await open(place, FLAGS);
+  } catch (cause) {
+    throw unreadable(place, cause);
+  }
+}
+
+async function filled(file: FileHandle, room: Buffer, place: string): Promise<Buffer> {
+  try {
+    const { bytesRead } = await file.read(room, 0, room.length, null);
+    return room.subarray(0, bytesRead);
+  } catch (cause) {
+    throw unreadable(place, cause);
+  }
+}
+
+function resized(path: string, { wanted, found }: { wanted: number; found: number }): Error {
+  const size = found > wanted ? `more than ${wanted}` : String(found);
+  return sourceChanged(path, { wanted: `${wanted} bytes`, found: `${size} bytes` });
+}
+
+function unreadable(place: string, cause: unknown): Error {
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+  // Listed a moment ago: gone, or replaced by a link or a file.
+  if (code === "ENOENT" || code === "ENOTDIR" || code === "ELOOP") {
+    return sourceChanged(place, { wanted: "what was listed", found: null });
+  }
+  return sourceUnreadable(place, cause);
+}

@@ -1,0 +1,27 @@
+import ignore from "ignore";
+
+/** Rules of a source, at its root, in the syntax of gitignore. Not deployed itself. */
+export const IGNORE_FILE = ".lockstepignore";
+
+/** Never part of an artifact: the repository, and what Lockstep keeps of its own runs. */
+const NEVER: ReadonlySet<string> = new Set([".git", ".lockstep"]);
+
+/**
+ * Tells what the rules leave out. A directory is asked for with `isDirectory`; what is below an excluded
+ * directory cannot be brought back.
+ *
+ * @param text - Content of the ignore file.
+ * @param exclude - Rules of the config; the last rule that matches decides, and these come last.
+ * @see gitignore(5), "PATTERN FORMAT"
+ */
+export function ignoreRules(
+  text: string,
+  exclude: readonly string[] = [],
+): (path: string, isDirectory: boolean) => boolean {
+  const rules = ignore({ ignoreCase: false }).add(text).add(exclude);
+  return (path, isDirectory) => {
+    const name = path.slice(path.lastIndexOf("/") + 1);
+    if (NEVER.has(name) || path === IGNORE_FILE) return true;
+    return rules.ignores(isDirectory ? `${path}/` : path);
+  };
+}

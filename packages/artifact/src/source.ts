@@ -1,0 +1,148 @@
+import { lstat, realpath, stat } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import { sourceChanged } from "@lockstep/plugin";
+import type { Artifact, Entry, FileEntry, SourceOptions, WrittenSource } from "./artifact.ts";
+import { digester } from "./digest.ts";
+import { directoryTree } from "./directory.ts";
+import { sourceMissing, sourceRefused, sourceUnreadable } from "./errors.ts";
+import { gitTree } from "./git.ts";
+import { type Verdict, verdict as noVerdict } from "./guards.ts";
+import { IGNORE_FILE, ignoreRules } from "./ignore.ts";
+import { manifestDigest, sorted } from "./manifest.ts";
+import { shown } from "./names.ts";
+import { eachOf } from "./parallel.ts";
+import { secretScan } from "./secrets.ts";
+import type { Tree } from "./tree.ts";
+import { type FoundFile, walk } from "./walk.ts";
+
+/** Files that are read at the same time. */
+const PARALLEL = 8;
+
+/**
+ * Walks, guards and digests a source. Reads every byte once.
+ *
+ * The same content gives the same artifact: times, owners and all modes but "may be executed" do not
+ * count, and neither does whether it came from a directory or from git.
+ *
+ * @throws {LockstepError} `SOURCE_MISSING`, `SOURCE_REFUSED` with every offending path,
+ *   `SOURCE_UNREADABLE`, `SOURCE_CHANGED` when a file changes while it is read, and for a git source
+ *   `GIT_MISSING`, `GIT_REPOSITORY_MISSING`, `GIT_REVISION_MISSING`, `GIT_FAILED`.
+ */
+export async function readSource(source: WrittenSource, options: SourceOptions): Promise<Artifact> {
+  const verdict = noVerdict(options.allow);
+  const tree =
+    typeof source === "string"
+      ? await chosenDirectory(resolve(options.folder, source), verdict)
+      : await gitTree(source, options);
+  const isIgnored = ignoreRules(await ignoreText(tree), options.exclude);
+  const { directories, files, links } = await walk(tree, { ...options, isIgnored, verdict });
+  const contents = await digestFiles(tree, files, { verdict, signal: options.signal });
+  if (verdict.offenders.length > 0) throw sourceRefused(tree.name, verdict.offenders);
+
+  return artifactOf(tree, [
+    ...directories.map((path): Entry => ({ type: "directory", path, mode: 0o755 })),
+    ...[...links].map(([path, target]): Entry => ({ type: "link", path, target })),
+    ...contents,
+  ]);
+}
+
+async function chosenDirectory(path: string, verdict: Verdict): Promise<Tree> {
+  const real = await existing(path);
+  const reason = await rootProblem(real);
+  if (reason !== undefined && verdict.refuse({ path: shown(real), guard: "root", reason })) {
+    throw sourceRefused(path, verdict.offenders);
+  }
+  return directoryTree(real);
+}
+
+async function existing(path: string): Promise<string> {
+  try {
+    const real = await realpath(path);
+    if ((await stat(real)).isDirectory()) return real;
+  } catch (cause) {
+    const isGone = cause instanceof Error && "code" in cause && cause.code === "ENOENT";
+    throw isGone ? sourceMissing(path, "nothing") : sourceUnreadable(path, cause);
+  }
+  throw sourceMissing(path, "not a directory");
+}
+
+async function rootProblem(path: string): Promise<string | undefined> {
+  if (path === "/") return "it is the root of the file system";
+  if (path === (await home())) return "it is the home directory";
+  const hasGit = await lstat(join(path, ".git")).then(
+    () => true,
+    () => false,
+  );
+  return hasGit ? "it is the root of a git repository" : undefined;
+}
+
+async function home(): Promise<string | undefined> {
+  try {
+    return await realpath(homedir());
+  } catch {
+    return undefined; // a user without a home, as in many containers
+  }
+}
+
+async function ignoreText(tree: Tree): Promise<string> {
+  const children = await tree.children("");
+  const file = children.find(({ name }) => Buffer.from(name).toString() === IGNORE_FILE);
+  if (file?.kind !== "file") return "";
+  const pieces: Uint8Array[] = [];
+  for await (const piece of tree.read({ path: IGNORE_FILE, size: file.size })) pieces.push(piece);
+  return new TextDecoder().decode(Buffer.concat(pieces));
+}
+
+async function digestFiles(
+  tree: Tree,
+  files: readonly FoundFile[],
+  { verdict, signal }: { readonly verdict: Verdict; readonly signal: AbortSignal | undefined },
+): Promise<readonly FileEntry[]> {
+  const entries: FileEntry[] = [];
+  await eachOf(files, PARALLEL, async ({ path, size, executable }) => {
+    const scan = verdict.isOn("secrets") ? secretScan(path) : undefined;
+    const sum = digester();
+    for await (const piece of tree.read({ path, size }, signal)) {
+      sum.update(piece);
+      scan?.update(piece);
+    }
+    const reason = scan?.reason();
+    if (reason !== undefined) verdict.refuse({ path: shown(path), guard: "secrets", reason });
+    const mode = executable ? 0o755 : 0o644;
+    entries.push({ type: "file", path, mode, size, digest: sum.digest() });
+  });
+  return entries;
+}
+
+function artifactOf(tree: Tree, entries: readonly Entry[]): Artifact {
+  const manifest = sorted(entries);
+  const files = new Map(
+    manifest.filter((entry) => entry.type === "file").map((entry) => [entry.path, entry]),
+  );
+  return {
+    manifest,
+    digest: manifestDigest(manifest),
+    files: files.size,
+    bytes: [...files.values()].reduce((sum, { size }) => sum + size, 0),
+    open(path, signal) {
+      const file = files.get(path);
+      if (file === undefined) throw new TypeError(`The artifact has no file ${shown(path)}.`);
+      return verified(tree, file, signal);
+    },
+  };
+}
+
+async function* verified(
+  tree: Tree,
+  file: FileEntry,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const sum = digester();
+  for await (const piece of tree.read(file, signal)) {
+    sum.update(piece);
+    yield piece;
+  }
+  const found = sum.digest();
+  if (found !== file.digest) throw sourceChanged(file.path, { wanted: file.digest, found });
+}
