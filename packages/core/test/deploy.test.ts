@@ -69,11 +69,20 @@ describe("a deploy", () => {
     expect(world.live()).toEqual(liveOld);
     expect(await typesOf(outcome.run)).toEqual([
       "run.begin",
-      ...["intent", "intent", "intent", "applied", "applied", "applied"],
+      "intent",
+      "intent",
+      "intent",
+      "applied",
+      "applied",
+      "applied",
       "barrier",
       "intent",
-      ...["applied", "applied", "applied"],
-      ...["checked", "checked", "checked"],
+      "applied",
+      "applied",
+      "applied",
+      "checked",
+      "checked",
+      "checked",
       "decision",
       "run.end",
     ]);
