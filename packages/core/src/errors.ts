@@ -199,7 +199,7 @@ export function runNotOpen(run: string, open: string | undefined): LockstepError
 
 /** A call did not end in its time. */
 export function stepTimedOut(timeoutMs: number): LockstepError {
-  const message = `It did not end within ${timeoutMs / 1000} s; what it did is unknown.`;
+  const message = `It did not end within ${timeoutMs / 1000} s, or when told to; what it did is unknown.`;
   return raise("STEP_TIMED_OUT", message);
 }
 

@@ -19,7 +19,7 @@ import type { Surroundings } from "./surroundings.ts";
 export const DEFAULT_TIMEOUT_MS = 600_000;
 
 /** How long, in milliseconds, a call may take to notice that its signal aborted. */
-const GRACE_MS = 5_000;
+const GRACE_MS = 2_000;
 
 /** What a session is opened with. */
 export interface SessionParts {
@@ -105,12 +105,7 @@ export async function call<T>(
     deadline: surroundings.now() + timeoutMs,
     log: (text) => tell(log.push(text)),
   });
-  const overdue = (async () => {
-    await surroundings.sleep(timeoutMs, done.signal);
-    timeUp.abort(stepTimedOut(timeoutMs));
-    await surroundings.sleep(GRACE_MS, done.signal);
-    throw stepTimedOut(timeoutMs);
-  })();
+  const overdue = awaitOverdue(session, scope, { timeUp, done: done.signal, timeoutMs });
   overdue.catch(() => undefined);
 
   try {
@@ -121,6 +116,28 @@ export async function call<T>(
     done.abort();
     tell(log.end());
   }
+}
+
+/** Rejects when a call goes on although its time is over, or although it was told to stop. */
+async function awaitOverdue(
+  { surroundings }: SessionParts,
+  scope: CallScope,
+  limits: {
+    readonly timeUp: AbortController;
+    readonly done: AbortSignal;
+    readonly timeoutMs: number;
+  },
+): Promise<never> {
+  const { timeUp, done, timeoutMs } = limits;
+  const told = scope.signal === undefined ? done : AbortSignal.any([done, scope.signal]);
+  try {
+    await surroundings.sleep(timeoutMs, told);
+    timeUp.abort(stepTimedOut(timeoutMs));
+  } catch {
+    // told to stop, or done
+  }
+  await surroundings.sleep(GRACE_MS, done);
+  throw stepTimedOut(timeoutMs);
 }
 
 function contextOf(
