@@ -137,6 +137,11 @@ export const coreErrors: ErrorCatalogue = {
     why: "What it left may be half done; building on it would make the mix permanent.",
     fix: "Run `lockstep recover`.",
   },
+  RUN_STOPPED: {
+    when: "Somebody pressed Ctrl-C, or the CI job was canceled.",
+    why: "Before the first pointer moves everything staged is removed; after it a terminal puts everything back, and CI parks the run.",
+    fix: "Deploy again; after a parked run `lockstep recover` first.",
+  },
   STEP_TIMED_OUT: {
     when: "A step did not end within its time, nor soon after it was told to stop.",
     why: "What it did is unknown, so the run is put back and the target looked at.",

@@ -197,6 +197,11 @@ export function runNotOpen(run: string, open: string | undefined): LockstepError
   return raise("RUN_NOT_OPEN", `Run ${run} is not open; ${other}.`);
 }
 
+/** Somebody asked the run to stop. */
+export function runStopped(): LockstepError {
+  return raise("RUN_STOPPED", "The run was told to stop.");
+}
+
 /** A call did not end in its time. */
 export function stepTimedOut(timeoutMs: number): LockstepError {
   const message = `It did not end within ${timeoutMs / 1000} s, or when told to; what it did is unknown.`;

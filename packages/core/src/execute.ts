@@ -1,5 +1,5 @@
 import { close, endOfCommit, type Ending, EXIT_OF, type Outcome } from "./ending.ts";
-import { together } from "./errors.ts";
+import { runStopped, together } from "./errors.ts";
 import { isFenced, isInconclusive, isStoreLost, leavesOf, toDiagnostic } from "./failures.ts";
 import { liveOf, observe } from "./observe.ts";
 import { activate, barrier, retire, stage, verify } from "./phases.ts";
@@ -82,7 +82,10 @@ async function decide(run: Run, verdict: "commit" | "abort", reason: string): Pr
   run.session.events.emit({ type: "decision", verdict, reason });
 }
 
-async function endBadly(run: Run, error: unknown, onStop: OnStop): Promise<Outcome> {
+async function endBadly(run: Run, failed: unknown, onStop: OnStop): Promise<Outcome> {
+  // What broke after somebody said stop, broke because of it.
+  const error =
+    run.stop.aborted && !isFenced(failed) && !isStoreLost(failed) ? runStopped() : failed;
   const failure = leavesOf(error);
   if (failure.some(isFenced)) return close(run, await asSeen(run, "fenced", error));
   if (failure.some(isStoreLost)) return withoutStore(run, error);

@@ -171,7 +171,8 @@ async function runBatch(
         await one(run, scheduled, work);
       }
     } catch (error) {
-      failures.push(error);
+      // Staging that was cut off because another step failed is no failure of its own.
+      if (!halt.signal.aborted || batch.phase !== "stage") failures.push(error);
       halt.abort(error);
     }
   };
@@ -215,7 +216,9 @@ async function activateStep(run: Run, scheduled: Scheduled, work: Work): Promise
     const once = (): Promise<Json> => apply(run, scheduled, { before, signal });
     const output = await withRetries(run, scheduled, { ...work, signal, once });
     run.moves.push(run.session.surroundings.monotonic());
-    work.records.push(noteApplied(run, scheduled, output));
+    const record = noteApplied(run, scheduled, output);
+    record.catch(() => undefined); // seen when the batch ends; until then it must not end the process
+    work.records.push(record);
     return "applied";
   };
   await told(run, scheduled, {

@@ -273,6 +273,18 @@ describe("a deploy", () => {
     expect(world.live()).toEqual(liveOld);
   });
 
+  it("names one failure when staging elsewhere was cut off because of it", async () => {
+    world.on = async (call, when) => {
+      if (when !== "before" || !call.startsWith("apply pointer.stage")) return;
+      if (call.endsWith("web-2")) throw new Error("disk full");
+      await new Promise((_, reject) => setTimeout(() => reject(new Error("cut off")), 20));
+    };
+
+    const outcome = await deployed("one");
+
+    expect(outcome.diagnostics.map(({ message }) => message)).toEqual(["disk full"]);
+  });
+
   it("retires only after the commit, and a failing retire is a warning", async () => {
     world.on = (call) => {
       if (call === "retire pointer.prune/1 web-1") throw new Error("busy");
@@ -410,6 +422,7 @@ describe("a stop", () => {
     const outcome = await deploy({ ...(await job("two")), stop: stop.signal });
 
     expect(outcome).toMatchObject({ result: "interrupted", exit: 130 });
+    expect(outcome.diagnostics.map(({ code }) => code)).toEqual(["RUN_STOPPED"]);
     expect(world.live()).toEqual(liveOld);
     expect([...world.unit("web-1").releases.keys()]).toEqual(["r1"]);
   });
