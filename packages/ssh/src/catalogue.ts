@@ -1,0 +1,131 @@
+import { type ErrorCatalogue, pluginErrors } from "@lockstep/plugin";
+
+/** Every code this package may raise. */
+export const sshErrors: ErrorCatalogue = {
+  ...pluginErrors,
+  SSH_AUTH_FAILED: {
+    when: "A host refused every key that was offered.",
+    why: "Without a login nothing can be read. Nothing is tried again: hosts lock out addresses that fail often.",
+    fix: "Try `ssh user@host` with the same key, and put its public half into authorized_keys on the host.",
+  },
+  SSH_COMMAND_FAILED: {
+    when: "The restart command ended with a status other than 0.",
+    why: "The release is linked, but the service may still run the old one: the run is put back.",
+    fix: "Read the output in the message, and run the command on the host as the same user.",
+  },
+  SSH_CONNECTION_LOST: {
+    when: "A connection ended in the middle of a call, or the host stopped answering.",
+    why: "What was under way may have happened or not; the steps look before they write again.",
+    fix: "Deploy again, or run `lockstep recover` when the run is open. If it happens at once every time, look at MaxStartups and MaxSessions of the SSH server.",
+  },
+  SSH_CURRENT_FOREIGN: {
+    when: "`current` on a host is not a link to a release that Lockstep put there.",
+    why: "Something else made it, and what Lockstep did not make it does not replace.",
+    fix: "Move it away on the host, or choose another path for this target.",
+  },
+  SSH_DISK_FULL: {
+    when: "The disk of a host has no room, or the quota of the account is used up.",
+    why: "A release that is not complete never goes live.",
+    fix: "Free space on the host, or keep fewer releases with `keep`.",
+  },
+  SSH_HOST_CERTIFICATE: {
+    when: "known_hosts trusts a certificate authority for a host and lists no key of it.",
+    why: "Host certificates are not supported, and a key nobody vouched for is not accepted.",
+    fix: "Pin the key of the host with `hostKey`.",
+  },
+  SSH_HOST_KEY_CHANGED: {
+    when: "A host showed another key than the one that is known.",
+    why: "Either it was set up anew, or somebody stands in between. Nothing was sent to it.",
+    fix: "Ask who runs the host for its fingerprint. If it is the one shown, replace the old entry.",
+  },
+  SSH_HOST_KEY_REVOKED: {
+    when: "A host showed a key that known_hosts marks as revoked.",
+    why: "Whoever marked it no longer trusts that key.",
+    fix: "Give the host a new key.",
+  },
+  SSH_HOST_KEY_UNKNOWN: {
+    when: "Neither known_hosts nor the config has a key for a host.",
+    why: "Without a known key nobody can tell the host from an impostor.",
+    fix: "Compare the fingerprint with the one on the host, then add the line that the hint shows.",
+  },
+  SSH_HOST_UNREACHABLE: {
+    when: "No SSH connection to a host could be made.",
+    why: "A target is only changed when all of its hosts can be.",
+    fix: "Look at address, port, firewall and the SSH server. A host that is gone for good leaves the config.",
+  },
+  SSH_KEY_UNREADABLE: {
+    when: "The identity file is missing, no private key, or needs a passphrase.",
+    why: "It is what the login is made with.",
+    fix: 'Correct `identity`, or give `passphrase: secret("NAME")`, or use an agent.',
+  },
+  SSH_KNOWN_HOSTS_UNREADABLE: {
+    when: "The known_hosts file cannot be read, and a host has no pinned key.",
+    why: "There is nothing to compare the key of the host with.",
+    fix: "Create it, name another with `knownHosts`, or pin `hostKey` for each host.",
+  },
+  SSH_LAYOUT_UNKNOWN: {
+    when: "The path on a host was laid out by another version of this package, or the layout is damaged.",
+    why: "Its meaning may have changed.",
+    fix: "Deploy with the version that laid it out, or choose another path.",
+  },
+  SSH_NO_IDENTITY: {
+    when: "Neither an agent nor an identity file can be used.",
+    why: "There is nothing to log in with; passwords are not supported.",
+    fix: "Start an agent (SSH_AUTH_SOCK), or set `identity`.",
+  },
+  SSH_PATH_DENIED: {
+    when: "The account may not create or write the path on a host.",
+    why: "Releases are put there.",
+    fix: "Have an administrator run the command that the hint shows.",
+  },
+  SSH_RELEASE_GONE: {
+    when: "A host no longer keeps the release that is to become live again.",
+    why: "A rollback never uploads.",
+    fix: "Deploy that version anew, and raise `keep` to have more to return to.",
+  },
+  SSH_RELEASE_TAKEN: {
+    when: "A host has another content under the id of the release.",
+    why: "A release never changes once it is there.",
+    fix: "Deploy with a new release id.",
+  },
+  SSH_REMOTE_FAILED: {
+    when: "A command that Lockstep ran on a host failed in a way it has no name for.",
+    why: "The state after it is not the one that was wanted.",
+    fix: "Read the output in the message: it comes from the host.",
+  },
+  SSH_SHELL_UNUSABLE: {
+    when: "The account's login did not give a shell that answers.",
+    why: "Every step needs a POSIX shell on the host.",
+    fix: "Try `ssh user@host sh -c true`. Accounts for file transfer only, forced commands and an `exit` in a start-up file cannot be used.",
+  },
+  SSH_SPLIT_FILESYSTEM: {
+    when: "`releases` or `.lockstep` on a host is on another file system than the path.",
+    why: "A link can be replaced in one step only within one file system.",
+    fix: "Mount the whole path, not a folder in it.",
+  },
+  SSH_TIMEOUT: {
+    when: "A host took longer than allowed.",
+    why: "A host that hangs must not hold up the others. What was asked of it may still happen.",
+    fix: "Look at the load and the disks of the host, then deploy again.",
+  },
+  SSH_TOOL_MISSING: {
+    when: "A program that every POSIX system has is missing on a host.",
+    why: "Uploads are unpacked and checked with it.",
+    fix: "Install it: coreutils, tar and gzip, or busybox.",
+  },
+  SSH_TUNNEL_DENIED: {
+    when: "The SSH server of a host does not allow connections to be forwarded.",
+    why: "HTTP checks reach private ports through the SSH connection.",
+    fix: "Set `AllowTcpForwarding local` for the account, or use a command as check.",
+  },
+  SSH_UPLOAD_INCOMPLETE: {
+    when: "What arrived on a host is not what was sent.",
+    why: "Each file is compared with the manifest before a release may go live.",
+    fix: "Deploy again. If it repeats, look at the disk of the host.",
+  },
+  SSH_USER_MISSING: {
+    when: "The config names no user for a host, and neither USER nor LOGNAME is set.",
+    why: "Every login needs a name.",
+    fix: "Set `user`.",
+  },
+};

@@ -1,0 +1,62 @@
+import { isSecret, type LockstepError, type TargetContext } from "@lockstep/plugin";
+import type { RemoteHost } from "./host.ts";
+import type { SshSettings } from "./options.ts";
+
+/** What the calls of one run share: its hosts, each connected when first used. */
+export interface SshConnection extends AsyncDisposable {
+  readonly settings: SshSettings;
+  /** In the order of the config. */
+  readonly hosts: readonly RemoteHost[];
+}
+
+/** Gathers the hosts of a target. Opens nothing. */
+export function gatherHosts(settings: SshSettings, hosts: readonly RemoteHost[]): SshConnection {
+  return {
+    settings,
+    hosts,
+    async [Symbol.asyncDispose]() {
+      await Promise.all(hosts.map((host) => host[Symbol.asyncDispose]()));
+    },
+  };
+}
+
+/** The host a call is about. */
+export function hostOf({ hosts }: SshConnection, unit: string | undefined): RemoteHost {
+  const host = hosts.find(({ name }) => name === unit);
+  if (host === undefined) throw new TypeError(`This target has no unit ${String(unit)}.`);
+  return host;
+}
+
+/**
+ * Asks every host, or the one the call is about.
+ *
+ * @throws {AggregateError} of the failures, after all were tried
+ */
+export async function eachHost<T>(
+  connection: SshConnection,
+  ctx: TargetContext,
+  ask: (host: RemoteHost) => Promise<T>,
+): Promise<T[]> {
+  const hosts = ctx.unit === undefined ? connection.hosts : [hostOf(connection, ctx.unit)];
+  const results = await Promise.allSettled(hosts.map((host) => ask(host)));
+  const failures = results.flatMap((result) =>
+    result.status === "rejected" ? [result.reason as LockstepError] : [],
+  );
+  if (failures.length > 0) {
+    throw new AggregateError(failures, `${failures.length} of ${hosts.length} hosts failed.`);
+  }
+  return results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+}
+
+/** The variables for commands of the user, secrets read. */
+export async function readEnvironment(
+  { settings }: SshConnection,
+  ctx: TargetContext,
+): Promise<Record<string, string>> {
+  const entries = await Promise.all(
+    Object.entries(settings.env).map(
+      async ([name, value]) => [name, isSecret(value) ? await ctx.secret(value) : value] as const,
+    ),
+  );
+  return Object.fromEntries(entries);
+}

@@ -1,0 +1,181 @@
+import type { Live, Stamp, TargetContext } from "@lockstep/plugin";
+import { currentForeign, layoutUnknown, remoteFailed } from "./errors.ts";
+import type { RemoteHost } from "./host.ts";
+import { LAYOUT_VERSION, orderOf, parseStamp, releaseOf } from "./layout.ts";
+
+/** What the meta of a release says. */
+export interface MetaFacts {
+  readonly id: string;
+  readonly state: string;
+  /** The run that uploaded it. */
+  readonly run: string;
+  /** Digest of its manifest. */
+  readonly digest: string;
+  /** False when the tree is gone. */
+  readonly hasTree: boolean;
+}
+
+/** What one request finds out about a host. */
+export interface HostFacts {
+  readonly missingTools: readonly string[];
+  readonly user: string;
+  readonly group: string;
+  readonly path: "writable" | "creatable" | "denied";
+  /** Version of the layout; undefined when there is none. */
+  readonly layout: string | undefined;
+  readonly current:
+    | { readonly kind: "none" }
+    | { readonly kind: "other" }
+    | { readonly kind: "link"; readonly text: string; readonly resolves: boolean };
+  /** More than one only while a first fence is under way or was cut off. */
+  readonly stamps: readonly Stamp[];
+  readonly releases: readonly MetaFacts[];
+  readonly log: readonly string[];
+  /** File systems of the path and of the folders in it that must be on the same. */
+  readonly disks: readonly { readonly freeBytes: number; readonly mount: string }[];
+}
+
+/** Bytes of an answer: 20,000 releases and log lines fit. */
+const OUTPUT_BYTES = 4_194_304;
+
+const SCRIPT = `
+for t in tar sha256sum mkdir mv ln rm rmdir cat find readlink wc tail sync; do
+  command -v "$t" >/dev/null 2>&1 || printf 'missing %s\\n' "$t"
+done
+command -v gzip >/dev/null 2>&1 || command -v gunzip >/dev/null 2>&1 || printf 'missing gzip\\n'
+printf 'user %s\\n' "$(id -un 2>/dev/null || id -u)"
+printf 'group %s\\n' "$(id -gn 2>/dev/null || id -g)"
+d=$P
+while [ ! -e "$d" ] && [ ! -L "$d" ]; do d=\${d%/*}; d=\${d:-/}; done
+if [ -d "$d" ] && [ -w "$d" ] && [ -x "$d" ]; then
+  if [ "$d" = "$P" ]; then echo 'path writable'; else echo 'path creatable'; fi
+else echo 'path denied'
+fi
+df -Pk "$d" 2>/dev/null | tail -n 1 | while IFS= read -r l; do printf 'disk %s\\n' "$l"; done
+[ -d "$P" ] && cd "$P" || exit 0
+if [ -L current ]; then
+  if [ -e current ]; then echo 'resolves yes'; fi
+  printf 'link %s\\n' "$(readlink current)"
+elif [ -e current ]; then echo 'other yes'
+fi
+[ -d .lockstep ] && cd .lockstep || exit 0
+for d in . ../releases; do
+  df -Pk "$d" 2>/dev/null | tail -n 1 | while IFS= read -r l; do printf 'disk %s\\n' "$l"; done
+done
+if [ -f layout ] && read -r l <layout; then printf 'layout %s\\n' "$l"; fi
+for d in fence/*; do if [ -d "$d" ]; then printf 'stamp %s\\n' "\${d#fence/}"; fi; done
+for d in meta/*; do
+  [ -d "$d" ] || continue
+  id=\${d#meta/} state=- run=- digest=- tree=gone
+  { read -r state <"$d/state"; read -r run <"$d/run"; read -r digest <"$d/digest"; } 2>/dev/null
+  [ -d "../releases/$id" ] && tree=there
+  printf 'release %s %s %s %s %s\\n' "$id" "\${state:--}" "\${run:--}" "\${digest:--}" "$tree"
+done
+[ -f log ] && tail -n 1000 log | while IFS= read -r l; do printf 'log %s\\n' "$l"; done
+exit 0`;
+
+/** Reads everything that plans and reports need of a host, in one round trip. Changes nothing. */
+export async function readFacts(
+  ctx: TargetContext,
+  host: RemoteHost,
+  path: string,
+): Promise<HostFacts> {
+  const script = { text: SCRIPT, values: { P: path } };
+  const ran = await host.run(ctx, script, { outputBytes: OUTPUT_BYTES, timeoutMs: 60_000 });
+  if (ran.status !== 0) throw remoteFailed(host, "Looking at the path", ran);
+  return parseFacts(ran.stdout);
+}
+
+/** The facts in the lines a host printed; lines it does not know are skipped. */
+export function parseFacts(output: string): HostFacts {
+  const lines = output.split("\n").map((line) => {
+    const space = line.indexOf(" ");
+    return { key: line.slice(0, space), value: line.slice(space + 1) };
+  });
+  const all = (key: string): string[] =>
+    lines.flatMap((line) => (line.key === key ? [line.value] : []));
+  const [link] = all("link");
+  const [path = "denied"] = all("path");
+  return {
+    missingTools: all("missing"),
+    user: all("user")[0] ?? "",
+    group: all("group")[0] ?? "",
+    path: path === "writable" || path === "creatable" ? path : "denied",
+    layout: all("layout")[0],
+    current:
+      link === undefined
+        ? all("other").length > 0
+          ? { kind: "other" }
+          : { kind: "none" }
+        : { kind: "link", text: link, resolves: all("resolves").length > 0 },
+    stamps: all("stamp").flatMap((name) => parseStamp(name) ?? []),
+    releases: all("release").map((value) => parseMeta(value)),
+    log: all("log"),
+    disks: all("disk").flatMap((line) => parseDisk(line) ?? []),
+  };
+}
+
+function parseMeta(value: string): MetaFacts {
+  const [id = "", state = "", run = "", digest = "", tree = ""] = value.split(" ");
+  return { id, state, run, digest, hasTree: tree === "there" };
+}
+
+/** @see POSIX.1-2024, df, "-P": name, total, used, available in KiB, capacity, mount point */
+function parseDisk(line: string): { freeBytes: number; mount: string } | undefined {
+  const found = /\s\d+\s+\d+\s+(?<free>\d+)\s+\d+%\s+(?<mount>.+)$/.exec(line)?.groups;
+  if (found === undefined) return undefined;
+  return { freeBytes: Number(found["free"]) * 1024, mount: found["mount"] ?? "" };
+}
+
+/** A release by the name this target gives it: the same id and digest on every host. */
+export type Ref = { readonly release: string; readonly digest: string };
+
+/**
+ * What serves on a host and what it could return to.
+ *
+ * @throws {LockstepError} `SSH_CURRENT_FOREIGN` when `current` is not a link to a release of ours,
+ *   `SSH_LAYOUT_UNKNOWN` when the layout is of another version
+ */
+export function liveOf(host: RemoteHost, facts: HostFacts): Live & { readonly ref: Ref | null } {
+  const { layout, stamps } = facts;
+  if (layout !== undefined && layout !== LAYOUT_VERSION) {
+    throw layoutUnknown(host, JSON.stringify(layout));
+  }
+  const ref = liveRefOf(host, facts);
+  const stamp = stamps.reduce<Stamp | undefined>(
+    (best, one) => (best === undefined || one.epoch > best.epoch ? one : best),
+    undefined,
+  );
+  return {
+    unit: host.name,
+    ref,
+    kept: keptOf(facts).filter(({ release }) => release !== ref?.release),
+    ...(stamp === undefined ? {} : { stamp }),
+  };
+}
+
+/** Complete releases that were live at some time, the latest first; the live one may be among them. */
+export function keptOf({ releases, log }: HostFacts): Ref[] {
+  return orderOf(log).flatMap((id) => {
+    const meta = releases.find((one) => one.id === id);
+    if (meta === undefined || meta.state !== "ready" || !meta.hasTree) return [];
+    return [{ release: id, digest: meta.digest }];
+  });
+}
+
+function liveRefOf(host: RemoteHost, { current, layout, releases }: HostFacts): Ref | null {
+  if (current.kind === "none") return null;
+  if (current.kind === "other") throw currentForeign(host, "is not a symbolic link");
+  const { text, resolves } = current;
+  if (layout === undefined) {
+    throw currentForeign(host, `points at ${text}, and nothing here was laid out by Lockstep`);
+  }
+  const id = releaseOf(text);
+  const meta = releases.find((one) => one.id === id);
+  if (id === undefined) throw currentForeign(host, `points at ${text}, outside of releases/`);
+  if (!resolves) throw currentForeign(host, `points at ${text}, which is not there`);
+  if (meta === undefined) {
+    throw currentForeign(host, `points at ${text}, which Lockstep did not upload`);
+  }
+  return { release: id, digest: meta.digest };
+}

@@ -1,0 +1,124 @@
+import { LockstepError } from "@lockstep/plugin";
+import { reasonOf, type Where } from "./errors.ts";
+import {
+  fingerprintOf,
+  type HostName,
+  keyTypeOf,
+  knownHostName,
+  publicKeyText,
+} from "./known-hosts.ts";
+import { outputTail } from "./output.ts";
+
+/** A key that a host showed, and where the known ones are. */
+export interface Shown extends Where {
+  readonly host: HostName;
+  readonly key: Uint8Array;
+  /** `~/.ssh/known_hosts:12`, or "the config". */
+  readonly source: string;
+}
+
+/** Only a certificate authority is known for the host. */
+export function hostCertificate({ name, place, key, source }: Shown): LockstepError {
+  return new LockstepError({
+    unit: name,
+    code: "SSH_HOST_CERTIFICATE",
+    message: `${source} knows ${place} by a certificate authority only, which is not supported.`,
+    hint: `If ${fingerprintOf(key)} is its fingerprint, set hostKey: "${publicKeyText(key)}".`,
+  });
+}
+
+/** The key is not the known one. */
+export function hostKeyChanged({ name, place, host, key, source }: Shown): LockstepError {
+  return new LockstepError({
+    unit: name,
+    code: "SSH_HOST_KEY_CHANGED",
+    message: `${place} showed the ${keyTypeOf(key)} key ${fingerprintOf(key)}, which is not the one in ${source}.`,
+    hint: `Somebody may be in between. Only if that fingerprint is right, replace the entry with: ${knownHostName(host)} ${publicKeyText(key)}`,
+  });
+}
+
+/** The key is marked as revoked. */
+export function hostKeyRevoked({ name, place, key, source }: Shown): LockstepError {
+  return new LockstepError({
+    unit: name,
+    code: "SSH_HOST_KEY_REVOKED",
+    message: `${place} showed the key ${fingerprintOf(key)}, which ${source} marks as revoked.`,
+    hint: "Give the host a new key.",
+  });
+}
+
+/** No key is known for the host. The hint holds the line to add. */
+export function hostKeyUnknown({ name, place, host, key, source }: Shown): LockstepError {
+  const text = publicKeyText(key);
+  return new LockstepError({
+    unit: name,
+    code: "SSH_HOST_KEY_UNKNOWN",
+    message: `${place} showed the ${keyTypeOf(key)} key ${fingerprintOf(key)}, and ${source} has none for it.`,
+    hint: `If that fingerprint is right, add to known_hosts: ${knownHostName(host)} ${text} — or set hostKey: "${text}"`,
+  });
+}
+
+/** No connection could be made. Names that do not resolve are not worth another try. */
+export function hostUnreachable({ name, place }: Where, cause: unknown): LockstepError {
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+  return new LockstepError({
+    unit: name,
+    code: "SSH_HOST_UNREACHABLE",
+    message: `${place} cannot be reached: ${reasonOf(cause)}.`,
+    hint: "Look at address, port, firewall and the SSH server.",
+    retryable: code !== "ENOTFOUND",
+    cause,
+  });
+}
+
+/** The identity file cannot be used. */
+export function keyUnreadable(path: string, cause: unknown): LockstepError {
+  return new LockstepError({
+    code: "SSH_KEY_UNREADABLE",
+    message: `The identity ${path} cannot be used: ${reasonOf(cause)}.`,
+    hint: 'Correct `identity`, or give `passphrase: secret("NAME")`.',
+    cause,
+  });
+}
+
+/** The known_hosts file cannot be read. */
+export function knownHostsUnreadable({ name }: Where, path: string, cause: unknown): LockstepError {
+  return new LockstepError({
+    unit: name,
+    code: "SSH_KNOWN_HOSTS_UNREADABLE",
+    message: `${path} cannot be read: ${reasonOf(cause)}.`,
+    hint: "Create it, name another with `knownHosts`, or pin `hostKey` for each host.",
+    cause,
+  });
+}
+
+/** There is nothing to log in with. */
+export function noIdentity({ name, place }: Where): LockstepError {
+  return new LockstepError({
+    unit: name,
+    code: "SSH_NO_IDENTITY",
+    message: `There is nothing to log in to ${place} with: SSH_AUTH_SOCK is not set and the config has no identity.`,
+    hint: "Start an agent, or set `identity`.",
+  });
+}
+
+/** The login gives no shell. */
+export function shellUnusable({ name, place }: Where, said: string): LockstepError {
+  const text = outputTail(said);
+  return new LockstepError({
+    unit: name,
+    code: "SSH_SHELL_UNUSABLE",
+    message: `The login at ${place} gave no shell that answers${text === "" ? "." : `: ${text}`}`,
+    hint: "Try `ssh user@host sh -c true`.",
+  });
+}
+
+/** No user name is given anywhere. */
+export function userMissing({ name, place }: Where): LockstepError {
+  return new LockstepError({
+    unit: name,
+    code: "SSH_USER_MISSING",
+    message: `There is no user name for ${place}.`,
+    hint: "Set `user`.",
+  });
+}

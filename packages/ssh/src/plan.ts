@@ -1,0 +1,200 @@
+import { type Artifact, readSource } from "@lockstep/artifact";
+import {
+  type Json,
+  planned,
+  type PlanContext,
+  type PlannedStep,
+  type PlanRequest,
+  type TargetPlan,
+} from "@lockstep/plugin";
+import { changesOf, type HostPlan } from "./changes.ts";
+import { eachHost, type SshConnection } from "./connection.ts";
+import { releaseGone } from "./errors.ts";
+import { keptOf, liveOf, readFacts, type Ref } from "./facts.ts";
+import type { RemoteHost } from "./host.ts";
+import type { CheckSettings, SshSettings } from "./options.ts";
+import { refuseTaken, refuseTooSmall, refuseUnfit } from "./preflight.ts";
+import { activate } from "./steps/activate.ts";
+import { checkHttp } from "./steps/check-http.ts";
+import { prune } from "./steps/prune.ts";
+import { checkCommand } from "./steps/run-command.ts";
+import { upload } from "./steps/upload.ts";
+
+const UNDO =
+  "Each host's link goes back to the release it had, and the restart is run again; a host that had none has none again.";
+
+/** Plans a deploy or a way back. Reads the hosts and the source; changes nothing. */
+export async function plan(
+  request: PlanRequest,
+  ctx: PlanContext<SshConnection>,
+): Promise<TargetPlan> {
+  return request.kind === "deploy"
+    ? planDeploy(ctx, request.release.id)
+    : planReturn(ctx, request.refs);
+}
+
+async function planDeploy(ctx: PlanContext<SshConnection>, release: string): Promise<TargetPlan> {
+  const { connection } = ctx;
+  const { settings } = connection;
+  const [hosts, artifact] = await Promise.all([look(ctx), readArtifact(ctx, settings)]);
+  const { digest } = artifact;
+  const changing = hosts.filter(({ live }) => live?.digest !== digest);
+  refuseAll(changing, ({ host, facts }) => {
+    refuseUnfit(host, facts, settings.path);
+    refuseTaken(host, facts, { id: release, digest });
+    refuseTooSmall(host, facts, artifact.bytes);
+  });
+  const { changes, unchanged } = await changesOf(ctx, hosts, artifact);
+  const only = hosts[0]?.live?.release ?? release;
+  return {
+    changes,
+    unchanged,
+    steps: changing.flatMap(({ host }) => [
+      uploadStep(host, { settings, release, artifact }),
+      ...liveSteps(host, settings, release),
+      planned(prune, {
+        id: `prune:${host.name}`,
+        phase: "retire",
+        unit: host.name,
+        input: { path: settings.path, keep: settings.keep },
+      }),
+    ]),
+    basedOn: basedOn(hosts),
+    outputs: { release: changing.length === 0 ? only : release, digest },
+    ...(settings.parallel === undefined ? {} : { parallel: settings.parallel }),
+    undo: UNDO,
+  };
+}
+
+async function planReturn(
+  ctx: PlanContext<SshConnection>,
+  refs: Extract<PlanRequest, { kind: "return" }>["refs"],
+): Promise<TargetPlan> {
+  const { settings } = ctx.connection;
+  const hosts = await look(ctx);
+  const wanted = hosts.flatMap(({ host, facts, live }) => {
+    const ref = refs.find(({ unit }) => unit === host.name)?.ref as Ref | null | undefined;
+    return ref === null || ref === undefined ? [] : [{ host, facts, live, ref }];
+  });
+  const changing = wanted.filter(({ live, ref }) => live?.release !== ref.release);
+  refuseAll(changing, ({ host, facts, ref }) => {
+    refuseUnfit(host, facts, settings.path);
+    const kept = keptOf(facts).find(({ release }) => release === ref.release);
+    if (kept?.digest !== ref.digest) throw releaseGone(host, ref.release);
+  });
+  return {
+    changes: changing.map(({ host, live, ref }) => ({
+      action: live === null ? "add" : "change",
+      what: `${settings.path}/current`,
+      reason: live === null ? "absent" : "content",
+      before: live?.release ?? null,
+      after: ref.release,
+      unit: host.name,
+    })),
+    unchanged: 0,
+    steps: changing.flatMap(({ host, ref }) => liveSteps(host, settings, ref.release)),
+    basedOn: basedOn(hosts),
+    ...(wanted[0] === undefined ? {} : { outputs: wanted[0].ref }),
+    ...(settings.parallel === undefined ? {} : { parallel: settings.parallel }),
+    undo: UNDO,
+  };
+}
+
+async function look(ctx: PlanContext<SshConnection>): Promise<HostPlan[]> {
+  const { connection } = ctx;
+  return eachHost(connection, ctx, async (host) => {
+    const facts = await readFacts(ctx, host, connection.settings.path);
+    return { host, facts, live: liveOf(host, facts).ref };
+  });
+}
+
+function readArtifact(
+  { folder, signal }: PlanContext<SshConnection>,
+  { source, exclude, allow }: SshSettings,
+): Promise<Artifact> {
+  return readSource(source, { folder, exclude, allow, signal });
+}
+
+/** Tells everything that is wrong with any host, not only with the first. */
+function refuseAll<T>(all: readonly T[], refuse: (one: T) => void): void {
+  const failures = all.flatMap((one) => {
+    try {
+      refuse(one);
+      return [];
+    } catch (error) {
+      return [error];
+    }
+  });
+  if (failures.length > 1)
+    throw new AggregateError(failures, "Several hosts cannot be deployed to.");
+  for (const failure of failures) throw failure;
+}
+
+/** Content only: a run that stamps the hosts in between does not make a plan stale. */
+function basedOn(hosts: readonly HostPlan[]): Json {
+  return hosts.map(({ host, facts, live }) => ({
+    unit: host.name,
+    live,
+    kept: keptOf(facts).filter(({ release }) => release !== live?.release),
+  }));
+}
+
+function uploadStep(
+  { name }: RemoteHost,
+  {
+    settings,
+    release,
+    artifact,
+  }: { readonly settings: SshSettings; readonly release: string; readonly artifact: Artifact },
+): PlannedStep {
+  const { path, source, exclude, allow } = settings;
+  return planned(upload, {
+    id: `upload:${name}`,
+    phase: "stage",
+    unit: name,
+    input: {
+      release,
+      path,
+      digest: artifact.digest,
+      source,
+      ...(exclude.length === 0 ? {} : { exclude }),
+      ...(allow.length === 0 ? {} : { allow }),
+    },
+    bytes: artifact.bytes,
+  });
+}
+
+function liveSteps(host: RemoteHost, settings: SshSettings, release: string): PlannedStep[] {
+  const { path, restart, env } = settings;
+  const names = Object.keys(env).toSorted();
+  return [
+    planned(activate, {
+      id: `activate:${host.name}`,
+      phase: "activate",
+      unit: host.name,
+      input: {
+        release,
+        path,
+        ...(restart === undefined
+          ? {}
+          : { restart, ...(names.length === 0 ? {} : { env: names }) }),
+      },
+    }),
+    ...settings.checks.map((check, index) =>
+      checkStep(check, { path, id: `check-${index + 1}:${host.name}`, unit: host.name }),
+    ),
+  ];
+}
+
+function checkStep(
+  check: CheckSettings,
+  { path, id, unit }: { readonly path: string; readonly id: string; readonly unit: string },
+): PlannedStep {
+  const place = { id, phase: "verify", unit, until: check.until } as const;
+  if ("command" in check) {
+    return planned(checkCommand, { ...place, input: { path, command: check.command } });
+  }
+  const { http, status, body } = check;
+  const input = { path, http, status, ...(body === undefined ? {} : { body }) };
+  return planned(checkHttp, { ...place, input });
+}

@@ -1,0 +1,178 @@
+import type { Duplex } from "node:stream";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { isLockstepError, type TargetContext } from "@lockstep/plugin";
+import type { Client, ClientChannel } from "ssh2";
+import { abortOf, deferred } from "./deferred.ts";
+import { connectionLost, timedOut } from "./errors.ts";
+import { Kept, newNonce, readerCommand, readerText } from "./framing.ts";
+import type { Limits, Ran, RemoteHost } from "./host.ts";
+import type { Script } from "./shell.ts";
+import { connect, type Link, openChannel, type SshHostSettings } from "./ssh-link.ts";
+
+/** Bytes kept of what a command prints. */
+const OUTPUT_BYTES = 65_536;
+
+/** Milliseconds a channel may stay open after its command ended, held by what the command left behind. */
+const LINGER_MS = 250;
+
+/** The adapter of {@link RemoteHost} to ssh2. Opens nothing until it is first asked. */
+export function sshHost(settings: SshHostSettings): RemoteHost {
+  return new SshHost(settings);
+}
+
+class SshHost implements RemoteHost {
+  readonly name: string;
+  readonly place: string;
+  readonly #settings: SshHostSettings;
+  #link: Promise<Link> | undefined;
+
+  constructor(settings: SshHostSettings) {
+    this.name = settings.where.name;
+    this.place = settings.where.place;
+    this.#settings = settings;
+  }
+
+  async run(ctx: TargetContext, script: Script, limits: Limits = {}): Promise<Ran> {
+    return this.#bounded(ctx, limits, async ({ control }) =>
+      control.run(script, limits.outputBytes ?? OUTPUT_BYTES),
+    );
+  }
+
+  async exec(
+    ctx: TargetContext,
+    script: Script,
+    { body, ...limits }: Limits & { readonly body?: AsyncIterable<Uint8Array> } = {},
+  ): Promise<Ran> {
+    return this.#bounded(ctx, limits, async ({ client }, signal) => {
+      const nonce = newNonce();
+      const channel = await openChannel(client, readerCommand(nonce));
+      const ended = endOf(channel, limits.outputBytes ?? OUTPUT_BYTES);
+      const stop = (): void => channel.signal("KILL");
+      signal.addEventListener("abort", stop);
+      try {
+        const failure = await feed(channel, bodyOf(readerText(script, nonce), body));
+        // a refused upload fails while it is sent: what the command said is the better reason
+        if (isLockstepError(failure)) throw failure;
+        return await ended;
+      } finally {
+        signal.removeEventListener("abort", stop);
+        channel.close();
+      }
+    });
+  }
+
+  async tunnel(
+    ctx: TargetContext,
+    { address, port }: { readonly address: string; readonly port: number },
+  ): Promise<Duplex | "refused" | "denied"> {
+    return this.#bounded(ctx, {}, async ({ client }) => {
+      const { promise, resolve } = deferred<Duplex | "refused" | "denied">();
+      client.forwardOut("127.0.0.1", 0, address, port, (error, channel) => {
+        if (error === undefined) return resolve(channel);
+        // RFC 4254, 5.1: 1 is "administratively prohibited", 2 "connect failed"
+        return resolve("reason" in error && error.reason === 1 ? "denied" : "refused");
+      });
+      return promise;
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const link = await this.#link?.catch(() => undefined);
+    this.#link = undefined;
+    if (link === undefined) return;
+    link.client.end();
+    await link.lost;
+  }
+
+  /** Runs one call on the connection; ends the connection when the call has to be given up. */
+  async #bounded<T>(
+    ctx: TargetContext,
+    { timeoutMs }: Limits,
+    make: (link: Link, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const { where } = this.#settings;
+    const signals = timeoutMs === undefined ? [] : [AbortSignal.timeout(timeoutMs)];
+    const signal = AbortSignal.any([ctx.signal, ...signals]);
+    const gaveUp = abortOf(signal);
+    try {
+      const connecting = this.#connected(ctx, signal);
+      connecting.catch(() => undefined);
+      const link = await Promise.race([connecting, gaveUp.promise]);
+      const call = make(link, signal);
+      call.catch(() => undefined);
+      const lost = link.lost.then((cause) => Promise.reject(connectionLost(where, cause)));
+      lost.catch(() => undefined);
+      return await Promise.race([call, lost, gaveUp.promise]).catch((cause: unknown) => {
+        // what is still under way can no longer be told from what comes next
+        if (signal.aborted) giveUp(link.client);
+        throw isLockstepError(cause) ? cause : connectionLost(where, cause);
+      });
+    } catch (cause) {
+      if (signal.aborted && !ctx.signal.aborted) throw timedOut(where, "an answer", cause);
+      throw cause;
+    } finally {
+      gaveUp.forget();
+    }
+  }
+
+  #connected(ctx: TargetContext, signal: AbortSignal): Promise<Link> {
+    const known = this.#link;
+    if (known !== undefined) return known;
+    const link = connect(this.#settings, ctx, signal);
+    this.#link = link;
+    const forget = (): void => {
+      if (this.#link === link) this.#link = undefined;
+    };
+    link.then(({ lost }) => lost.then(forget), forget);
+    return link;
+  }
+}
+
+/** Says goodbye, so that a kill signal still gets out, but does not wait for an answer. */
+function giveUp(client: Client): void {
+  client.end();
+  setTimeout(() => client.destroy(), LINGER_MS).unref();
+}
+
+/** Sends a script and its data; the error instead of throwing it, because the command's own words come first. */
+async function feed(channel: ClientChannel, body: AsyncIterable<Uint8Array>): Promise<unknown> {
+  try {
+    await pipeline(Readable.from(body), channel.stdin);
+    return undefined;
+  } catch (cause) {
+    return cause;
+  }
+}
+
+async function* bodyOf(
+  text: string,
+  body: AsyncIterable<Uint8Array> | undefined,
+): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(text);
+  if (body !== undefined) yield* body;
+}
+
+/** Resolves with the status of a command; rejects when the channel closes without one. */
+function endOf(channel: ClientChannel, outputBytes: number): Promise<Ran> {
+  const stdout = new Kept(outputBytes);
+  const stderr = new Kept(outputBytes);
+  const { promise, resolve, reject } = deferred<Ran>();
+  channel.on("data", (chunk: Buffer) => stdout.push(chunk));
+  channel.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
+  let status: number | undefined;
+  const finish = (): void => {
+    if (status === undefined) reject(new Error("the command ended without a status"));
+    else resolve({ status, stdout: stdout.text(), stderr: stderr.text() });
+  };
+  channel.on("exit", (code: number | null) => {
+    if (code === null) return;
+    status = code;
+    // a service that the command left running may hold the output open for ever
+    setTimeout(finish, LINGER_MS).unref();
+  });
+  channel.on("close", finish);
+  channel.on("error", reject);
+  promise.catch(() => undefined);
+  return promise;
+}

@@ -1,0 +1,80 @@
+import { NOT_A_LINK, OWNED, REFUSED } from "../layout.ts";
+
+/**
+ * Points \`current\` at $1 so that no reader ever misses it: \`ln -sfn\` of busybox unlinks first, while a
+ * rename over the old link is one step (POSIX rename) with every \`mv\`, and a move into the parent needs no
+ * \`-T\`, which BSD lacks. The new link is made inside the stamp of this run: once a newer run has renamed
+ * that, there is nothing here to move.
+ */
+const POINT = `
+point() {
+  F="$S/fence/$STAMP"
+  mkdir "$F/$N" && ln -s "$1" "$F/$N/current" || { owned; exit 1; }
+  mv -f "$F/$N/current" "$P/" || { owned; exit 1; }
+  rmdir "$F/$N" 2>/dev/null
+  return 0
+}
+# starts with a line break, so that a line that was torn spoils no other
+note() { printf '\\n%s %s %s\\n' "$1" "$2" "$3" >>"$S/log"; }`;
+
+/** Prints where \`current\` points. */
+export const INSPECT: string = `
+cd "$P" 2>/dev/null || exit 0
+if [ -L current ]; then readlink current; elif [ -e current ]; then echo '${NOT_A_LINK}'; fi`;
+
+/**
+ * Moves the link, once. The marker comes first: from then on a revert knows that a link to this release is
+ * this run's work. Killed after it, the link is either old or new, never missing.
+ */
+export const ACTIVATE: string = `${OWNED}${POINT}
+found=$(linked)
+M="$S/meta/$ID"
+if [ "$found" = "releases/$ID" ]; then
+  marker=; [ -f "$M/activating" ] && read -r marker <"$M/activating"
+  [ "$marker" = "$RUN" ] || { printf '%s\\n' "$found"; exit ${REFUSED.conflict}; }
+elif [ "$found" != "$PREVIOUS" ]; then
+  printf '%s\\n' "$found"; exit ${REFUSED.conflict}
+else
+  state=; [ -f "$M/state" ] && read -r state <"$M/state"
+  [ "$state" = ready ] && [ -d "releases/$ID" ] || exit ${REFUSED.notReady}
+  [ -z "$PREVIOUS" ] || note live "\${PREVIOUS#releases/}" - || exit
+  printf '%s\\n' "$RUN" >"$M/activating.new" && mv -f "$M/activating.new" "$M/activating" || exit
+  point "releases/$ID"
+fi
+# a full disk must not undo a move: the next run notes what it finds live
+note live "$ID" "$RUN" || :
+flush`;
+
+/**
+ * Moves the link back where the marker says that this run moved it. Prints what it found: the caller then
+ * runs the restart and only after that drops the marker, so that a revert cut off here is done again.
+ */
+export const GO_BACK: string = `
+cd "$P" 2>/dev/null || { echo untouched; exit 0; }
+S=.lockstep
+marker=; [ -f "$S/meta/$ID/activating" ] && read -r marker <"$S/meta/$ID/activating"
+found=; if [ -L current ]; then found=$(readlink current); elif [ -e current ]; then found='${NOT_A_LINK}'; fi
+if [ "$marker" != "$RUN" ]; then
+  if [ "$found" = "$PREVIOUS" ]; then echo untouched; else echo conflict; fi
+  exit 0
+fi
+${OWNED}${POINT}
+if [ "$found" = "releases/$ID" ] && [ "$found" != "$PREVIOUS" ]; then
+  if [ -n "$PREVIOUS" ]; then
+    [ -d "$PREVIOUS/" ] || { echo "$PREVIOUS is gone"; exit ${REFUSED.conflict}; }
+    point "$PREVIOUS"
+  else
+    # taken into the stamp's directory, so that only the run that owns the host can
+    mkdir "$S/fence/$STAMP/$N" && mv current "$S/fence/$STAMP/$N/" || { owned; exit 1; }
+    rm -rf "$S/fence/$STAMP/$N"
+  fi
+elif [ "$found" != "$PREVIOUS" ]; then
+  echo conflict; exit 0
+fi
+note undo - "$RUN" || :
+flush
+echo restored`;
+
+/** The last act of a revert. */
+export const FORGET: string = `${OWNED}
+rm -f "$S/meta/$ID/activating"`;

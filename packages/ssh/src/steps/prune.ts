@@ -1,0 +1,76 @@
+import type { Retire } from "@lockstep/plugin";
+import { hostOf, type SshConnection } from "../connection.ts";
+import { keptOf, liveOf, readFacts, type HostFacts } from "../facts.ts";
+import { newNonce } from "../framing.ts";
+import type { RemoteHost } from "../host.ts";
+import { linkTo, OWNED, stampName } from "../layout.ts";
+import { refusalOf } from "./refusal.ts";
+
+/** How many releases stay. */
+export type PruneInput = {
+  /** Path of the target on the host. */
+  readonly path: string;
+  /** Complete releases that stay, the live one included; at least 2. */
+  readonly keep: number;
+};
+
+/**
+ * Renames each release in IDS to the trash, tree first, then empties the trash. Killed in between, the meta
+ * names a tree that is gone, and the next prune takes the meta; the live release is looked at anew each time.
+ */
+const PRUNE = `${OWNED}
+for id in $IDS; do
+  [ "$(linked)" != "releases/$id" ] || continue
+  owned
+  [ -d "$S/meta/$id" ] || continue
+  mkdir "$S/trash/$id.$N" || exit
+  if [ -d "releases/$id" ]; then mv "releases/$id" "$S/trash/$id.$N/tree" || exit; fi
+  mv "$S/meta/$id" "$S/trash/$id.$N/meta" || exit
+done
+cd "$S/trash" && for f in *; do
+  if [ -e "$f" ]; then rm -rf "./$f"; fi
+done`;
+
+/** Removes releases that are no longer kept, and what killed runs left behind. */
+export const prune: Retire<PruneInput, SshConnection> = {
+  kind: "ssh.prune/1",
+
+  describe({ path, keep }) {
+    return `keep ${keep} releases in ${path}/releases`;
+  },
+
+  async retire({ path, keep }, ctx) {
+    const host = hostOf(ctx.connection, ctx.unit);
+    const facts = await readFacts(ctx, host, path);
+    const ids = removable(host, facts, { keep, run: ctx.run });
+    const values = { P: path, IDS: ids.join(" "), STAMP: stampName(ctx.stamp), N: newNonce() };
+    const ran = await host.run(ctx, { text: PRUNE, values });
+    if (ran.status === 0) return;
+    const thing = `${path}/${linkTo(ids[0] ?? "")}`;
+    throw await refusalOf(ctx, { path, what: "Removing old releases", thing, wanted: null }, ran);
+  },
+};
+
+/**
+ * What may go: complete releases beyond the wanted number, and what other runs staged and never made live.
+ * Only releases that have our meta; never the live one, never the one before it.
+ */
+export function removable(
+  host: RemoteHost,
+  facts: HostFacts,
+  { keep, run }: { readonly keep: number; readonly run: string },
+): string[] {
+  const live = liveOf(host, facts).ref?.release;
+  const others = keptOf(facts).filter(({ release }) => release !== live);
+  const stays = new Set([
+    live,
+    ...others.slice(0, Math.max(keep, 2) - 1).map(({ release }) => release),
+  ]);
+  return facts.releases
+    .filter(({ id, run: owner, hasTree }) => {
+      if (stays.has(id) || !/^[0-9A-Za-z_][0-9A-Za-z._-]*$/.test(id)) return false;
+      const wasLive = others.some(({ release }) => release === id);
+      return wasLive || owner !== run || !hasTree;
+    })
+    .map(({ id }) => id);
+}

@@ -1,0 +1,69 @@
+import { artifactErrors } from "@lockstep/artifact";
+import { defineTarget, type Target, type TargetBody } from "@lockstep/plugin";
+import { sshErrors } from "./catalogue.ts";
+import { eachHost, gatherHosts, type SshConnection } from "./connection.ts";
+import { liveOf, readFacts } from "./facts.ts";
+import { fenceHost } from "./fence.ts";
+import type { HostSettings } from "./login.ts";
+import { type SshOptions, type SshSettings, sshSchema } from "./options.ts";
+import { plan } from "./plan.ts";
+import { sshHost } from "./ssh-host.ts";
+import { activate } from "./steps/activate.ts";
+import { checkHttp } from "./steps/check-http.ts";
+import { prune } from "./steps/prune.ts";
+import { checkCommand } from "./steps/run-command.ts";
+import { upload } from "./steps/upload.ts";
+import { VERSION } from "./version.ts";
+
+/**
+ * Servers over SSH: a release is a folder on each host, and `current` is a link to the live one.
+ *
+ * Making the target touches nothing. Needs a POSIX shell, tar and gzip on the hosts, and a host key that
+ * is known beforehand.
+ */
+export function ssh(options: SshOptions): Target<SshConnection> {
+  return defineTarget(
+    { plugin: "@lockstep/ssh", version: VERSION, schema: sshSchema, make },
+    options,
+  );
+}
+
+function make(settings: SshSettings): TargetBody<SshConnection> {
+  const { path, hosts } = settings;
+  return {
+    places: hosts.map((host) => placeOf(host, path)),
+    traits: { fencing: "checked" },
+    steps: [upload, activate],
+    checks: [checkHttp, checkCommand],
+    retires: [prune],
+    errors: { ...artifactErrors, ...sshErrors },
+
+    async connect() {
+      const { login } = settings;
+      return gatherHosts(
+        settings,
+        hosts.map((host) =>
+          sshHost({ host, login, where: { name: host.name, place: placeOf(host, path) } }),
+        ),
+      );
+    },
+
+    async live(ctx) {
+      return eachHost(ctx.connection, ctx, async (host) =>
+        liveOf(host, await readFacts(ctx, host, path)),
+      );
+    },
+
+    plan,
+
+    async fence(stamp, ctx) {
+      await eachHost(ctx.connection, ctx, (host) => fenceHost(ctx, host, { path, stamp }));
+    },
+  };
+}
+
+/** `ssh://web-1:22/srv/shop`. */
+function placeOf({ address, port }: HostSettings, path: string): string {
+  const name = address.includes(":") ? `[${address}]` : address;
+  return `ssh://${name}:${port}${encodeURI(path)}`;
+}
