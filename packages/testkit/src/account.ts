@@ -1,0 +1,72 @@
+import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { chmod, mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { killProcess } from "./processes.ts";
+
+const run = promisify(execFile);
+
+/** A local account, made for a test. */
+export interface Account extends AsyncDisposable {
+  readonly name: string;
+  readonly home: string;
+  readonly uid: number;
+}
+
+/** Which shell and tools an account has. */
+export interface AccountOptions {
+  /** At most 32 characters; default a fresh name. */
+  readonly name?: string;
+  /** `dash` with the system's tools, or `busybox`: ash, and a PATH of busybox applets only. */
+  readonly shell: "dash" | "busybox";
+}
+
+/**
+ * Makes an account with a home of its own; needs root, useradd, and dash or busybox. Removed on dispose, with
+ * its processes.
+ */
+export async function createAccount({ name, shell }: AccountOptions): Promise<Account> {
+  const account = name ?? `ls${randomBytes(4).toString("hex")}`;
+  const home = `/home/${account}`;
+  const tools = `/opt/${account}`;
+  const login = shell === "dash" ? "/bin/dash" : await busyboxShell(tools);
+  await run("useradd", ["--create-home", "--home-dir", home, "--shell", login, account]);
+  await run("usermod", ["-p", "*", account]); // else UsePAM no takes the account as locked
+  const { uid } = await stat(home);
+  return {
+    name: account,
+    home,
+    uid,
+    async [Symbol.asyncDispose]() {
+      await killAllOf(uid);
+      await run("userdel", ["--remove", account]).catch(ignoreMailbox);
+      await rm(tools, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A login shell that is busybox's ash and sees nothing but busybox. */
+async function busyboxShell(folder: string): Promise<string> {
+  const bin = join(folder, "bin");
+  await mkdir(bin, { recursive: true });
+  await run("busybox", ["--install", "-s", bin]);
+  const shell = join(folder, "ash");
+  await writeFile(shell, `#!${bin}/sh\nPATH=${bin}\nexport PATH\nexec ${bin}/ash "$@"\n`);
+  await chmod(shell, 0o755);
+  await chmod(folder, 0o755);
+  return shell;
+}
+
+async function killAllOf(uid: number): Promise<void> {
+  for (const pid of await readdir("/proc")) {
+    if (!/^\d+$/.test(pid)) continue;
+    const owner = await stat(`/proc/${pid}`).catch(() => undefined);
+    if (owner?.uid === uid) killProcess(Number(pid));
+  }
+}
+
+/** userdel ends with 12 when it could not remove a mailbox or the home: there never was a mailbox. */
+function ignoreMailbox(error: unknown): void {
+  if (!(error instanceof Error && "code" in error && error.code === 12)) throw error;
+}

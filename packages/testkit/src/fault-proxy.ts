@@ -1,0 +1,173 @@
+import { once } from "node:events";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** Which way bytes go: `up` to the server, `down` to the client. */
+export type Direction = "up" | "down";
+
+/** A TCP proxy on a loopback port that misbehaves as it is told. */
+export interface FaultProxy extends AsyncDisposable {
+  readonly host: string;
+  readonly port: number;
+  /** Bytes passed on since it was started. */
+  readonly transferred: Readonly<Record<Direction, number>>;
+  /** Ends every connection once `bytes` more have gone that way; the last of them still arrives. */
+  cutAfter(direction: Direction, bytes: number): void;
+  /** Ends every connection now. */
+  cutNow(): void;
+  /** Passes nothing on and ends nothing, as a black-holed network does. */
+  freeze(): void;
+  thaw(): void;
+  /** Adds a delay to every chunk, in milliseconds each way. */
+  delay(msEachWay: number): void;
+  /** Limits each direction of each connection. */
+  throttle(bytesPerSecond: number): void;
+  /** Whether new connections are refused. */
+  refuse(yes: boolean): void;
+  /** Takes all faults back; connections that were cut stay cut. */
+  heal(): void;
+}
+
+interface Faults {
+  delayMs: number;
+  bytesPerSecond: number;
+  refusing: boolean;
+  cut: { readonly direction: Direction; left: number } | undefined;
+  /** Resolves when the proxy is thawed. */
+  frozen: Promise<void> | undefined;
+}
+
+/** Starts a proxy in front of a server. Without faults it only passes bytes on. */
+export async function startFaultProxy(upstream: {
+  readonly host: string;
+  readonly port: number;
+}): Promise<FaultProxy> {
+  const faults: Faults = {
+    delayMs: 0,
+    bytesPerSecond: Infinity,
+    refusing: false,
+    cut: undefined,
+    frozen: undefined,
+  };
+  const transferred = { up: 0, down: 0 };
+  const sockets = new Set<Socket>();
+  let release: () => void = () => {};
+  const thaw = (): void => {
+    faults.frozen = undefined;
+    release();
+  };
+  const cutNow = (): void => {
+    for (const socket of sockets) socket.destroy();
+  };
+  const track = (socket: Socket): Socket => {
+    sockets.add(socket);
+    socket.setNoDelay(true);
+    socket.on("error", () => socket.destroy());
+    socket.on("close", () => sockets.delete(socket));
+    return socket;
+  };
+  const server = createServer({ allowHalfOpen: true }, (client) => {
+    track(client);
+    if (faults.refusing) return client.destroy();
+    const remote = track(connect({ ...upstream, allowHalfOpen: true }));
+    const pass = { faults, transferred, cutNow };
+    void forward(client, remote, { ...pass, direction: "up" });
+    void forward(remote, client, { ...pass, direction: "down" });
+    return undefined;
+  });
+  const port = await listen(server);
+  return {
+    host: "127.0.0.1",
+    port,
+    transferred,
+    cutNow,
+    cutAfter(direction, bytes) {
+      faults.cut = { direction, left: bytes };
+    },
+    freeze() {
+      faults.frozen ??= new Promise((resolve) => {
+        release = resolve;
+      });
+    },
+    thaw,
+    delay(msEachWay) {
+      faults.delayMs = msEachWay;
+    },
+    throttle(bytesPerSecond) {
+      faults.bytesPerSecond = bytesPerSecond;
+    },
+    refuse(yes) {
+      faults.refusing = yes;
+    },
+    heal() {
+      Object.assign(faults, {
+        delayMs: 0,
+        bytesPerSecond: Infinity,
+        refusing: false,
+        cut: undefined,
+      });
+      thaw();
+    },
+    async [Symbol.asyncDispose]() {
+      thaw();
+      server.close();
+      cutNow();
+      if (server.listening) await once(server, "close");
+    },
+  };
+}
+
+interface Pass {
+  readonly faults: Faults;
+  readonly transferred: Record<Direction, number>;
+  readonly direction: Direction;
+  cutNow(): void;
+}
+
+/** Passes one direction on, chunk by chunk and in order; delays overlap, so they add latency, not rate. */
+async function forward(from: Socket, to: Socket, pass: Pass): Promise<void> {
+  const { faults } = pass;
+  let sent: Promise<unknown> = Promise.resolve();
+  try {
+    for await (const chunk of from as AsyncIterable<Buffer>) {
+      const due = sleep(faults.delayMs);
+      const before = sent;
+      sent = (async () => {
+        await Promise.all([due, before]);
+        await faults.frozen;
+        await send(chunk, to, pass);
+      })();
+      sent.catch(() => undefined);
+      if (faults.bytesPerSecond < Infinity)
+        await sleep((chunk.length / faults.bytesPerSecond) * 1000);
+      if (faults.frozen !== undefined || to.writableNeedDrain) await sent;
+    }
+    await sent;
+    to.end();
+  } catch {
+    to.destroy(); // either side is gone
+  }
+}
+
+async function send(chunk: Buffer, to: Socket, pass: Pass): Promise<void> {
+  const { faults, transferred, direction } = pass;
+  const cut = faults.cut?.direction === direction ? faults.cut : undefined;
+  const part = cut === undefined ? chunk : chunk.subarray(0, cut.left);
+  transferred[direction] += part.length;
+  if (cut !== undefined) cut.left -= part.length;
+  if (part.length > 0 && !to.write(part) && !to.destroyed) {
+    await Promise.race([once(to, "drain"), once(to, "close")]);
+  }
+  if (cut === undefined || cut.left > 0) return;
+  if (part.length === 0) return; // beyond the cut: dropped, the end is on its way
+  await sleep(5); // what was written leaves the socket first
+  if (faults.cut === cut) faults.cut = undefined;
+  pass.cutNow();
+}
+
+async function listen(server: Server): Promise<number> {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  return typeof address === "object" && address !== null ? address.port : 0;
+}

@@ -1,0 +1,29 @@
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { kill } from "node:process";
+
+/** Ends a process that leads a group of its own, and all that it started; resolves when it is gone. */
+export async function killGroup(child: ChildProcess): Promise<void> {
+  const ended = child.exitCode !== null || child.signalCode !== null;
+  const gone = ended ? undefined : once(child, "exit");
+  if (child.pid !== undefined) signalGroup(child.pid, "SIGKILL");
+  await gone;
+}
+
+/** Signals every process of a group; it may have ended already. */
+export function signalGroup(pid: number, signal: NodeJS.Signals): void {
+  signalIfThere(-pid, signal);
+}
+
+/** Ends one process; it may have ended already. */
+export function killProcess(pid: number): void {
+  signalIfThere(pid, "SIGKILL");
+}
+
+function signalIfThere(pid: number, signal: NodeJS.Signals): void {
+  try {
+    kill(pid, signal);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+  }
+}
