@@ -151,6 +151,7 @@ async function forward(from: Socket, to: Socket, pass: Pass): Promise<void> {
 
 async function send(chunk: Buffer, to: Socket, pass: Pass): Promise<void> {
   const { faults, transferred, direction } = pass;
+  if (to.destroyed) return;
   const cut = faults.cut?.direction === direction ? faults.cut : undefined;
   const part = cut === undefined ? chunk : chunk.subarray(0, cut.left);
   transferred[direction] += part.length;
