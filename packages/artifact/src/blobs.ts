@@ -41,6 +41,7 @@ async function* streamed(
   const words = ["cat-file", "blob", object];
   const git = spawn("git", gitWords(folder, words), { stdio: ["ignore", "pipe", "ignore"] });
   const closed = once(git, "close");
+  closed.catch(() => undefined); // told below, where it is awaited
   try {
     for await (const piece of git.stdout as AsyncIterable<Buffer>) {
       signal?.throwIfAborted();

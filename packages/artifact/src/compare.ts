@@ -13,24 +13,24 @@ export interface Comparison {
 /**
  * Tells what a release changes, for people.
  *
- * A directory counts only where it is empty; others come and go with what they hold. It is empty exactly
- * when the manifests are equal.
+ * A directory counts only where it is empty; others come and go with what they hold. There are no
+ * changes exactly when the manifests are equal.
  */
 export function compareManifests(before: Manifest, after: Manifest): Comparison {
   const old = new Map(before.map((entry) => [entry.path, entry]));
   const now = new Map(after.map((entry) => [entry.path, entry]));
+  const kept = leaves(after);
+  const keptPaths = new Set(kept.map(({ path }) => path));
 
-  const changes = [
-    ...leaves(after).flatMap((entry) => arrived(old.get(entry.path), entry)),
-    ...leaves(before).flatMap((entry) => left(entry, now.get(entry.path))),
-  ];
-  const paths = new Map(changes.map((change) => [change.what, Buffer.from(change.what)]));
-  const key = ({ what }: Change): Buffer => paths.get(what) ?? Buffer.alloc(0);
+  const written = kept.flatMap((entry) => writtenChange(old.get(entry.path), entry) ?? []);
+  const removed = leaves(before)
+    .filter(({ path }) => !keptPaths.has(path))
+    .filter(({ path, type }) => type !== "directory" || !now.has(path))
+    .map(({ path }): Change => ({ action: "remove", what: path, reason: "stale" }));
 
   return {
-    changes: changes.toSorted((a, b) => Buffer.compare(key(a), key(b))),
-    unchanged: leaves(after).filter((entry) => arrived(old.get(entry.path), entry).length === 0)
-      .length,
+    changes: inOrder([...written, ...removed]),
+    unchanged: kept.length - written.length,
   };
 }
 
@@ -39,30 +39,29 @@ function leaves(manifest: Manifest): readonly Entry[] {
   return manifest.filter(({ path, type }) => type !== "directory" || !parents.has(path));
 }
 
-function arrived(before: Entry | undefined, after: Entry): readonly Change[] {
+function writtenChange(before: Entry | undefined, after: Entry): Change | undefined {
   const bytes = after.type === "file" ? { bytes: after.size } : {};
-  // A directory that held files is replaced by this: the files are listed as removed.
-  if (before === undefined || (before.type === "directory" && after.type !== "directory")) {
-    return [{ action: "add", what: after.path, reason: "absent", ...bytes }];
-  }
-  const [was, is] = [contentOf(before), contentOf(after)];
-  if (was !== is) {
-    return [
-      { action: "change", what: after.path, reason: "content", ...bytes, before: was, after: is },
-    ];
-  }
-  if (before.type !== "file" || after.type !== "file" || before.mode === after.mode) return [];
-  const [from, to] = [before.mode.toString(8), after.mode.toString(8)];
-  return [{ action: "change", what: after.path, reason: "mode", before: from, after: to }];
-}
+  if (before === undefined) return { action: "add", what: after.path, reason: "absent", ...bytes };
 
-function left(before: Entry, after: Entry | undefined): readonly Change[] {
-  if (after !== undefined && !(after.type === "directory" && before.type !== "directory"))
-    return [];
-  return [{ action: "remove", what: before.path, reason: "stale" }];
+  const [was, is] = [contentOf(before), contentOf(after)];
+  const changed = { action: "change", what: after.path, ...bytes } as const;
+  if (was !== is) return { ...changed, reason: "content", before: was, after: is };
+  const [from, to] = [modeOf(before), modeOf(after)];
+  return from === to ? undefined : { ...changed, reason: "mode", before: from, after: to };
 }
 
 function contentOf(entry: Entry): string {
   if (entry.type === "file") return entry.digest;
   return entry.type === "link" ? `link to ${entry.target}` : "directory";
+}
+
+function modeOf(entry: Entry): string {
+  return entry.type === "link" ? "" : entry.mode.toString(8);
+}
+
+function inOrder(changes: readonly Change[]): Change[] {
+  return changes
+    .map((change) => ({ change, key: Buffer.from(change.what) }))
+    .toSorted((a, b) => Buffer.compare(a.key, b.key))
+    .map(({ change }) => change);
 }

@@ -10,15 +10,20 @@ const PIECE = 256 * 1024;
 /** Never follows a link that took the place of a file, never waits for the writer of a fifo. */
 const FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
-/** The tree below a directory of this machine. */
-export function directoryTree(root: string): Tree {
+/**
+ * The tree below a directory of this machine.
+ *
+ * @param root - Absolute, with no link in it.
+ * @param name - What messages call it.
+ */
+export function directoryTree(root: string, name: string): Tree {
   return {
-    name: root,
+    name,
     async children(directory) {
       const place = join(root, directory);
       try {
         const names = await readdir(place, { encoding: "buffer", withFileTypes: true });
-        return await Promise.all(names.map((name) => look(place, name)));
+        return await Promise.all(names.map((found) => look(place, found)));
       } catch (cause) {
         throw unreadable(place, cause);
       }

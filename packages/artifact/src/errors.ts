@@ -77,11 +77,15 @@ export function gitRepositoryMissing(folder: string, stderr: string): LockstepEr
   });
 }
 
-/** The commit, or the directory in it, does not exist. */
-export function gitRevisionMissing(revision: string, folder: string): LockstepError {
+/**
+ * The commit, or the directory in it, does not exist.
+ *
+ * @param what - `commit "v1"`, `directory "dist" in HEAD`.
+ */
+export function gitRevisionMissing(what: string, folder: string): LockstepError {
   return new LockstepError({
     code: "GIT_REVISION_MISSING",
-    message: `The git repository of ${shown(folder)} has no ${shown(revision)}.`,
+    message: `The git repository of ${shown(folder)} has no ${what}.`,
     hint: "Commit it, or fetch it first: CI often checks out a single commit.",
   });
 }
@@ -107,14 +111,15 @@ export function sourceMissing(path: string, found: "nothing" | "not a directory"
 /** Guards refused the source. All offenders are counted, the first 50 are listed. */
 export function sourceRefused(source: string, offenders: readonly Offender[]): LockstepError {
   const count = offenders.length === 1 ? "1 entry" : `${offenders.length} entries`;
-  const listed = offenders.slice(0, MOST_LISTED);
+  const inOrder = offenders.toSorted((a, b) => (a.path < b.path ? -1 : 1));
+  const listed = inOrder.slice(0, MOST_LISTED);
   const lines = listed.map(({ path, reason, guard }) => `  ${path}: ${reason} (${guard})`);
   const more = offenders.length - listed.length;
   if (more > 0) lines.push(`  and ${more} more`);
   return new LockstepError({
     code: "SOURCE_REFUSED",
     message: `The source ${shown(source)} has ${count} that must not be deployed:\n${lines.join("\n")}`,
-    hint: refusedHint([...new Set(offenders.map(({ guard }) => guard))]),
+    hint: refusedHint([...new Set(inOrder.map(({ guard }) => guard))].toSorted()),
   });
 }
 

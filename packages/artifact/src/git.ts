@@ -24,15 +24,17 @@ export async function gitTree(
   const path = insideRepository(prefix.stdout.toString().replace(/\n$/, ""), directory);
 
   const commit = await run([...VERIFY, `${revision}^{commit}`]);
-  if (commit.code !== 0) throw gitRevisionMissing(revision, folder);
-  const name = `${revision}:${path ?? directory}`;
-  if (path === undefined) throw gitRevisionMissing(name, folder);
-  const tree = await run([...VERIFY, `${lineOf(commit.stdout)}:${path}`]);
-  if (tree.code !== 0) throw gitRevisionMissing(name, folder);
+  if (commit.code !== 0) throw gitRevisionMissing(`commit ${JSON.stringify(revision)}`, folder);
+  const missing = `directory ${JSON.stringify(directory)} in ${revision}`;
+  if (path === undefined) throw gitRevisionMissing(missing, folder);
+  const object = await run([...VERIFY, `${lineOf(commit.stdout)}:${path}`]);
+  const tree = await run([...VERIFY, `${lineOf(object.stdout)}^{tree}`]);
+  if (object.code !== 0 || tree.code !== 0) throw gitRevisionMissing(missing, folder);
 
   const list = ["ls-tree", "-r", "-t", "-z", "-l", "--full-tree", lineOf(tree.stdout)];
   const listed = await run(list);
   if (listed.code !== 0) throw gitFailed(list, listed.stderr);
+  const name = `${path === "" ? "." : path} in ${revision}`;
   return committedTree({ name, listing: listed.stdout, blobs: blobReader(folder) });
 }
 

@@ -18,7 +18,8 @@ export function ignoreRules(
   text: string,
   exclude: readonly string[] = [],
 ): (path: string, isDirectory: boolean) => boolean {
-  const rules = ignore({ ignoreCase: false }).add(text).add(exclude);
+  // Relative paths: git may list a name that is `..`, which a guard refuses later.
+  const rules = ignore({ ignoreCase: false, allowRelativePaths: true }).add(text).add(exclude);
   return (path, isDirectory) => {
     const name = path.slice(path.lastIndexOf("/") + 1);
     if (NEVER.has(name) || path === IGNORE_FILE) return true;

@@ -1,3 +1,5 @@
+import { shown } from "./names.ts";
+
 /** Most links one path may lead through. Linux has the same limit: path_resolution(7). */
 const MOST_HOPS = 40;
 
@@ -34,9 +36,11 @@ export function linkProblem(path: string, links: ReadonlyMap<string, string>): s
 
 function absolute(path: string, links: ReadonlyMap<string, string>): string {
   const own = links.get(path) ?? "";
-  return own.startsWith("/") ? `it points to the absolute path ${own}` : leaving(path, links);
+  return own.startsWith("/")
+    ? `it points to the absolute path ${shown(own)}`
+    : leaving(path, links);
 }
 
 function leaving(path: string, links: ReadonlyMap<string, string>): string {
-  return `it points out of the source, to ${links.get(path) ?? ""}`;
+  return `it points out of the source, to ${shown(links.get(path) ?? "")}`;
 }

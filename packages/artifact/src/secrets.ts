@@ -22,19 +22,23 @@ const SECRET_FILES: readonly (readonly [RegExp, string])[] = [
 /** `.env.example` and the like hold names, not values. */
 const SAMPLE = /\.(example|sample|template)$/i;
 
+/** An access key id alone is public; the one that the manuals of AWS use is not a key. */
+const AWS_ID = "(?<![A-Z0-9])A[KS]IA(?!IOSFODNN7EXAMPLE)[A-Z2-7]{16}(?![A-Z0-9])";
+const AWS_SECRET =
+  "(?:secret|Secret|SECRET)[\\w\"' -]{0,30}[:=]\\s*[\"']?[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])";
+
 /** Marks that a fast search finds, and the expression that decides around them. */
 const SECRET_TEXTS: readonly SecretText[] = [
   {
     marks: ["PRIVATE KEY"],
     // A body must follow: programs and manuals name the line alone. Line ends may be escaped (JSON).
     pattern:
-      /-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----(?:\s|\\[rn])+(?:[A-Za-z-]+: [^\r\n\\]*(?:\s|\\[rn])+)*(?:[A-Za-z0-9+/=]|\s|\\[rn]){64}/,
+      /-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----(?:[\s"'+]|\\[rn])+(?:[A-Za-z-]+: [^\r\n\\]*(?:\s|\\[rn])+)*[A-Za-z0-9+/=]{40}/,
     reason: "it holds a private key",
   },
   {
     marks: ["AKIA", "ASIA"],
-    pattern:
-      /(?<![A-Z0-9])A[KS]IA[A-Z2-7]{16}(?![A-Z0-9])(?=[^]{0,300}secret[\w"' -]{0,30}[:=]\s*["']?[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=]))/i,
+    pattern: new RegExp(`${AWS_ID}[^]{0,300}?${AWS_SECRET}|${AWS_SECRET}[^]{0,300}?${AWS_ID}`),
     reason: "it holds an access key of AWS",
   },
   {

@@ -35,7 +35,7 @@ export async function readSource(source: WrittenSource, options: SourceOptions):
     typeof source === "string"
       ? await chosenDirectory(resolve(options.folder, source), verdict)
       : await gitTree(source, options);
-  const isIgnored = ignoreRules(await ignoreText(tree), options.exclude);
+  const isIgnored = ignoreRules(await ignoreText(tree, verdict), options.exclude);
   const { directories, files, links } = await walk(tree, { ...options, isIgnored, verdict });
   const contents = await digestFiles(tree, files, { verdict, signal: options.signal });
   if (verdict.offenders.length > 0) throw sourceRefused(tree.name, verdict.offenders);
@@ -53,7 +53,7 @@ async function chosenDirectory(path: string, verdict: Verdict): Promise<Tree> {
   if (reason !== undefined && verdict.refuse({ path: shown(real), guard: "root", reason })) {
     throw sourceRefused(path, verdict.offenders);
   }
-  return directoryTree(real);
+  return directoryTree(real, path);
 }
 
 async function existing(path: string): Promise<string> {
@@ -85,10 +85,15 @@ async function home(): Promise<string | undefined> {
   }
 }
 
-async function ignoreText(tree: Tree): Promise<string> {
+async function ignoreText(tree: Tree, verdict: Verdict): Promise<string> {
   const children = await tree.children("");
   const file = children.find(({ name }) => Buffer.from(name).toString() === IGNORE_FILE);
-  if (file?.kind !== "file") return "";
+  if (file === undefined) return "";
+  if (file.kind !== "file") {
+    const reason = "it is no regular file, and its rules would not count";
+    verdict.refuse({ path: IGNORE_FILE, guard: "special", reason });
+    return "";
+  }
   const pieces: Uint8Array[] = [];
   for await (const piece of tree.read({ path: IGNORE_FILE, size: file.size })) pieces.push(piece);
   return new TextDecoder().decode(Buffer.concat(pieces));

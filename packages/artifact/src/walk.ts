@@ -64,7 +64,7 @@ function judged(
     .filter(({ child }) => isShippable(directory, child, verdict));
 
   for (const [twin, other] of twins(named.map(({ name }) => name))) {
-    const reason = `is the same name as ${shown(other)} where case or Unicode form do not count`;
+    const reason = `it is the same name as ${shown(other)} where case or Unicode form do not count`;
     verdict.refuse({ path: shown(joined(directory, twin)), guard: "twins", reason });
   }
   return named.filter(({ path, child }) => !isSecretFile(path, child, verdict));
@@ -101,9 +101,10 @@ function judgedLinks(
   links: ReadonlyMap<string, string>,
   verdict: Verdict,
 ): ReadonlyMap<string, string> {
-  const refused = [...links.keys()].filter((path) => {
+  const kept = [...links].filter(([path]) => {
     const reason = linkProblem(path, links);
-    return reason !== undefined && verdict.refuse({ path: shown(path), guard: "links", reason });
+    if (reason === undefined) return true;
+    return !verdict.refuse({ path: shown(path), guard: "links", reason });
   });
-  return new Map([...links].filter(([path]) => !refused.includes(path)));
+  return new Map(kept);
 }
