@@ -1,4 +1,5 @@
 import type { Store } from "@lockstep/plugin";
+import { memoryTarget, type MemoryTargetOptions, MemoryWorld } from "@lockstep/testkit";
 import { beforeEach, describe, expect, it } from "vitest";
 import {
   checkConfig,
@@ -14,15 +15,14 @@ import {
 import { openJournal } from "../src/journal.ts";
 import { realSurroundings } from "../src/surroundings.ts";
 import { MapStore } from "./fixtures.ts";
-import { type PointerOptions, pointerTarget, PointerWorld } from "./pointer-target.ts";
 
-let world: PointerWorld;
+let world: MemoryWorld;
 let store: MapStore;
 let events: Event[];
 let releases: number;
 
 beforeEach(() => {
-  world = new PointerWorld("web-1", "web-2", "web-3");
+  world = new MemoryWorld(["web-1", "web-2", "web-3"]);
   store = new MapStore({ ttlMs: 2000 });
   events = [];
   releases = 0;
@@ -30,10 +30,10 @@ beforeEach(() => {
 
 async function job(
   content: string,
-  more: Partial<PointerOptions> = {},
+  more: Partial<MemoryTargetOptions> = {},
   store_: Store = store,
 ): Promise<RunJob & { release: { id: string; createdAt: string } }> {
-  const targets = { web: pointerTarget({ world, content, ...more }) };
+  const targets = { web: memoryTarget({ world, content, ...more }) };
   const config = await checkConfig(
     { project: "shop", environments: { production: { targets, store: store_ } } },
     { file: "lockstep.config.ts", folder: "/nowhere", ci: false },
@@ -49,7 +49,10 @@ async function job(
   };
 }
 
-async function deployed(content: string, more: Partial<PointerOptions> = {}): Promise<Outcome> {
+async function deployed(
+  content: string,
+  more: Partial<MemoryTargetOptions> = {},
+): Promise<Outcome> {
   return deploy(await job(content, more));
 }
 
@@ -66,7 +69,7 @@ describe("a deploy", () => {
     const outcome = await deployed("one");
 
     expect(outcome).toMatchObject({ result: "done", exit: 0, release: "r1", diagnostics: [] });
-    expect(world.live()).toEqual(liveOld);
+    expect(world.contents()).toEqual(liveOld);
     expect(await typesOf(outcome.run)).toEqual([
       "run.begin",
       "intent",
@@ -115,7 +118,7 @@ describe("a deploy", () => {
       seen.push(key.startsWith("runs/") ? "record" : "other");
     };
     world.on = (call, when) => {
-      if (when === "after" && call.startsWith("apply pointer.activate")) seen.push("move");
+      if (when === "after" && call.startsWith("apply memory.activate")) seen.push("move");
     };
 
     await deployed("one", { parallel: 1 });
@@ -139,27 +142,27 @@ describe("a deploy", () => {
   it("leaves users on the old release when staging fails, removes what was staged, exit 30", async () => {
     await deployed("one");
     world.on = (call, when) => {
-      if (when === "before" && call === "apply pointer.stage/1 web-2") throw new Error("disk full");
+      if (when === "before" && call === "apply memory.stage/1 web-2") throw new Error("disk full");
     };
 
     const outcome = await deployed("two");
 
     expect(outcome).toMatchObject({ result: "failed", exit: 30 });
-    expect(world.live()).toEqual(liveOld);
-    expect([...world.unit("web-1").releases.keys()]).toEqual(["r1"]);
+    expect(world.contents()).toEqual(liveOld);
+    expect(Object.keys(world.unit("web-1").releases)).toEqual(["r1"]);
     expect((await typesOf(outcome.run)).slice(-1)).toEqual(["run.end"]);
   });
 
   it("puts every unit back when one pointer cannot be moved, exit 31", async () => {
     await deployed("one");
     world.on = (call, when) => {
-      if (when === "before" && call === "apply pointer.activate/1 web-2") throw new Error("reset");
+      if (when === "before" && call === "apply memory.activate/1 web-2") throw new Error("reset");
     };
 
     const outcome = await deployed("two");
 
     expect(outcome).toMatchObject({ result: "rolled-back", exit: 31 });
-    expect(world.live()).toEqual(liveOld);
+    expect(world.contents()).toEqual(liveOld);
     expect(outcome.live["web"]?.map(({ ref }) => ref)).toEqual([
       { release: "r1", content: "one" },
       { release: "r1", content: "one" },
@@ -170,11 +173,11 @@ describe("a deploy", () => {
   it("puts a pointer back whose reply was lost", async () => {
     await deployed("one");
     world.on = (call, when) => {
-      if (when === "after" && call === "apply pointer.activate/1 web-2") throw new Error("reset");
+      if (when === "after" && call === "apply memory.activate/1 web-2") throw new Error("reset");
     };
 
     expect(await deployed("two")).toMatchObject({ result: "rolled-back", exit: 31 });
-    expect(world.live()).toEqual(liveOld);
+    expect(world.contents()).toEqual(liveOld);
   });
 
   it("puts everything back when a check fails, and says what was wanted and found", async () => {
@@ -187,7 +190,7 @@ describe("a deploy", () => {
     const outcome = await deployed("two");
 
     expect(outcome).toMatchObject({ result: "rolled-back", exit: 31 });
-    expect(world.live()).toEqual(liveOld);
+    expect(world.contents()).toEqual(liveOld);
     expect(outcome.diagnostics).toEqual([
       expect.objectContaining({
         code: "CHECK_FAILED",
@@ -203,7 +206,7 @@ describe("a deploy", () => {
     world.answer = () => ({ status: "fail" });
 
     expect(await deployed("one")).toMatchObject({ result: "rolled-back", exit: 31 });
-    expect(world.live()).toEqual({ "web-1": null, "web-2": null, "web-3": null });
+    expect(world.contents()).toEqual({ "web-1": null, "web-2": null, "web-3": null });
   });
 
   it("asks for a human when the old release does not pass its check either", async () => {
@@ -213,7 +216,7 @@ describe("a deploy", () => {
     const outcome = await deployed("two");
 
     expect(outcome).toMatchObject({ result: "needs-human", exit: 32 });
-    expect(world.live()).toEqual(liveOld);
+    expect(world.contents()).toEqual(liveOld);
   });
 
   it("parks when a check cannot be measured, and leaves the new release live", async () => {
@@ -223,23 +226,22 @@ describe("a deploy", () => {
     const outcome = await deployed("two");
 
     expect(outcome).toMatchObject({ result: "inconclusive", exit: 34 });
-    expect(world.live()).toEqual(liveNew);
+    expect(world.contents()).toEqual(liveNew);
     await expect(deployed("three")).rejects.toMatchObject({ code: "RUN_OPEN" });
     expect(await recover(await job("two"))).toMatchObject({ result: "rolled-back", exit: 0 });
-    expect(world.live()).toEqual(liveOld);
+    expect(world.contents()).toEqual(liveOld);
   });
 
   it("leaves a hot-fix alone that came between barrier and activation, and puts the rest back", async () => {
     await deployed("one");
     world.on = (call, when) => {
-      if (when === "before" && call === "apply pointer.activate/1 web-2")
-        world.edit("web-2", "fix");
+      if (when === "before" && call === "apply memory.activate/1 web-2") world.edit("web-2", "fix");
     };
 
     const outcome = await deployed("two");
 
     expect(outcome.exit).toBe(32);
-    expect(world.live()).toEqual({ ...liveOld, "web-2": "fix" });
+    expect(world.contents()).toEqual({ ...liveOld, "web-2": "fix" });
   });
 
   it("leaves a hot-fix alone that came before the revert, exit 32, run open", async () => {
@@ -253,7 +255,7 @@ describe("a deploy", () => {
 
     expect(outcome.exit).toBe(32);
     expect(outcome.diagnostics.map(({ code }) => code)).toContain("REVERT_CONFLICT");
-    expect(world.live()["web-2"]).toBe("fix");
+    expect(world.contents()["web-2"]).toBe("fix");
     await expect(deployed("three")).rejects.toMatchObject({ code: "RUN_OPEN" });
   });
 
@@ -261,21 +263,21 @@ describe("a deploy", () => {
     await deployed("one");
     world.answer = (_, live) => ({ status: live?.content === "two" ? "fail" : "pass" });
     world.on = (call) => {
-      if (call === "revert pointer.activate/1 web-2") throw new Error("down");
+      if (call === "revert memory.activate/1 web-2") throw new Error("down");
     };
 
     const outcome = await deployed("two");
 
     expect(outcome.exit).toBe(32);
-    expect(world.live()).toEqual({ ...liveOld, "web-2": "two" });
+    expect(world.contents()).toEqual({ ...liveOld, "web-2": "two" });
     world.on = () => {};
     expect(await recover(await job("two"))).toMatchObject({ result: "rolled-back", exit: 0 });
-    expect(world.live()).toEqual(liveOld);
+    expect(world.contents()).toEqual(liveOld);
   });
 
   it("names one failure when staging elsewhere was cut off because of it", async () => {
     world.on = async (call, when) => {
-      if (when !== "before" || !call.startsWith("apply pointer.stage")) return;
+      if (when !== "before" || !call.startsWith("apply memory.stage")) return;
       if (call.endsWith("web-2")) throw new Error("disk full");
       await new Promise((_, reject) => setTimeout(() => reject(new Error("cut off")), 20));
     };
@@ -287,7 +289,7 @@ describe("a deploy", () => {
 
   it("retires only after the commit, and a failing retire is a warning", async () => {
     world.on = (call) => {
-      if (call === "retire pointer.prune/1 web-1") throw new Error("busy");
+      if (call === "retire memory.prune/1 web-1") throw new Error("busy");
     };
 
     const outcome = await deployed("one");
@@ -303,7 +305,7 @@ describe("a deploy", () => {
     const { LockstepError } = await import("@lockstep/plugin");
     let left = 2;
     world.on = (call, when) => {
-      if (when === "before" && call === "apply pointer.activate/1 web-1" && left-- > 0) {
+      if (when === "before" && call === "apply memory.activate/1 web-1" && left-- > 0) {
         throw new LockstepError({ code: "SSH_CONNECTION_LOST", message: "lost", retryable: true });
       }
     };
@@ -315,8 +317,9 @@ describe("a deploy", () => {
   it("touches nothing any more once a target belongs to a newer run, exit 35", async () => {
     await deployed("one");
     world.on = (call, when) => {
-      if (when === "before" && call === "apply pointer.activate/1 web-2") {
-        for (const unit of world.units.values()) {
+      if (when === "before" && call === "apply memory.activate/1 web-2") {
+        for (const name of world.names) {
+          const unit = world.unit(name);
           unit.stamp = { lineage: unit.stamp?.lineage ?? "", epoch: 99, run: "newer" };
         }
       }
@@ -330,7 +333,7 @@ describe("a deploy", () => {
   it("keeps a step that is safe to keep, and refuses two that cannot be undone", async () => {
     const once = {
       id: "migrate",
-      kind: "pointer.once/1",
+      kind: "memory.once/1",
       phase: "activate",
       input: { unit: "db" },
       undo: "leave",
@@ -383,7 +386,7 @@ describe("a deploy", () => {
   it("puts everything back without records when the store is lost after the first move, exit 33", async () => {
     await deployed("one");
     world.on = (call, when) => {
-      if (when === "after" && call === "apply pointer.activate/1 web-1") {
+      if (when === "after" && call === "apply memory.activate/1 web-1") {
         store.onWrite = () => {
           throw new Error("EIO");
         };
@@ -395,13 +398,13 @@ describe("a deploy", () => {
     store.killAll();
 
     expect(outcome).toMatchObject({ result: "parked", exit: 33 });
-    expect(world.live()).toEqual(liveOld);
+    expect(world.contents()).toEqual(liveOld);
     expect(await recover(await job("two"))).toMatchObject({ result: "rolled-back", exit: 0 });
   });
 
   it("measures how far apart the first and the last pointer moved", async () => {
     world.on = async (call, when) => {
-      if (when === "before" && call === "apply pointer.activate/1 web-3") {
+      if (when === "before" && call === "apply memory.activate/1 web-3") {
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
     };
@@ -415,7 +418,7 @@ describe("a stop", () => {
     await deployed("one");
     const stop = new AbortController();
     world.on = (call, when) => {
-      if (when === "after" && call === "apply pointer.stage/1 web-1")
+      if (when === "after" && call === "apply memory.stage/1 web-1")
         stop.abort(new Error("SIGINT"));
     };
 
@@ -423,8 +426,8 @@ describe("a stop", () => {
 
     expect(outcome).toMatchObject({ result: "interrupted", exit: 130 });
     expect(outcome.diagnostics.map(({ code }) => code)).toEqual(["RUN_STOPPED"]);
-    expect(world.live()).toEqual(liveOld);
-    expect([...world.unit("web-1").releases.keys()]).toEqual(["r1"]);
+    expect(world.contents()).toEqual(liveOld);
+    expect(Object.keys(world.unit("web-1").releases)).toEqual(["r1"]);
   });
 
   it.each([
@@ -434,7 +437,7 @@ describe("a stop", () => {
     await deployed("one");
     const stop = new AbortController();
     world.on = (call, when) => {
-      if (when === "after" && call === "apply pointer.activate/1 web-2")
+      if (when === "after" && call === "apply memory.activate/1 web-2")
         stop.abort(new Error("SIGINT"));
     };
 
@@ -445,7 +448,7 @@ describe("a stop", () => {
     });
 
     expect(outcome.exit).toBe(exit);
-    expect(world.live()).toEqual(live);
+    expect(world.contents()).toEqual(live);
   });
 });
 
@@ -458,7 +461,7 @@ describe("a rollback", () => {
     const outcome = await rollback(await job("ignored"));
 
     expect(outcome).toMatchObject({ result: "done", exit: 0, release: "r1" });
-    expect(world.live()).toEqual(liveOld);
+    expect(world.contents()).toEqual(liveOld);
     expect(world.writes.filter((write) => write.startsWith("stage"))).toEqual([]);
   });
 
@@ -489,7 +492,7 @@ describe("a rollback", () => {
     const outcome = await rollback({ ...(await job("x", {}, new MapStore())), adopt: true });
 
     expect(outcome.result).toBe("done");
-    expect(world.live()).toEqual(liveOld);
+    expect(world.contents()).toEqual(liveOld);
   });
 
   it("has nothing to return to after the first deploy", async () => {

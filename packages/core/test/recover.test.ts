@@ -1,23 +1,23 @@
+import { memoryTarget, type MemoryTargetOptions, MemoryWorld } from "@lockstep/testkit";
 import { beforeEach, describe, expect, it } from "vitest";
 import { checkConfig, deploy, readStatus, recover, type RunJob } from "../src/index.ts";
 import { realSurroundings } from "../src/surroundings.ts";
 import { MapStore } from "./fixtures.ts";
-import { type PointerOptions, pointerTarget, PointerWorld } from "./pointer-target.ts";
 
 const NEVER = new Promise<void>(() => {});
 
 /** Three units on release `one`, and what is needed to kill a deploy of `two` anywhere. */
 class Rig {
-  readonly world = new PointerWorld("web-1", "web-2", "web-3");
+  readonly world = new MemoryWorld(["web-1", "web-2", "web-3"]);
   readonly store = new MapStore();
   readonly calls: string[] = [];
   #releases = 0;
 
   async job(
     content: string,
-    more: Partial<PointerOptions> = {},
+    more: Partial<MemoryTargetOptions> = {},
   ): Promise<RunJob & { release: { id: string; createdAt: string } }> {
-    const targets = { web: pointerTarget({ world: this.world, content, ...more }) };
+    const targets = { web: memoryTarget({ world: this.world, content, ...more }) };
     const config = await checkConfig(
       { project: "shop", environments: { production: { targets, store: this.store } } },
       { file: "lockstep.config.ts", folder: "/nowhere", ci: false },
@@ -64,7 +64,7 @@ class Rig {
   }
 }
 
-const contents = (rig: Rig): string => Object.values(rig.world.live()).join(" ");
+const contents = (rig: Rig): string => Object.values(rig.world.contents()).join(" ");
 
 let rig: Rig;
 
@@ -142,7 +142,7 @@ async function killAfterMove(killed: Rig): Promise<void> {
   const { world, store } = killed;
   const dead = new Promise<void>((resolve) => {
     world.on = async (call, when) => {
-      if (when !== "after" || call !== "apply pointer.activate/1 web-2") return;
+      if (when !== "after" || call !== "apply memory.activate/1 web-2") return;
       resolve();
       await NEVER;
     };
@@ -174,10 +174,10 @@ describe("an open run", () => {
   });
 
   it("is not recovered by another plugin, at another place, or without its target", async () => {
-    const renamed = await rig.job("two", { name: "other" });
+    const renamed = await rig.job("two", { plugin: "other" });
     await expect(recover(renamed)).rejects.toMatchObject({ code: "PLUGIN_CHANGED" });
 
-    const world = new PointerWorld("web-1", "web-2", "moved");
+    const world = new MemoryWorld(["web-1", "web-2", "moved"]);
     const moved = await rig.job("two", { world });
     await expect(recover(moved)).rejects.toMatchObject({ code: "RECOVER_DIFFERS" });
 
@@ -188,7 +188,7 @@ describe("an open run", () => {
       config: { ...job.config, environments: { production: { ...environment, targets: {} } } },
     };
     await expect(recover(none as never)).rejects.toMatchObject({ code: "TARGET_GONE" });
-    expect(rig.world.live()["web-2"]).toBe("two");
+    expect(rig.world.contents()["web-2"]).toBe("two");
   });
 
   it("whose journal is damaged is looked at, and nothing is changed", async () => {
@@ -213,7 +213,7 @@ describe("an open run", () => {
     const outcome = await recover(await rig.job("two"));
 
     expect(outcome).toMatchObject({ result: "needs-human", exit: 32 });
-    expect(rig.world.live()).toEqual({ "web-1": "one", "web-2": "two", "web-3": "one" });
+    expect(rig.world.contents()).toEqual({ "web-1": "one", "web-2": "two", "web-3": "one" });
     rig.world.on = () => {};
     expect(await recover(await rig.job("two"))).toMatchObject({ result: "rolled-back", exit: 0 });
     expect(contents(rig)).toBe("one one one");
@@ -225,7 +225,7 @@ describe("an open run", () => {
     const outcome = await recover(await rig.job("two"));
 
     expect(outcome.exit).toBe(32);
-    expect(rig.world.live()["web-1"]).toBe("fix");
+    expect(rig.world.contents()["web-1"]).toBe("fix");
   });
 
   it("cannot write any more once it was taken over, although its process wakes up", async () => {
@@ -234,7 +234,7 @@ describe("an open run", () => {
     await deploy(await rig.job("one"));
     const asleep = new Promise<void>((resolve) => {
       rig.world.on = async (call, when) => {
-        if (when !== "before" || call !== "apply pointer.activate/1 web-2") return;
+        if (when !== "before" || call !== "apply memory.activate/1 web-2") return;
         resolve();
         await new Promise<void>((done) => {
           wake = done;

@@ -1,15 +1,15 @@
+import { memoryTarget, MemoryWorld } from "@lockstep/testkit";
 import { expect, it } from "vitest";
 import { checkConfig, deploy } from "../src/index.ts";
 import { realSurroundings } from "../src/surroundings.ts";
 import { MapStore } from "./fixtures.ts";
-import { pointerTarget, PointerWorld } from "./pointer-target.ts";
 
 const UNITS = 50; // each with four steps: stage, activate, check, retire
 
 async function millisecondsPerStep(): Promise<number> {
   const names = Array.from({ length: UNITS }, (_, index) => `web-${index}`);
-  const world = new PointerWorld(...names);
-  const targets = { web: pointerTarget({ world, content: "one" }) };
+  const world = new MemoryWorld(names);
+  const targets = { web: memoryTarget({ world, content: "one" }) };
   const config = await checkConfig(
     { project: "shop", environments: { production: { targets, store: new MapStore() } } },
     { file: "lockstep.config.ts", folder: "/nowhere", ci: false },

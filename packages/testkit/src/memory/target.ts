@@ -1,0 +1,136 @@
+import {
+  API_VERSION,
+  type Live,
+  planned,
+  type PlannedStep,
+  type PlanRequest,
+  type Target,
+} from "@lockstep/plugin";
+import { activateStep, guardOf, memoryCheck, onceStep, pruneRetire, stageStep } from "./steps.ts";
+import type { MemoryRef, MemoryWorld } from "./world.ts";
+
+/** How a memory target is planned. */
+export interface MemoryTargetOptions {
+  readonly world: MemoryWorld;
+  /** What the next release holds; units that hold it already are not changed. */
+  readonly content: string;
+  /** Waves of activation by unit; default 0. */
+  readonly waves?: Readonly<Record<string, number>>;
+  /** Whether each unit is asked in verify. Default true. */
+  readonly checks?: boolean;
+  /** `none` lets any run write. Default `checked`. */
+  readonly fencing?: "checked" | "none";
+  /** Further steps, planned only when something changes; `memory.once/1` is there for them. */
+  readonly extra?: readonly PlannedStep[];
+  readonly parallel?: number;
+  /** Releases kept beside the live one. Default 5. */
+  readonly keep?: number;
+  /** Name of the plugin it claims to be. Default `@lockstep/testkit`. */
+  readonly plugin?: string;
+}
+
+/**
+ * A target in memory that keeps every promise of the contract, and nothing else: its executable specification.
+ *
+ * Its faults are those that the hooks of its world make.
+ */
+export function memoryTarget(options: MemoryTargetOptions): Target {
+  const { world, fencing = "checked", plugin = "@lockstep/testkit" } = options;
+  const guard = fencing === "none" ? (): void => {} : guardOf(world);
+  const handlers = {
+    stage: stageStep(world),
+    activate: activateStep(world, guard),
+    once: onceStep(world),
+    check: memoryCheck(world),
+    prune: pruneRetire(world, options.keep ?? 5),
+  };
+  return {
+    "~lockstep": { api: API_VERSION, plugin, version: "1.0.0" },
+    places: world.names.map((name) => `memory://${name}`),
+    traits: { fencing },
+    steps: [handlers.stage, handlers.activate, handlers.once],
+    checks: [handlers.check],
+    retires: [handlers.prune],
+    connect: async () => ({ [Symbol.asyncDispose]: async () => {} }),
+    async live({ unit }) {
+      const seen: Live[] = [];
+      await eachUnit(world, unit, (name) =>
+        world.call(`live ${name}`, () => {
+          seen.push(structuredClone(world.live(name)));
+        }),
+      );
+      return seen;
+    },
+    async plan(request) {
+      const steps = world.names.flatMap((name) => stepsOf(name, request, { options, handlers }));
+      return {
+        changes: steps
+          .filter(({ phase }) => phase === "activate")
+          .map(({ unit = "" }) => ({ action: "change", what: unit, reason: "content" })),
+        unchanged: 0,
+        steps: steps.length > 0 ? [...steps, ...(options.extra ?? [])] : [],
+        basedOn: world.names.map((name) => world.unit(name).live),
+        outputs: { content: options.content },
+        parallel: options.parallel ?? 8,
+        undo: "Each unit is pointed back at what it served.",
+      };
+    },
+    async fence(stamp, { unit }) {
+      await eachUnit(world, unit, (name) =>
+        world.call(`fence ${name}`, () => {
+          guard(name, stamp);
+          world.unit(name).stamp = stamp;
+        }),
+      );
+    },
+  };
+}
+
+interface Handlers {
+  readonly stage: ReturnType<typeof stageStep>;
+  readonly activate: ReturnType<typeof activateStep>;
+  readonly check: ReturnType<typeof memoryCheck>;
+  readonly prune: ReturnType<typeof pruneRetire>;
+}
+
+function stepsOf(
+  unit: string,
+  request: PlanRequest,
+  { options, handlers }: { readonly options: MemoryTargetOptions; readonly handlers: Handlers },
+): PlannedStep[] {
+  const ref = wantedBy(unit, request, options.content);
+  const { live } = options.world.unit(unit);
+  const same =
+    request.kind === "deploy" ? live?.content === ref?.content : live?.release === ref?.release;
+  if (ref === undefined || same) return [];
+  const input = { unit, ref };
+  const wave = options.waves?.[unit] ?? 0;
+  const { stage, activate, check, prune } = handlers;
+  return [
+    ...(request.kind === "deploy"
+      ? [planned(stage, { id: `stage:${unit}`, phase: "stage", unit, input })]
+      : []),
+    planned(activate, { id: `activate:${unit}`, phase: "activate", unit, wave, input }),
+    ...(options.checks === false
+      ? []
+      : [planned(check, { id: `check:${unit}`, phase: "verify", unit, input: { unit } })]),
+    planned(prune, { id: `prune:${unit}`, phase: "retire", unit, input: { unit } }),
+  ];
+}
+
+function wantedBy(unit: string, request: PlanRequest, content: string): MemoryRef | undefined {
+  if (request.kind === "deploy") return { release: request.release.id, content };
+  return request.refs.find((live) => live.unit === unit)?.ref as MemoryRef | undefined;
+}
+
+async function eachUnit(
+  world: MemoryWorld,
+  only: string | undefined,
+  body: (name: string) => Promise<void>,
+): Promise<void> {
+  const failures: unknown[] = [];
+  for (const name of only === undefined ? world.names : [only]) {
+    await body(name).catch((error: unknown) => failures.push(error));
+  }
+  if (failures.length > 0) throw new AggregateError(failures, "Some units failed.");
+}
