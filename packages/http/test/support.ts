@@ -1,6 +1,7 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Json, PlanContext, Release, Secret } from "@lockstep/plugin";
+import type { PlanContext, Release } from "@lockstep/plugin";
+import { testContext } from "@lockstep/testkit";
 
 export const RELEASE: Release = {
   id: "20261121T101500Z-4f9c2d1a",
@@ -44,22 +45,9 @@ const CONNECTION: AsyncDisposable = { [Symbol.asyncDispose]: () => Promise.resol
 export function context(
   signal: AbortSignal = new AbortController().signal,
 ): PlanContext<AsyncDisposable> {
+  const env = { SHOP_TOKEN: "value of SHOP_TOKEN" };
   return {
-    signal,
-    deadline: Number.POSITIVE_INFINITY,
-    run: "",
-    environment: "test",
-    folder: "/",
-    env: {},
-    log: () => undefined,
-    progress: () => undefined,
-    secret: (wanted: Secret) => Promise.resolve(`value of ${wanted.name}`),
-    mask: () => undefined,
-    now: () => Date.now(),
-    random: () => 0,
-    connection: CONNECTION,
-    release: RELEASE,
-    output: (): Json | undefined => undefined,
+    ...testContext(CONNECTION, { signal, env, release: RELEASE }),
     outputs: () => undefined,
   };
 }
