@@ -6,3 +6,7 @@ export { type KeyPair, makeKeyPair } from "./ssh-keys.ts";
 export { type Sshd, type SshdOptions, startSshd } from "./sshd.ts";
 export { memoryTarget, type MemoryTargetOptions } from "./memory/target.ts";
 export { type HookTime, type MemoryRef, type MemoryUnit, MemoryWorld } from "./memory/world.ts";
+export { describeStepContract, type StepCase } from "./step-contract.ts";
+export { describeStoreContract, type StoreWorld } from "./store-contract.ts";
+export { describeTargetContract } from "./target-contract.ts";
+export type { TargetWorld } from "./target-driver.ts";
