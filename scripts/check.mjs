@@ -44,7 +44,7 @@ function soakSteps(word) {
     .filter((file) => word === undefined || file.includes(word))
     .map((file) => file.slice(0, file.indexOf("/test/")));
   const filter = word === undefined ? [] : [word];
-  return [...new Set(folders)].toSorted().map((folder) => ({
+  return [...new Set(folders)].map((folder) => ({
     name: `soak ${folder}`,
     run: () => counted(() => vitest(folder, filter)),
   }));

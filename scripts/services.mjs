@@ -2,25 +2,26 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 
-const OPENSSH =
-  "packages/ssh, packages/testkit: adapter and contract suites against OpenSSH's sshd";
-const SHELLS = "packages/ssh: contract suites with dash, busybox and toybox as the far side";
-const SOURCES = "packages/artifact: sources taken from a git commit";
-const ENDS = "apps/cli: end-to-end suites against OpenSSH's sshd";
+const SSHD = "packages/testkit, packages/ssh: hosts, adapter and contract suites on OpenSSH's sshd";
+const SHELLS = "packages/ssh: quoting and framing in dash and busybox";
+const TARS = "packages/artifact: archives as busybox and toybox unpack them";
+const SOURCES =
+  "packages/artifact: sources taken from a git commit, ignore rules compared with git's";
+const ENDS = "apps/cli, apps/demo: whole runs on OpenSSH's sshd";
 
 /** Programs, the Debian package of each, and the suites that cannot run without it. */
 const NEEDS = [
-  { name: "sshd", package: "openssh-server", suites: [OPENSSH, ENDS] },
-  { name: "ssh-keygen", package: "openssh-client", suites: [OPENSSH, ENDS] },
-  { name: "useradd", package: "passwd", suites: [SHELLS] },
-  { name: "dash", package: "dash", suites: [SHELLS] },
-  { name: "busybox", package: "busybox-static", suites: [SHELLS] },
-  { name: "toybox", package: "toybox", suites: [SHELLS] },
+  { name: "sshd", package: "openssh-server", suites: [SSHD, ENDS] },
+  { name: "ssh-keygen", package: "openssh-client", suites: [SSHD, ENDS] },
+  { name: "useradd", package: "passwd", suites: [SSHD, ENDS] },
+  { name: "dash", package: "dash", suites: [SSHD, SHELLS] },
+  { name: "busybox", package: "busybox-static", suites: [SSHD, SHELLS, TARS] },
+  { name: "toybox", package: "toybox", suites: [TARS] },
   { name: "git", package: "git", suites: [SOURCES] },
 ];
 
 /** Being root is a need too: sshd changes to other accounts, and accounts are made and removed. */
-const ROOT = { name: "root", suites: [OPENSSH, SHELLS, ENDS] };
+const ROOT = { name: "root", suites: [SSHD, ENDS] };
 
 const FOLDERS = [...(process.env.PATH ?? "").split(":"), "/usr/local/sbin", "/usr/sbin", "/sbin"];
 
@@ -30,7 +31,7 @@ export function missing() {
   return isRoot() ? programs : [ROOT, ...programs];
 }
 
-/** Every suite that needs more than npm: what `LOCKSTEP_TEST=sandbox` leaves out. */
+/** The suites on real servers: what `LOCKSTEP_TEST=sandbox` leaves out. */
 export function realSuites() {
   return ROOT.suites;
 }
@@ -50,7 +51,7 @@ export function install(needs) {
   process.stderr.write(`Installing for the tests: ${packages.join(" ")}\n`);
   withoutDaemons(() => {
     aptGet(["update", "-qq"]);
-    aptGet(["install", "-y", "-qq", "--no-install-recommends", ...packages]);
+    aptGet(["install", "-y", "-qq", "-o=Dpkg::Use-Pty=0", "--no-install-recommends", ...packages]);
   });
 }
 
