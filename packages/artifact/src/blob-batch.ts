@@ -1,21 +1,12 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
+import { answerReader, type Blob } from "./blob-answers.ts";
 import { gitFailed } from "./errors.ts";
 import { gitWords, startFailure } from "./git-program.ts";
 
 /** How long git is kept, in milliseconds, after the last blob was read. */
 const IDLE_MS = 100;
-/** Longer, in bytes, than the first line of any answer. */
-const LONGEST_HEAD = 128;
 const WORDS = ["cat-file", "--batch"];
-
-/** A blob as git lists it. */
-export interface Blob {
-  /** Its name: 40 or 64 hex digits. */
-  readonly object: string;
-  /** Bytes. */
-  readonly size: number;
-}
 
 /** Reads small blobs through one program, in the order of the calls. */
 export interface BlobBatch {
@@ -89,40 +80,5 @@ function start(folder: string): Running {
         questions.push({ blob, resolve, reject });
         git.stdin.write(`${blob.object}\n`);
       }),
-  };
-}
-
-/**
- * Cuts git's output into answers: `OBJECT blob SIZE`, a line feed, the bytes, a line feed.
- *
- * @see git-cat-file(1), "BATCH OUTPUT"
- */
-function answerReader(): {
-  add(piece: Buffer): void;
-  /** The bytes of this blob; undefined until all are there. */
-  take(blob: Blob): Buffer | "unexpected" | undefined;
-} {
-  let pieces: Buffer[] = [];
-  let held = 0;
-
-  return {
-    add(piece) {
-      const [first, ...others] = pieces;
-      const isShort = first !== undefined && others.length === 0 && first.length < LONGEST_HEAD;
-      pieces = isShort ? [Buffer.concat([first, piece])] : [...pieces, piece];
-      held += piece.length;
-    },
-    take({ object, size }) {
-      const head = Buffer.from(`${object} blob ${size}\n`);
-      const end = head.length + size;
-      const opening = pieces[0]?.subarray(0, head.length) ?? Buffer.alloc(0);
-      if (!opening.equals(head.subarray(0, opening.length))) return "unexpected";
-      if (held <= end) return undefined;
-
-      const bytes = Buffer.concat(pieces, held);
-      held -= end + 1;
-      pieces = held === 0 ? [] : [bytes.subarray(end + 1)];
-      return bytes.subarray(head.length, end);
-    },
   };
 }

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { type Blob, type BlobBatch, blobBatch } from "./blob-batch.ts";
+import type { Blob } from "./blob-answers.ts";
+import { type BlobBatch, blobBatch } from "./blob-batch.ts";
 import { gitFailed } from "./errors.ts";
 import { gitWords, startFailure } from "./git-program.ts";
 

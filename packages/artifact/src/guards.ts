@@ -53,7 +53,7 @@ export function twins(names: readonly string[]): ReadonlyMap<string, string> {
   const first = new Map<string, string>();
   const found = new Map<string, string>();
   for (const name of names) {
-    const key = name.normalize("NFC").toUpperCase().toLowerCase().normalize("NFC");
+    const key = name.toUpperCase().toLowerCase().normalize("NFC");
     const other = first.get(key);
     if (other === undefined) first.set(key, name);
     else found.set(name, other);

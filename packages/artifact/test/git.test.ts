@@ -1,7 +1,8 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, rmSync } from "node:fs";
 import { type Artifact, readSource, type SourceOptions, tarStream } from "@lockstep/artifact";
 import { describe, expect, it } from "vitest";
+import { answerReader } from "../src/blob-answers.ts";
 import { blobBatch } from "../src/blob-batch.ts";
 import { blobReader } from "../src/blobs.ts";
 import { bytesOf, type Content, failure, folder, put, read, variable } from "./folder.ts";
@@ -14,6 +15,8 @@ const WHO = [
   "-c",
   "user.email=test@example.com",
 ];
+/** Where git is, for programs that stand in its place. */
+const GIT = execFileSync("sh", ["-c", "command -v git"], { encoding: "utf8" }).trim();
 
 function git(root: string, ...words: string[]): string {
   return execFileSync("git", ["-C", root, ...WHO, ...words], { encoding: "utf8" }).trim();
@@ -185,9 +188,8 @@ describe("a git source", () => {
   it("reads many files through few programs", async () => {
     const files = Array.from({ length: 200 }, (_, n) => [`d${n % 10}/f${n}`, `content ${n}`]);
     const root = repository(Object.fromEntries(files) as Record<string, string>);
-    const real = execFileSync("sh", ["-c", "command -v git"], { encoding: "utf8" }).trim();
     const counting = folder({
-      git: { program: `#!/bin/sh\necho started >>"\${0%/*}/log"\nexec ${real} "$@"\n` },
+      git: { program: `#!/bin/sh\necho started >>"\${0%/*}/log"\nexec ${GIT} "$@"\n` },
     });
     variable("PATH", `${counting}:/usr/bin:/bin`);
 
@@ -237,14 +239,17 @@ describe("a git source that is not there", () => {
     expect((await failure(committed(`${folder()}/missing`))).code).toBe("GIT_REPOSITORY_MISSING");
   });
 
-  it.each(["v9", "", "--help", "-n1", "HEAD:a", "HEAD a"])("has no commit %j", async (revision) => {
-    const root = repository({ a: "" });
+  it.each(["v9", "", "--help", "-n1", "--since=2020", "HEAD:a", "HEAD a"])(
+    "has no commit %j",
+    async (revision) => {
+      const root = repository({ a: "" });
 
-    const { code, message } = await failure(committed(root, { git: revision }));
+      const { code, message } = await failure(committed(root, { git: revision }));
 
-    expect(code).toBe("GIT_REVISION_MISSING");
-    expect(message).toBe(`The git repository of ${root} has no commit "${revision}".`);
-  });
+      expect(code).toBe("GIT_REVISION_MISSING");
+      expect(message).toBe(`The git repository of ${root} has no commit "${revision}".`);
+    },
+  );
 
   it("has no commit yet", async () => {
     const root = folder();
@@ -314,6 +319,47 @@ describe("git as a store of blobs", () => {
     expect(
       answers.every((bytes, n) => bytes.equals(Buffer.alloc(sizes[n] ?? 0, `${sizes[n]}\n`))),
     ).toBe(true);
+  });
+
+  it("takes answers that come in any pieces", () => {
+    const object = "a".repeat(40);
+    const output = Buffer.from(`${object} blob 3\nabc\n${object} blob 0\n\n`);
+
+    for (let at = 0; at < output.length; at++) {
+      const answers = answerReader();
+      answers.add(output.subarray(0, at));
+      const early = answers.take({ object, size: 3 });
+      answers.add(output.subarray(at));
+
+      expect((early ?? answers.take({ object, size: 3 }))?.toString()).toBe("abc");
+      expect(answers.take({ object, size: 0 })?.toString()).toBe("");
+      expect(answers.take({ object, size: 0 })).toBeUndefined();
+    }
+  });
+
+  it("knows an answer it did not ask for, however it comes", () => {
+    const object = "a".repeat(40);
+    const output = Buffer.from(`${object} missing\n`);
+
+    for (let at = 1; at < output.length; at++) {
+      const answers = answerReader();
+      answers.add(output.subarray(0, at));
+      answers.add(output.subarray(at));
+      expect(answers.take({ object, size: 1_000_000 })).toBe("unexpected");
+    }
+  });
+
+  it("ends when nothing is asked any more", async () => {
+    const root = repository({ a: "abc" });
+    const object = git(root, "rev-parse", "HEAD:a");
+    const programs = folder({
+      git: { program: `#!/bin/sh\n${GIT} "$@"\necho ended >"\${0%/*}/log"\n` },
+    });
+    variable("PATH", `${programs}:/usr/bin:/bin`);
+
+    await blobBatch(root).get({ object, size: 3 });
+
+    await expect.poll(() => existsSync(`${programs}/log`), { timeout: 5000 }).toBe(true);
   });
 
   it("is started again after it was idle", async () => {
