@@ -1,6 +1,6 @@
 import type { Json, PlannedStep, Step, WriteContext } from "@lockstep/plugin";
-import { expect } from "vitest";
-import { type Claim, describeClaims } from "./claim.ts";
+import { describe, it } from "vitest";
+import { type Claim, must, mustEqual, mustFail, throughJournal } from "./claims.ts";
 import { testContext } from "./context.ts";
 
 /** A step and a small world in which applying it changes something. */
@@ -14,241 +14,203 @@ export interface StepCase<I extends Json, B extends Json, O extends Json, C> {
   readonly context?: Partial<WriteContext<C>>;
   /** Everything that users and later runs can see of what the step changes. */
   snapshot(): Promise<unknown>;
-  /** Somebody else changes what the step changes, to a value of their own. */
+  /** Somebody else changes what the step changes, to a value of their own. Absent where nobody can. */
   foreignEdit?(): Promise<void>;
   dispose?(): Promise<void>;
 }
 
-/**
- * Registers a test for every promise of {@link Step}; `make` makes a fresh case for each of them.
- *
- * Without `foreignEdit` the two tests about it only say, in an annotation, that they tried nothing.
- */
+/** Registers one test for each promise of a step; `make` builds a fresh case for every one. */
 export function describeStepContract<I extends Json, B extends Json, O extends Json, C>(
   name: string,
   make: () => Promise<StepCase<I, B, O, C>>,
 ): void {
-  describeClaims(`${name} keeps the step contract`, stepClaims<I, B, O, C>(), make);
+  describe(`${name} keeps the step contract:`, () => {
+    for (const { title, holds } of stepClaims) {
+      it(title, async () => {
+        const world = await make();
+        try {
+          await holds(world);
+        } finally {
+          await world.dispose?.();
+        }
+      });
+    }
+  });
 }
 
-/** The promises of a step, one by one. */
-export function stepClaims<I extends Json, B extends Json, O extends Json, C>(): Claim<
-  StepCase<I, B, O, C>
->[] {
-  type Case = StepCase<I, B, O, C>;
-  return [...plainClaims<Case>(), ...revertClaims<Case>(), ...conflictClaims<Case>()];
-}
+/** A case whose types the claims do not care about. */
+type AnyCase = StepCase<Json, Json, Json, unknown>;
 
-/** Any step's case, as the claims below see it. */
-type AnyCase = StepCase<Json, Json, Json, never>;
-
-function plainClaims<Case extends AnyCase>(): Claim<Case>[] {
-  return [
-    {
-      title: "has a kind with a format number, and describes itself in one line",
-      async check({ handler, input }) {
-        expect(handler.kind).toMatch(/^[a-z0-9-]+\.[a-z-]+\/[1-9][0-9]*$/);
-        expect(handler.describe(input)).toMatch(/^\S[^\r\n]*$/);
-      },
+/** The promises of {@link Step}, one by one. */
+export const stepClaims: readonly Claim<AnyCase>[] = [
+  {
+    title: "its kind has a format number, and its description is one line",
+    async holds({ handler, input }) {
+      const { kind } = handler;
+      must(/^[a-z0-9-]+\.[a-z-]+\/[1-9][0-9]*$/.test(kind), `${kind} is no kind`);
+      const line = handler.describe(input);
+      must(/^\S[^\r\n]*$/.test(line), `${JSON.stringify(line)} is not one line`);
     },
-    {
-      title: "inspect changes nothing and sees the same twice",
-      async check(subject) {
-        const seen = await subject.snapshot();
-        const ctx = contextOf(subject);
-
-        const before = await subject.handler.inspect(subject.input, ctx);
-
-        expect(await subject.handler.inspect(subject.input, ctx)).toEqual(before);
-        expect(await subject.snapshot()).toEqual(seen);
-      },
+  },
+  {
+    title: "it has a revert, unless it is planned to be left or cannot be undone",
+    async holds({ handler, undo }) {
+      must(handler.revert !== undefined || undo !== undefined, `${handler.kind} has no revert`);
     },
-    {
-      title: "input, before and output survive the journal",
-      async check(subject) {
-        const { handler, input } = subject;
-        const ctx = contextOf(subject);
-        const before = await handler.inspect(input, ctx);
-        const output = await handler.apply(input, before, ctx);
-
-        expect(journaled(input)).toEqual(input);
-        expect(journaled(before)).toEqual(before);
-        expect(journaled(output)).toEqual(output);
-      },
+  },
+  {
+    title: "inspect changes nothing and sees the same twice",
+    async holds(world) {
+      const seen = await look(world);
+      const ctx = contextOf(world);
+      const before = await world.handler.inspect(world.input, ctx);
+      mustEqual(await world.handler.inspect(world.input, ctx), before, "the second inspect");
+      mustEqual(await look(world), seen, "inspect changed something");
     },
-    {
-      title: "apply changes something, and applied again changes nothing and returns the same",
-      async check(subject) {
-        const { handler, input } = subject;
-        const untouched = await subject.snapshot();
-        const { before, output, ctx } = await applied(subject);
-        const seen = await subject.snapshot();
-
-        expect(seen).not.toEqual(untouched);
-        expect(await handler.apply(input, before, ctx)).toEqual(output);
-        expect(await subject.snapshot()).toEqual(seen);
-      },
+  },
+  {
+    title: "input, before and output survive the journal",
+    async holds(world) {
+      const ctx = contextOf(world);
+      const before = await world.handler.inspect(world.input, ctx);
+      const output = await world.handler.apply(world.input, before, ctx);
+      for (const [name, value] of Object.entries({ input: world.input, before, output })) {
+        must(isPlain(value), `${name} does not survive the journal`);
+      }
     },
-    {
-      title: "apply survives a lost reply, in a later process with what the journal holds",
-      async check(subject) {
-        const { handler, input } = subject;
-        const { before, output, saved } = await applied(subject);
-        const seen = await subject.snapshot();
-        const later = contextOf(subject, saved.at(-1));
-
-        const again = await handler.apply(journaled(input), journaled(before), later);
-
-        expect(again).toEqual(output);
-        expect(await subject.snapshot()).toEqual(seen);
-      },
+  },
+  {
+    title:
+      "apply changes something, and applied twice it changes nothing more and returns the same",
+    async holds(world) {
+      const start = await look(world);
+      const { before, output, ctx } = await applied(world);
+      const once = await look(world);
+      must(!isSame(once, start), "apply changed nothing");
+      mustEqual(await world.handler.apply(world.input, before, ctx), output, "the second output");
+      mustEqual(await look(world), once, "the second apply changed something");
     },
-  ];
-}
-
-function revertClaims<Case extends AnyCase>(): Claim<Case>[] {
-  return [
-    {
-      title: "has a revert, unless it is planned to be left or cannot be undone",
-      async check({ handler, undo }) {
-        if (undo === undefined) expect(handler.revert).toBeTypeOf("function");
-      },
+  },
+  {
+    title: "apply survives a lost reply, in a later process with what the journal holds",
+    async holds(world) {
+      const { before, output, saved } = await applied(world);
+      const once = await look(world);
+      const later = contextOf(world, { last: saved.at(-1) });
+      const again = await world.handler.apply(throughJournal(world.input), before, later);
+      mustEqual(again, output, "the later output");
+      mustEqual(await look(world), once, "the later apply changed something");
     },
-    {
-      title: "revert restores what inspect saw, and may be repeated",
-      hindrance: withoutRevert,
-      async check(subject) {
-        const seen = await subject.snapshot();
-        const { before, ctx } = await applied(subject);
-
-        expect(await revert(subject, before, ctx)).toBe("restored");
-        expect(await subject.snapshot()).toEqual(seen);
-        expect(await revert(subject, before, ctx)).toBe("untouched");
-        expect(await subject.snapshot()).toEqual(seen);
-      },
+  },
+  {
+    title: "revert restores what inspect saw, also after a second apply, and may be repeated",
+    async holds(world) {
+      if (hasNoRevert(world)) return;
+      const start = await look(world);
+      for (const applies of [1, 2]) {
+        const { before, ctx } = await applied(world, applies);
+        mustEqual(await revert(world, before, ctx), "restored", "revert after apply");
+        mustEqual(await look(world), start, `not as before ${applies} applies`);
+        mustEqual(await revert(world, before, ctx), "untouched", "the second revert");
+        mustEqual(await look(world), start, "the second revert changed something");
+      }
     },
-    {
-      title: "revert restores after two applies as after one",
-      hindrance: withoutRevert,
-      async check(subject) {
-        const { handler, input } = subject;
-        const seen = await subject.snapshot();
-        const { before, ctx } = await applied(subject);
-        await handler.apply(input, before, ctx);
-
-        expect(await revert(subject, before, ctx)).toBe("restored");
-        expect(await subject.snapshot()).toEqual(seen);
-      },
+  },
+  {
+    title: "revert without apply changes nothing",
+    async holds(world) {
+      if (hasNoRevert(world)) return;
+      const start = await look(world);
+      const ctx = contextOf(world);
+      const before = throughJournal(await world.handler.inspect(world.input, ctx));
+      mustEqual(await revert(world, before, ctx), "untouched", "revert without apply");
+      mustEqual(await look(world), start, "revert without apply changed something");
     },
-    {
-      title: "revert without apply changes nothing",
-      hindrance: withoutRevert,
-      async check(subject) {
-        const seen = await subject.snapshot();
-        const ctx = contextOf(subject);
-        const before = await subject.handler.inspect(subject.input, ctx);
-
-        expect(await revert(subject, before, ctx)).toBe("untouched");
-        expect(await subject.snapshot()).toEqual(seen);
-      },
+  },
+  {
+    title: "apply refuses what somebody else changed and writes nothing",
+    async holds(world) {
+      if (world.foreignEdit === undefined) return;
+      const ctx = contextOf(world);
+      const before = throughJournal(await world.handler.inspect(world.input, ctx));
+      await world.foreignEdit();
+      const edited = await look(world);
+      const apply = (): Promise<Json> => world.handler.apply(world.input, before, ctx);
+      await mustFail("STEP_CONFLICT", apply, "apply over a foreign change");
+      mustEqual(await look(world), edited, "apply overwrote a foreign change");
     },
-    {
-      title: "after a revert it can be applied and reverted anew",
-      hindrance: withoutRevert,
-      async check(subject) {
-        const seen = await subject.snapshot();
-        const first = await applied(subject);
-        await revert(subject, first.before, first.ctx);
-
-        const second = await applied(subject);
-
-        expect(second.before).toEqual(first.before);
-        expect(await revert(subject, second.before, second.ctx)).toBe("restored");
-        expect(await subject.snapshot()).toEqual(seen);
-      },
+  },
+  {
+    title: "revert leaves what somebody else changed alone and says so, however often",
+    async holds(world) {
+      if (world.foreignEdit === undefined || hasNoRevert(world)) return;
+      const { before, ctx } = await applied(world);
+      await world.foreignEdit();
+      const edited = await look(world);
+      mustEqual(await revert(world, before, ctx), "conflict", "revert of a foreign change");
+      mustEqual(await revert(world, before, ctx), "conflict", "the second revert");
+      mustEqual(await look(world), edited, "revert overwrote a foreign change");
     },
-  ];
-}
+  },
+];
 
-function conflictClaims<Case extends AnyCase>(): Claim<Case>[] {
-  return [
-    {
-      title: "apply refuses somebody else's change with STEP_CONFLICT and writes nothing",
-      hindrance: withoutForeignEdit,
-      async check(subject) {
-        const { handler, input } = subject;
-        const ctx = contextOf(subject);
-        const before = await handler.inspect(input, ctx);
-        await subject.foreignEdit?.();
-        const seen = await subject.snapshot();
-
-        await expect(handler.apply(input, before, ctx)).rejects.toMatchObject({
-          code: "STEP_CONFLICT",
-        });
-        expect(await subject.snapshot()).toEqual(seen);
-      },
-    },
-    {
-      title: "revert leaves somebody else's change alone and says conflict, however often",
-      hindrance: (subject) => withoutForeignEdit(subject) ?? withoutRevert(subject),
-      async check(subject) {
-        const { before, ctx } = await applied(subject);
-        await subject.foreignEdit?.();
-        const seen = await subject.snapshot();
-
-        expect(await revert(subject, before, ctx)).toBe("conflict");
-        expect(await revert(subject, before, ctx)).toBe("conflict");
-        expect(await subject.snapshot()).toEqual(seen);
-      },
-    },
-  ];
-}
-
-function withoutRevert({ undo, handler }: AnyCase): string | undefined {
-  return undo !== undefined && handler.revert === undefined ? "the step has no revert" : undefined;
-}
-
-function withoutForeignEdit({ foreignEdit }: AnyCase): string | undefined {
-  return foreignEdit === undefined ? "the case has no foreignEdit" : undefined;
+/** True only where the case says so: a revert that is just missing fails a claim of its own. */
+function hasNoRevert({ handler, undo }: AnyCase): boolean {
+  return handler.revert === undefined && undo !== undefined;
 }
 
 interface Applied {
+  /** As a later process reads it. */
   readonly before: Json;
   readonly output: Json;
-  readonly ctx: WriteContext<never>;
-  /** Checkpoints, in the order they were saved. */
+  readonly ctx: WriteContext<unknown>;
+  /** Checkpoints, in the order in which they were saved. */
   readonly saved: readonly Json[];
 }
 
-async function applied(subject: AnyCase): Promise<Applied> {
-  const { handler, input } = subject;
+async function applied(world: AnyCase, applies = 1): Promise<Applied> {
   const saved: Json[] = [];
-  const ctx = contextOf(subject, undefined, saved);
-  const before = journaled(await handler.inspect(input, ctx));
-  const output = await handler.apply(input, before, ctx);
+  const ctx = contextOf(world, { saved });
+  const before = throughJournal(await world.handler.inspect(world.input, ctx));
+  let output: Json = null;
+  for (let done = 0; done < applies; done += 1) {
+    output = await world.handler.apply(world.input, before, ctx);
+  }
   return { before, output, ctx, saved };
 }
 
 async function revert(
   { handler, input }: AnyCase,
   before: Json,
-  ctx: WriteContext<never>,
+  ctx: WriteContext<unknown>,
 ): Promise<unknown> {
   return handler.revert?.(input, before, ctx);
 }
 
 function contextOf(
   { connection, context }: AnyCase,
-  last?: Json,
-  saved: Json[] = [],
-): WriteContext<never> {
+  { last, saved = [] }: { readonly last?: Json | undefined; readonly saved?: Json[] } = {},
+): WriteContext<unknown> {
   const save = async (value: Json): Promise<void> => {
-    saved.push(journaled(value));
+    saved.push(throughJournal(value));
   };
-  return testContext(connection, { checkpoint: { last, save }, ...context });
+  return testContext<unknown>(connection, { checkpoint: { last, save }, ...context });
 }
 
-/** The value as a later process reads it. */
-function journaled<T extends Json>(value: T): T {
-  return JSON.parse(JSON.stringify(value)) as T;
+/** Tells whether JSON keeps all of a value; absent keys may be `undefined`. */
+function isPlain(value: unknown): boolean {
+  if (value === null || typeof value === "string" || typeof value === "boolean") return true;
+  if (typeof value === "number") return Number.isFinite(value);
+  if (Array.isArray(value)) return value.every((item) => isPlain(item));
+  if (typeof value !== "object" || Object.getPrototypeOf(value) !== Object.prototype) return false;
+  return Object.values(value).every((item) => item === undefined || isPlain(item));
+}
+
+function isSame(left: unknown, right: unknown): boolean {
+  return JSON.stringify(left) === JSON.stringify(right);
+}
+
+/** A copy: what a case returns may be the very object that the step changes later. */
+async function look(world: AnyCase): Promise<unknown> {
+  return throughJournal(await world.snapshot());
 }
