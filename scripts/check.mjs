@@ -43,6 +43,7 @@ function soakSteps(word) {
   const folders = globSync(SOAK_FILES)
     .filter((file) => word === undefined || file.includes(word))
     .map((file) => file.slice(0, file.indexOf("/test/")));
+  if (folders.length === 0) return [{ name: "no sweep has that name", run: () => ({ ok: false }) }];
   const filter = word === undefined ? [] : [word];
   return [...new Set(folders)].map((folder) => ({
     name: `soak ${folder}`,

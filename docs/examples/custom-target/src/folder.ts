@@ -7,7 +7,6 @@ const stage: Step<{ file: string; path: string; ref: string }, null, null, Async
   describe: ({ file, path, ref }) => `copy ${file} to ${path}/releases/${ref}`,
   inspect: () => Promise.resolve(null),
   async apply({ file, path, ref }) {
-    if (existsSync(`${path}/releases/${ref}`)) return null; // named by its digest, so it is right
     const bytes = readFileSync(file);
     const found = hash("sha256", bytes);
     if (found !== ref) throw sourceChanged(file, { wanted: ref, found });
@@ -48,11 +47,12 @@ export function folder(file: string, path: string): Target {
       const input = { file, path, ref: ref as string };
       const copy = planned(stage, { id: "stage", phase: "stage", input, undo: "leave" });
       const name = planned(activate, { id: "activate", phase: "activate", input });
+      const steps = wish.kind === "deploy" ? [copy, name] : [name];
       const [live = null] = read(path);
       const undo = "Names the release again that is live now.";
       if (live === ref) return { changes: [], unchanged: 1, steps: [], basedOn: live, undo };
       const changes = [{ action: "change", what: file, reason: "content" } as const];
-      return { changes, unchanged: 0, steps: [copy, name], basedOn: live, undo };
+      return { changes, unchanged: 0, steps, basedOn: live, undo };
     },
   };
 }

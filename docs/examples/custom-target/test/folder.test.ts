@@ -1,4 +1,5 @@
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -10,11 +11,12 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Live, PlanContext, PlanRequest, Step } from "@lockstep/plugin";
-import { testContext } from "@lockstep/testkit";
+import { describeTargetContract, testContext } from "@lockstep/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { folder } from "../src/folder.ts";
 
-const ONE = "3c456f2dd5daf1e2f7e4de6beeb0ab45b7093bdb8d3fbc4ed6e1d2aff61ac40d";
+/** Where somebody else's release would be; any name of that shape. */
+const FOREIGN = "f".repeat(64);
 
 let root = "";
 let file = "";
@@ -61,11 +63,23 @@ function live(): Promise<readonly Live[]> {
   return folder(file, path).live(context());
 }
 
-/** What a reader of the folder gets. */
-function served(): string | undefined {
+/** What a reader of the folder gets; null when nothing is live. */
+function served(): string | null {
+  if (!existsSync(join(path, "current"))) return null;
   const [ref = ""] = readFileSync(join(path, "current"), "utf8").split("\n");
-  return ref === "" ? undefined : readFileSync(join(path, "releases", ref), "utf8");
+  return ref === "" ? null : readFileSync(join(path, "releases", ref), "utf8");
 }
+
+describeTargetContract("the folder target", async () => ({
+  target: folder(file, path),
+  folder: root,
+  build: async (version) => writeFileSync(file, version),
+  observe: async () => served(),
+  async foreignEdit() {
+    writeFileSync(join(path, "releases", FOREIGN), "theirs");
+    writeFileSync(join(path, "current"), FOREIGN);
+  },
+}));
 
 describe("the folder target", () => {
   it("is at most 60 lines of code", () => {
@@ -146,26 +160,27 @@ describe("the folder target", () => {
     expect(await first?.step.revert?.(first.input, first.before, context())).toBe("untouched");
   });
 
-  it("does not count a release that was put back as kept", async () => {
+  it("keeps what it kept before when a release was put back, and not that release", async () => {
     await deploy("one");
-    const [before] = await live();
-    const [, second] = await deploy("two");
+    await deploy("two");
+    const before = await live();
+    const [, third] = await deploy("three");
 
-    await second?.step.revert?.(second.input, second.before, context());
+    await third?.step.revert?.(third.input, third.before, context());
 
-    expect(await live()).toEqual([before]);
-    expect(served()).toBe("one");
+    expect(await live()).toEqual(before);
+    expect(served()).toBe("two");
   });
 
   it("leaves alone what somebody else named, on the way there and back", async () => {
     await deploy("one");
     const [, second] = await deploy("two");
-    writeFileSync(join(path, "current"), ONE);
+    writeFileSync(join(path, "current"), FOREIGN);
 
     expect(await second?.step.revert?.(second.input, second.before, context())).toBe("conflict");
     const again = second?.step.apply(second.input, second.before, context());
     await expect(again).rejects.toMatchObject({ code: "STEP_CONFLICT" });
-    expect(readFileSync(join(path, "current"), "utf8")).toBe(ONE);
+    expect(readFileSync(join(path, "current"), "utf8")).toBe(FOREIGN);
   });
 
   it("changes nothing when a step is applied twice", async () => {
