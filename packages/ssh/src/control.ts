@@ -1,11 +1,14 @@
 import type { Duplex, Readable } from "node:stream";
 import { asError, deferred } from "./deferred.ts";
-import { Answer, newNonce, ranOf, requestText } from "./framing.ts";
+import { Answer, newNonce, requestText } from "./framing.ts";
 import type { Ran } from "./host.ts";
 import type { Script } from "./shell.ts";
 
 /** A shell on a host that reads commands from stdin. */
 export type ShellStream = Duplex & { readonly stderr: Readable };
+
+/** Characters kept of what is said outside of answers. */
+const MOST_ASIDE = 4096;
 
 /** Makes every account alike: plain messages, files that others may read, no surprises of `cd`. */
 const PRELUDE = "LC_ALL=C; export LC_ALL; umask 022; unset CDPATH\n";
@@ -13,15 +16,19 @@ const PRELUDE = "LC_ALL=C; export LC_ALL; umask 022; unset CDPATH\n";
 /** One shell, asked one request after the other. Whoever gives up on a request has to end the shell. */
 export class ControlChannel {
   readonly #stream: ShellStream;
-  #answers: { readonly stdout: Answer; readonly stderr: Answer } | undefined;
+  #answer: Answer | undefined;
+  /** What start-up files and broken logins say, outside of any answer. */
+  #aside = "";
   #settle: { done(ran: Ran): void; lost(cause: unknown): void } | undefined;
   #last: Promise<unknown> = Promise.resolve();
   #ended: { readonly cause: unknown } | undefined;
 
   constructor(stream: ShellStream) {
     this.#stream = stream;
-    stream.on("data", (chunk: Buffer) => this.#push("stdout", chunk));
-    stream.stderr.on("data", (chunk: Buffer) => this.#push("stderr", chunk));
+    stream.on("data", (chunk: Buffer) => this.#push(chunk));
+    stream.stderr.on("data", (chunk: Buffer) => {
+      this.#aside = `${this.#aside}${chunk.toString("utf8")}`.slice(-MOST_ASIDE);
+    });
     stream.on("close", () => this.end(new Error("the shell ended")));
     stream.on("error", (cause: unknown) => this.end(cause));
     stream.write(PRELUDE);
@@ -29,7 +36,7 @@ export class ControlChannel {
 
   /** What came so far for the request that is under way, or was when the shell ended. */
   get heard(): string {
-    return `${this.#answers?.stdout.text() ?? ""}${this.#answers?.stderr.text() ?? ""}`;
+    return `${this.#answer?.heard ?? ""}${this.#aside}`;
   }
 
   /** Waits for its turn, sends one request and resolves with its answer; rejects when the shell ends first. */
@@ -50,23 +57,18 @@ export class ControlChannel {
     if (this.#ended !== undefined) throw asError(this.#ended.cause);
     const nonce = newNonce();
     const text = requestText(script, nonce);
-    this.#answers = {
-      stdout: new Answer(nonce, outputBytes),
-      stderr: new Answer(nonce, outputBytes),
-    };
+    this.#answer = new Answer(nonce, outputBytes);
     const { promise, resolve, reject } = deferred<Ran>();
     this.#settle = { done: resolve, lost: (cause) => reject(asError(cause)) };
     this.#stream.write(text);
     return promise;
   }
 
-  #push(stream: "stdout" | "stderr", chunk: Buffer): void {
-    const answers = this.#answers;
-    if (answers === undefined) return;
-    answers[stream].push(chunk);
-    const ran = ranOf(answers.stdout, answers.stderr);
+  #push(chunk: Buffer): void {
+    this.#answer?.push(chunk);
+    const ran = this.#answer?.ran;
     if (ran === undefined) return;
-    this.#answers = undefined;
+    this.#answer = undefined;
     this.#settle?.done(ran);
     this.#settle = undefined;
   }

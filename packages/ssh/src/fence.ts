@@ -72,13 +72,14 @@ export async function fenceHost(
   throw layoutUnknown(host, "one whose stamp cannot be set");
 }
 
-/** Why a script that found the stamp of its run gone wrote nothing. */
+/** Why a script that found the stamp of its run gone wrote nothing; undefined when the stamp is there. */
 export async function whyFenced(
   ctx: TargetContext,
   host: RemoteHost,
   { path, stamp }: { readonly path: string; readonly stamp: Stamp },
-): Promise<LockstepError> {
+): Promise<LockstepError | undefined> {
   const { stamps } = await readStamps(ctx, host, path);
+  if (stamps.some((found) => stampName(found) === stampName(stamp))) return undefined;
   const found = Math.max(0, ...stamps.map(({ epoch }) => epoch));
   return fenced(host.place, { ours: stamp.epoch, found });
 }

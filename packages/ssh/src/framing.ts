@@ -12,16 +12,15 @@ export function newNonce(): string {
  * A script as one request to a shell that reads its commands from stdin.
  *
  * The script runs in a subshell with nothing on stdin, so that it can neither end the shell nor eat the
- * next request. A line with the nonce ends the output on both streams, with the status on stdout. A shell
- * reads a compound command to its end before it runs it: a request that was cut off never runs in part.
+ * next request. What it prints on both streams is gathered and comes back in one piece between lines with
+ * the nonce: a server that sends little pieces waits for an acknowledgement after each, 40 ms on Linux. A
+ * shell reads a compound command to its end before it runs it: a request that was cut off never runs in part.
  */
 export function requestText(script: Script, nonce: string): string {
   return [
-    "(",
+    `printf '%s\\n' "$({ E=$( (`,
     shellText(script),
-    ") </dev/null",
-    `printf '\\n%s %s\\n' ${nonce} "$?"`,
-    `printf '\\n%s\\n' ${nonce} >&2`,
+    `) </dev/null 2>&1 >&3 3>&-); printf '\\n%s %s\\n%s\\n%s' ${nonce} "$?" "$E" ${nonce}; } 3>&1)"`,
     "",
   ].join("\n");
 }
@@ -65,51 +64,61 @@ export class Kept {
   }
 }
 
-/** Longest line, in bytes, that ends an answer: line breaks, nonce, space, status. */
-const LONGEST_END = 32;
+/** Longest line, in bytes, with the nonce: line breaks, nonce, space, status. */
+const LONGEST_LINE = 32;
 
-/** The answer to one request, gathered from one stream until the line with the nonce. */
+/** The answer to one request, read piece by piece. */
 export class Answer {
   readonly #nonce: string;
-  readonly #kept: Kept;
+  readonly #streams: readonly [Kept, Kept];
   #tail: Buffer = Buffer.alloc(0);
-  #found: string | undefined;
+  #status: number | undefined;
+  #hasEnded = false;
 
   constructor(nonce: string, limitBytes: number) {
     this.#nonce = nonce;
-    this.#kept = new Kept(limitBytes);
+    this.#streams = [new Kept(limitBytes), new Kept(limitBytes)];
   }
 
   push(chunk: Uint8Array): void {
-    if (this.#found !== undefined) return;
-    const bytes = Buffer.concat([this.#tail, chunk]);
-    const start = bytes.indexOf(`\n${this.#nonce}`);
-    const end = start < 0 ? -1 : bytes.indexOf("\n", start + 1);
-    if (end >= 0) {
-      this.#kept.push(bytes.subarray(0, start));
-      this.#found = bytes.toString("latin1", start + 1 + this.#nonce.length, end).trim();
-      return;
+    this.#tail = Buffer.concat([this.#tail, chunk]);
+    while (!this.#hasEnded && this.#takeLine()) {
+      // one line ends stdout, the next one the answer
     }
-    const keepFrom = Math.max(0, start < 0 ? bytes.length - LONGEST_END : start);
-    this.#kept.push(bytes.subarray(0, keepFrom));
-    this.#tail = bytes.subarray(keepFrom);
+    if (this.#hasEnded) return;
+    const start = this.#tail.indexOf(`\n${this.#nonce}`);
+    this.#take(start < 0 ? Math.max(0, this.#tail.length - LONGEST_LINE) : start);
   }
 
-  /** What followed the nonce: the status on stdout, nothing on stderr; undefined while the answer runs. */
-  get end(): string | undefined {
-    return this.#found;
+  #takeLine(): boolean {
+    const start = this.#tail.indexOf(`\n${this.#nonce}`);
+    const end = start < 0 ? -1 : this.#tail.indexOf("\n", start + 1);
+    if (end < 0) return false;
+    const line = this.#tail.toString("latin1", start + 1 + this.#nonce.length, end);
+    this.#take(start);
+    // the line break before stderr belongs to the line, and may start the next one
+    this.#tail = this.#tail.subarray(end - start);
+    if (this.#status === undefined) this.#status = Number(line);
+    else this.#hasEnded = true;
+    return true;
   }
 
-  /** The output, also as far as it has come. */
-  text(): string {
-    return this.#found === undefined
-      ? `${this.#kept.text()}${this.#tail.toString("utf8")}`
-      : this.#kept.text();
+  #take(count: number): void {
+    const [stdout, stderr] = this.#streams;
+    (this.#status === undefined ? stdout : stderr).push(this.#tail.subarray(0, count));
+    this.#tail = this.#tail.subarray(count);
   }
-}
 
-/** The answer of both streams once both have ended. */
-export function ranOf(stdout: Answer, stderr: Answer): Ran | undefined {
-  if (stdout.end === undefined || stderr.end === undefined) return undefined;
-  return { status: Number(stdout.end), stdout: stdout.text(), stderr: stderr.text() };
+  /** The whole answer once it is there. */
+  get ran(): Ran | undefined {
+    if (!this.#hasEnded || this.#status === undefined) return undefined;
+    const [stdout, stderr] = this.#streams;
+    return { status: this.#status, stdout: stdout.text(), stderr: stderr.text().slice(1) };
+  }
+
+  /** What came so far. */
+  get heard(): string {
+    const [stdout, stderr] = this.#streams;
+    return `${stdout.text()}${stderr.text()}${this.#tail.toString("utf8")}`;
+  }
 }

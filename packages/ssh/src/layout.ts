@@ -38,19 +38,22 @@ export const REFUSED: {
 /** What scripts print for a `current` that is no link. */
 export const NOT_A_LINK = "(not a link)";
 
-/** First lines of every script that writes: they end it unless the run still owns the host. */
-export const OWNED: string = `
-cd "$P" || exit
-S=.lockstep
-owned() { [ -d "$S/fence/$STAMP" ] || exit ${REFUSED.fenced}; }
-owned
-# flushes the file system of the path, or all of them where sync takes no path
-flush() { sync -f . 2>/dev/null || sync; }
+/** Prints where `current` points, nothing when there is none. */
+export const LINKED: string = `
 linked() {
   if [ -L current ]; then readlink current
   elif [ -e current ]; then echo '${NOT_A_LINK}'
   fi
 }`;
+
+/** First lines of every script that writes: they end it unless the run still owns the host. */
+export const OWNED: string = `${LINKED}
+cd "$P" || exit
+S=.lockstep
+owned() { [ -d "$S/fence/$STAMP" ] || exit ${REFUSED.fenced}; }
+owned
+# flushes the file system of the path, or all of them where sync takes no path
+flush() { sync -f . 2>/dev/null || sync; }`;
 
 /** Name of the directory that stands for a stamp. */
 export function stampName({ lineage, epoch, run }: Stamp): string {

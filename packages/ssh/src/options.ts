@@ -107,10 +107,7 @@ const text = z
   .refine((value) => !value.includes("\0"), "A NUL is not allowed");
 const port = z.int().min(1).max(65_535);
 const user = z.string().regex(/^[^\s@:/\0-][^\s@:/\0]*$/, "This is no user name");
-const address = z
-  .string()
-  .regex(/^[0-9A-Za-z_.:%-]+$/, "This is no host name or address")
-  .refine((value) => !value.startsWith("-"), "A host name cannot start with a dash");
+const address = z.string().regex(/^(?!-)[0-9A-Za-z_.:%-]+$/, "This is no host name or address");
 const command = z.array(z.string().refine((word) => !word.includes("\0"), "A NUL is not allowed"));
 const words = command.min(1).refine(([program]) => program !== "", "The program has no name");
 

@@ -19,3 +19,8 @@ export function printable(text: string): string {
 export function lastLine(text: string): string {
   return outputTail(text).split("\n").at(-1)?.trim() ?? "";
 }
+
+/** The same text on one line, for what a plan says about a step. */
+export function oneLine(text: string): string {
+  return printable(text).replaceAll(/\s+/g, " ").trim();
+}

@@ -3,7 +3,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { isLockstepError, type TargetContext } from "@lockstep/plugin";
 import type { Client, ClientChannel } from "ssh2";
-import { abortOf, deferred } from "./deferred.ts";
+import { abortOf, asError, deferred } from "./deferred.ts";
 import { connectionLost, timedOut } from "./errors.ts";
 import { Kept, newNonce, readerCommand, readerText } from "./framing.ts";
 import type { Limits, Ran, RemoteHost } from "./host.ts";
@@ -109,7 +109,8 @@ class SshHost implements RemoteHost {
         throw isLockstepError(cause) ? cause : connectionLost(where, cause);
       });
     } catch (cause) {
-      if (signal.aborted && !ctx.signal.aborted) throw timedOut(where, "an answer", cause);
+      if (ctx.signal.aborted) throw asError(ctx.signal.reason);
+      if (signal.aborted) throw timedOut(where, "an answer", cause);
       throw cause;
     } finally {
       gaveUp.forget();
@@ -158,18 +159,26 @@ function endOf(channel: ClientChannel, outputBytes: number): Promise<Ran> {
   const stdout = new Kept(outputBytes);
   const stderr = new Kept(outputBytes);
   const { promise, resolve, reject } = deferred<Ran>();
-  channel.on("data", (chunk: Buffer) => stdout.push(chunk));
-  channel.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
   let status: number | undefined;
+  let open = 2;
   const finish = (): void => {
     if (status === undefined) reject(new Error("the command ended without a status"));
     else resolve({ status, stdout: stdout.text(), stderr: stderr.text() });
   };
+  const ended = (): void => {
+    open -= 1;
+    if (open === 0 && status !== undefined) finish();
+  };
+  channel.on("data", (chunk: Buffer) => stdout.push(chunk));
+  channel.on("end", ended);
+  channel.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
+  channel.stderr.on("end", ended);
   channel.on("exit", (code: number | null) => {
     if (code === null) return;
     status = code;
+    if (open === 0) finish();
     // a service that the command left running may hold the output open for ever
-    setTimeout(finish, LINGER_MS).unref();
+    else setTimeout(finish, LINGER_MS).unref();
   });
   channel.on("close", finish);
   channel.on("error", reject);

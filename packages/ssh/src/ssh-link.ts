@@ -52,6 +52,7 @@ export async function connect(
   const lost = closeOf(client);
   try {
     await ready(client, settings, credentials);
+    client.setNoDelay(true); // every request is small and waited for
     const channel = await openChannel(client, "exec sh -s");
     const control = new ControlChannel(channel);
     void lost.then((cause) => control.end(cause));

@@ -1,4 +1,4 @@
-import { NOT_A_LINK, OWNED, REFUSED } from "../layout.ts";
+import { LINKED, OWNED, REFUSED } from "../layout.ts";
 
 /**
  * Points \`current\` at $1 so that no reader ever misses it: \`ln -sfn\` of busybox unlinks first, while a
@@ -18,9 +18,9 @@ point() {
 note() { printf '\\n%s %s %s\\n' "$1" "$2" "$3" >>"$S/log"; }`;
 
 /** Prints where \`current\` points. */
-export const INSPECT: string = `
+export const INSPECT: string = `${LINKED}
 cd "$P" 2>/dev/null || exit 0
-if [ -L current ]; then readlink current; elif [ -e current ]; then echo '${NOT_A_LINK}'; fi`;
+linked`;
 
 /**
  * Moves the link, once. The marker comes first: from then on a revert knows that a link to this release is
@@ -31,7 +31,7 @@ found=$(linked)
 M="$S/meta/$ID"
 if [ "$found" = "releases/$ID" ]; then
   marker=; [ -f "$M/activating" ] && read -r marker <"$M/activating"
-  [ "$marker" = "$RUN" ] || { printf '%s\\n' "$found"; exit ${REFUSED.conflict}; }
+  [ "$marker" = "$RUN" ] || [ "$found" = "$PREVIOUS" ] || { printf '%s\\n' "$found"; exit ${REFUSED.conflict}; }
 elif [ "$found" != "$PREVIOUS" ]; then
   printf '%s\\n' "$found"; exit ${REFUSED.conflict}
 else
@@ -50,15 +50,14 @@ flush`;
  * runs the restart and only after that drops the marker, so that a revert cut off here is done again.
  */
 export const GO_BACK: string = `
-cd "$P" 2>/dev/null || { echo untouched; exit 0; }
-S=.lockstep
+[ -f "$P/.lockstep/layout" ] || { echo untouched; exit 0; }
+${OWNED}${POINT}
 marker=; [ -f "$S/meta/$ID/activating" ] && read -r marker <"$S/meta/$ID/activating"
-found=; if [ -L current ]; then found=$(readlink current); elif [ -e current ]; then found='${NOT_A_LINK}'; fi
+found=$(linked)
 if [ "$marker" != "$RUN" ]; then
   if [ "$found" = "$PREVIOUS" ]; then echo untouched; else echo conflict; fi
   exit 0
 fi
-${OWNED}${POINT}
 if [ "$found" = "releases/$ID" ] && [ "$found" != "$PREVIOUS" ]; then
   if [ -n "$PREVIOUS" ]; then
     [ -d "$PREVIOUS/" ] || { echo "$PREVIOUS is gone"; exit ${REFUSED.conflict}; }

@@ -1,10 +1,11 @@
 import type { Reverted, Step, WriteContext } from "@lockstep/plugin";
 import { hostOf, type SshConnection } from "../connection.ts";
 import { commandFailed, currentForeign, releaseGone, remoteFailed } from "../errors.ts";
+import { whyFenced } from "../fence.ts";
 import { newNonce } from "../framing.ts";
 import type { Ran } from "../host.ts";
 import { linkTo, NOT_A_LINK, REFUSED, releaseOf, stampName } from "../layout.ts";
-import { printable } from "../output.ts";
+import { oneLine, printable } from "../output.ts";
 import { runUserCommand } from "../user-command.ts";
 import { ACTIVATE, FORGET, GO_BACK, INSPECT } from "./activate-scripts.ts";
 import { refusalOf } from "./refusal.ts";
@@ -29,7 +30,7 @@ export const activate: Step<ActivateInput, ActivateBefore, null, SshConnection> 
 
   describe({ release, path, restart }) {
     const link = `point ${path}/current at ${linkTo(release)}`;
-    return restart === undefined ? link : `${link}, then run ${printable(restart.join(" "))}`;
+    return oneLine(restart === undefined ? link : `${link}, then run ${restart.join(" ")}`);
   },
 
   async inspect({ path }, ctx) {
@@ -88,12 +89,15 @@ async function move(
 }
 
 async function restartService(
-  { restart: words }: ActivateInput,
+  { restart: words, path }: ActivateInput,
   ctx: WriteContext<SshConnection>,
 ): Promise<void> {
   if (words === undefined) return;
   const host = hostOf(ctx.connection, ctx.unit);
-  const ran = await runUserCommand(ctx, ctx.connection, { host, words });
+  const ran = await runUserCommand(ctx, ctx.connection, { host, words, stamp: ctx.stamp });
   ctx.log(printable(`${ran.stdout}${ran.stderr}`));
-  if (ran.status !== 0) throw commandFailed(host, words, ran);
+  if (ran.status === 0) return;
+  const isFenced = ran.status === REFUSED.fenced;
+  const why = isFenced ? await whyFenced(ctx, host, { path, stamp: ctx.stamp }) : undefined;
+  throw why ?? commandFailed(host, words, ran);
 }

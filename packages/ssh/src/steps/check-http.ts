@@ -5,7 +5,7 @@ import { hostOf, type SshConnection } from "../connection.ts";
 import { asError, deferred } from "../deferred.ts";
 import { reasonOf, remoteFailed, tunnelDenied } from "../errors.ts";
 import { releaseOf } from "../layout.ts";
-import { lastLine } from "../output.ts";
+import { lastLine, oneLine } from "../output.ts";
 import { INSPECT } from "./activate-scripts.ts";
 
 /** What is asked on the host and what the answer must be. */
@@ -31,7 +31,7 @@ export const checkHttp: Check<HttpCheckInput, SshConnection> = {
 
   describe({ http, status, body }) {
     const text = body === undefined ? "" : ` with ${JSON.stringify(body)}`;
-    return `ask ${http} on the host for ${status}${text}`;
+    return oneLine(`ask ${http} on the host for ${status}${text}`);
   },
 
   async check(input, ctx): Promise<CheckResult> {

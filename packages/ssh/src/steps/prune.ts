@@ -4,6 +4,7 @@ import { keptOf, liveOf, readFacts, type HostFacts } from "../facts.ts";
 import { newNonce } from "../framing.ts";
 import type { RemoteHost } from "../host.ts";
 import { linkTo, OWNED, stampName } from "../layout.ts";
+import { oneLine } from "../output.ts";
 import { refusalOf } from "./refusal.ts";
 
 /** How many releases stay. */
@@ -36,7 +37,7 @@ export const prune: Retire<PruneInput, SshConnection> = {
   kind: "ssh.prune/1",
 
   describe({ path, keep }) {
-    return `keep ${keep} releases in ${path}/releases`;
+    return oneLine(`keep ${keep} releases in ${path}/releases`);
   },
 
   async retire({ path, keep }, ctx) {

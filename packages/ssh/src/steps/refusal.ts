@@ -25,7 +25,9 @@ export async function refusalOf(
   const found = ran.stdout.trim();
   switch (ran.status) {
     case REFUSED.fenced:
-      return whyFenced(ctx, host, { path, stamp: ctx.stamp });
+      return (
+        (await whyFenced(ctx, host, { path, stamp: ctx.stamp })) ?? remoteFailed(host, what, ran)
+      );
     case REFUSED.conflict:
       return stepConflict(`${thing} on ${host.name}`, {
         wanted,

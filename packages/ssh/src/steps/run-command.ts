@@ -1,6 +1,6 @@
 import type { Check, CheckResult } from "@lockstep/plugin";
 import { hostOf, type SshConnection } from "../connection.ts";
-import { lastLine, printable } from "../output.ts";
+import { lastLine, oneLine } from "../output.ts";
 import { runUserCommand } from "../user-command.ts";
 
 /** The command that judges a release. */
@@ -16,7 +16,7 @@ export const checkCommand: Check<CommandCheckInput, SshConnection> = {
   kind: "ssh.check-command/1",
 
   describe({ command }) {
-    return `run ${printable(command.join(" "))} on the host`;
+    return oneLine(`run ${command.join(" ")} on the host`);
   },
 
   async check({ command }, ctx): Promise<CheckResult> {

@@ -88,13 +88,13 @@ exec 3<files 4<execs 5<dirs 6<links
   [ "$(count ! -type f ! -type d ! -type l)" -eq 0 ] || wrong 'there is more than was sent'
 )
 case $? in
-  0) ;;
-  1) (cd "$T" && sha256sum -c - <"../../.lockstep/meta/$ID/files" 2>/dev/null) |
+  (0) ;;
+  (1) (cd "$T" && sha256sum -c - <"../../.lockstep/meta/$ID/files" 2>/dev/null) |
        while IFS= read -r l; do
-         case $l in *': OK') ;; *) printf '%s\\n' "$l" >&2; break ;; esac
+         case $l in (*': OK') ;; (*) printf '%s\\n' "$l" >&2; break ;; esac
        done
      exit ${REFUSED.incomplete} ;;
-  *) exit ${REFUSED.incomplete} ;;
+  (*) exit ${REFUSED.incomplete} ;;
 esac
 rm -f files execs dirs links
 # content reaches the disk before the word that it is complete
@@ -104,12 +104,10 @@ echo ready >state.new && mv -f state.new state`;
 
 /** Removes what this run uploaded, unless it is live. Prints what it found. */
 export const REMOVE: string = `
-cd "$P" 2>/dev/null || { echo absent; exit 0; }
-S=.lockstep
-${DISCARD}
+[ -f "$P/.lockstep/layout" ] || { echo absent; exit 0; }
+${OWNED}${DISCARD}
 look
 if [ "$run" != "$RUN" ]; then echo absent; exit 0; fi
-[ -d "$S/fence/$STAMP" ] || exit ${REFUSED.fenced}
-if [ "$(readlink current 2>/dev/null)" = "releases/$ID" ]; then echo live; exit 0; fi
+if [ "$(linked)" = "releases/$ID" ]; then echo live; exit 0; fi
 discard
 echo removed`;

@@ -12,6 +12,7 @@ import { newNonce } from "../framing.ts";
 import { gzipped } from "../gzip.ts";
 import type { Ran } from "../host.ts";
 import { linkTo, REFUSED, stampName } from "../layout.ts";
+import { oneLine } from "../output.ts";
 import { type Proof, proofOf } from "../proof.ts";
 import { refusalOf, type Wish } from "./refusal.ts";
 import { BEGIN, FINISH, INSPECT, REMOVE, UNPACK } from "./upload-scripts.ts";
@@ -36,7 +37,7 @@ export const upload: Step<UploadInput, UploadBefore, null, SshConnection> = {
   kind: "ssh.upload/1",
 
   describe({ release, path }) {
-    return `upload ${path}/${linkTo(release)}`;
+    return oneLine(`upload ${path}/${linkTo(release)}`);
   },
 
   async inspect({ release, path }, ctx) {

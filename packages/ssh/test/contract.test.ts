@@ -1,0 +1,77 @@
+import { mkdir, readdir, readlink, rm, symlink } from "node:fs/promises";
+import { join } from "node:path";
+import type { Json, Step } from "@lockstep/plugin";
+import { describeStepContract, describeTargetContract, type StepCase } from "@lockstep/testkit";
+import { afterAll, beforeAll, describe } from "vitest";
+import type { SshConnection } from "../src/index.ts";
+import { KINDS, Shop, startHost, stateOf, type TestHost } from "./world.ts";
+
+const ONE = "20261121T101500Z-00000001";
+const TWO = "20261121T101501Z-00000002";
+
+describe.each(KINDS)("on %s", { timeout: 30_000 }, (kind) => {
+  let host: TestHost;
+  beforeAll(async () => {
+    host = await startHost(kind);
+  });
+  afterAll(async () => host[Symbol.asyncDispose]());
+
+  describeStepContract("ssh.upload", () => stepCase("ssh.upload/1"));
+  describeStepContract("ssh.activate", () => stepCase("ssh.activate/1"));
+
+  describeTargetContract("ssh", async () => {
+    const shop = await Shop.open(host, {
+      restart: ["sh", "-c", "cp index.html ../../restarted"],
+      env: { TOKEN: "not a secret" },
+      checks: [{ command: ["test", "-f", "index.html"] }],
+    });
+    return {
+      target: shop.target,
+      folder: shop.folder,
+      build: (version) => shop.build({ "index.html": version, "assets/app.js": `// ${version}` }),
+      observe: () => shop.observe(),
+      foreignEdit: () => linkByHand(shop),
+      dispose: () => shop[Symbol.asyncDispose](),
+    };
+  });
+
+  /** The step of a plan for a second release, where a first one is live. */
+  async function stepCase(kindOfStep: string): Promise<StepCase<Json, Json, Json, SshConnection>> {
+    const shop = await Shop.open(host, { restart: ["cp", "index.html", "../../restarted"] });
+    await shop.deploy(ONE, { "index.html": "one" });
+    await shop.build({ "index.html": "two" });
+    const steps = await shop.plan(TWO);
+    const step = steps.find(({ kind: planned }) => planned === kindOfStep);
+    const handler = shop.target.steps.find(({ kind: known }) => known === kindOfStep);
+    const isActivate = kindOfStep === "ssh.activate/1";
+    if (step === undefined || handler === undefined) throw new Error(`no ${kindOfStep}`);
+    if (isActivate) for (const before of steps.slice(0, 1)) await shop.apply(before);
+    return {
+      handler: handler as Step<Json, Json, Json, SshConnection>,
+      connection: shop.connection,
+      input: step.input,
+      context: shop.context(),
+      snapshot: async () => ({
+        observed: await shop.observe(),
+        releases: await readdir(join(shop.path, "releases")),
+        states: [await stateOf(shop.path, ONE), await stateOf(shop.path, TWO)],
+        kept: await keptOf(shop),
+      }),
+      ...(isActivate ? { foreignEdit: () => linkByHand(shop) } : {}),
+      dispose: () => shop[Symbol.asyncDispose](),
+    };
+  }
+});
+
+/** The releases one could return to; none can be told while the link leads somewhere else. */
+async function keptOf(shop: Shop): Promise<unknown> {
+  const link = await readlink(join(shop.path, "current"));
+  if (link.includes("by-hand")) return "unknown";
+  return (await shop.target.live(shop.context()))[0]?.kept;
+}
+
+async function linkByHand(shop: Shop): Promise<void> {
+  await mkdir(join(shop.path, "by-hand"), { recursive: true });
+  await rm(join(shop.path, "current"), { force: true });
+  await symlink("by-hand", join(shop.path, "current"));
+}
