@@ -207,9 +207,10 @@ async function wishToReturn(
   live: LiveByTarget,
   to: string | undefined,
 ): Promise<PlanWish> {
-  const { name } = session.environment;
+  const { store, name } = session.environment;
   const entry = await commitToReturnTo(session, to);
-  if (entry === undefined && to !== undefined) throw nothingToReturnTo(name, to);
+  const hasHistory = to !== undefined || (await lastCommit(store, name)) !== undefined;
+  if (entry === undefined && hasHistory) throw nothingToReturnTo(name, to);
   const refs = entry?.live ?? previousOf(live);
   const returns: Record<string, readonly Live[]> = {};
   for (const [target, units] of Object.entries(live)) {
@@ -224,6 +225,7 @@ async function wishToReturn(
 /** Without a history each target's own previous release answers. */
 const PREVIOUS: Release = { id: "previous", createdAt: "" };
 
+/** The commit before the one that first made the live release live: a rollback never goes forward again. */
 async function commitToReturnTo(
   { environment }: Session,
   to: string | undefined,
@@ -231,12 +233,14 @@ async function commitToReturnTo(
   const { store, name } = environment;
   if (to !== undefined) return lastCommit(store, name, ({ release }) => release.id === to);
   const current = await lastCommit(store, name);
-  if (current === undefined) return undefined;
-  return lastCommit(
+  const id = current?.release.id;
+  const origin = await lastCommit(
     store,
     name,
-    ({ run, release }) => run < current.run && release.id !== current.release.id,
+    ({ kind, release }) => kind === "deploy" && release.id === id,
   );
+  const before = (origin ?? current)?.run ?? "";
+  return lastCommit(store, name, ({ run, release }) => run < before && release.id !== id);
 }
 
 function previousOf(live: LiveByTarget): LiveByTarget {

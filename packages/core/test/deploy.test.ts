@@ -474,6 +474,14 @@ describe("a rollback", () => {
     });
   });
 
+  it("goes further back each time, and never forward to what was left", async () => {
+    for (const content of ["one", "two", "three"]) await deployed(content);
+
+    expect(await rollback(await job("x"))).toMatchObject({ release: "r2" });
+    expect(await rollback(await job("x"))).toMatchObject({ release: "r1" });
+    await expect(rollback(await job("x"))).rejects.toMatchObject({ code: "NOTHING_TO_RETURN_TO" });
+  });
+
   it("refuses a release that a unit no longer keeps, before anything is locked", async () => {
     await deployed("one");
     await deployed("two");
