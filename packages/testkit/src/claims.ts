@@ -7,6 +7,9 @@ export interface Claim<World> {
   holds(world: World): Promise<void>;
 }
 
+/** Longest time, in milliseconds, for one promise: real servers are slow where many suites share a machine. */
+export const CLAIM_TIMEOUT_MS = 60_000;
+
 /** Rejects with `message` when two values differ. */
 export function mustEqual(found: unknown, wanted: unknown, message: string): void {
   if (isDeepStrictEqual(plain(found), plain(wanted))) return;

@@ -1,6 +1,13 @@
 import type { Json, PlannedStep, Step, WriteContext } from "@lockstep/plugin";
 import { describe, it } from "vitest";
-import { type Claim, must, mustEqual, mustFail, throughJournal } from "./claims.ts";
+import {
+  type Claim,
+  CLAIM_TIMEOUT_MS,
+  must,
+  mustEqual,
+  mustFail,
+  throughJournal,
+} from "./claims.ts";
 import { testContext } from "./context.ts";
 
 /** A step and a small world in which applying it changes something. */
@@ -26,7 +33,7 @@ export function describeStepContract<I extends Json, B extends Json, O extends J
 ): void {
   describe(`${name} keeps the step contract:`, () => {
     for (const { title, holds } of stepClaims) {
-      it(title, async () => {
+      it(title, { timeout: CLAIM_TIMEOUT_MS }, async () => {
         const world = await make();
         try {
           await holds(world);

@@ -1,6 +1,6 @@
 import type { Store } from "@lockstep/plugin";
 import { describe, it } from "vitest";
-import { type Claim, must, mustEqual } from "./claims.ts";
+import { type Claim, CLAIM_TIMEOUT_MS, must, mustEqual } from "./claims.ts";
 
 /** A fresh, empty store, and a way to open it once more. */
 export interface StoreWorld {
@@ -16,7 +16,7 @@ const bytes = (text: string): Uint8Array => Buffer.from(text);
 export function describeStoreContract(name: string, make: () => Promise<StoreWorld>): void {
   describe(`${name} keeps the store contract:`, () => {
     for (const { title, holds } of storeClaims) {
-      it(title, async () => {
+      it(title, { timeout: CLAIM_TIMEOUT_MS }, async () => {
         const world = await make();
         try {
           await holds(world);
@@ -62,6 +62,7 @@ export const storeClaims: readonly Claim<StoreWorld>[] = [
       mustEqual(winners.length, 1, "winners");
       mustEqual(await textOf(store, "race"), String(winners[0]), "the value is not the winner's");
       mustEqual(await store.create("race", bytes("late")), "exists", "a late create");
+      mustEqual(await textOf(store, "race"), String(winners[0]), "a late create changed the value");
     },
   },
   {
@@ -78,6 +79,22 @@ export const storeClaims: readonly Claim<StoreWorld>[] = [
       );
       mustEqual(await store.replace("none", bytes("x"), first), "moved", "replace of nothing");
       mustEqual(await textOf(store, "key"), "same", "a refused replace changed the value");
+    },
+  },
+  {
+    title: "of many that replace one value by its tag exactly one wins, and its value stays",
+    async holds({ store, again }) {
+      const handles = [store, await again()];
+      await store.create("race", bytes("start"));
+      const tag = (await store.get("race"))?.tag ?? "";
+      const tries = Array.from({ length: 20 }, async (_, index) =>
+        (handles[index % 2] ?? store).replace("race", bytes(`${index}`), tag),
+      );
+      const winners = (await Promise.all(tries)).flatMap((made, index) =>
+        made === "moved" ? [] : [index],
+      );
+      mustEqual(winners.length, 1, "winners");
+      mustEqual(await textOf(store, "race"), String(winners[0]), "the value is not the winner's");
     },
   },
   {
@@ -121,6 +138,22 @@ export const storeClaims: readonly Claim<StoreWorld>[] = [
     },
   },
   {
+    title: "a tag fits nothing that was created after its key was removed",
+    async holds({ store }) {
+      await store.create("key", bytes("same"));
+      const old = (await store.get("key"))?.tag ?? "";
+      await store.remove("key", old);
+      await store.create("key", bytes("same"));
+      mustEqual(
+        await store.replace("key", bytes("stale"), old),
+        "moved",
+        "replace with an old tag",
+      );
+      mustEqual(await store.remove("key", old), "moved", "remove with an old tag");
+      mustEqual(await textOf(store, "key"), "same", "the new value");
+    },
+  },
+  {
     title: "keys are listed by prefix, in ascending order, with all that was created before",
     async holds({ store, again }) {
       const keys = ["runs/b-1/00000001", "runs/b-1/00000000", "runs/b/00000000", "runs/c", "other"];
@@ -142,17 +175,18 @@ export const storeClaims: readonly Claim<StoreWorld>[] = [
   {
     title: "keys may have every allowed character, and no others",
     async holds({ store }) {
-      const allowed = ["A-Z_a.z-09/x.y", "k".repeat(200)];
+      const allowed = ["A-Z_a.z-09/x.y", "k".repeat(200), `${"segment/".repeat(63)}12345678`];
       for (const key of allowed) {
         must((await store.create(key, bytes(key))) !== "exists", `${key} exists`);
         mustEqual(await textOf(store, key), key, `the value of ${key}`);
       }
-      for (const key of ["", "/a", "a/", "../a", "a/../b", ".a", "a b", "k".repeat(513)]) {
-        const refused = await store.get(key).then(
-          () => false,
-          () => true,
-        );
-        must(refused, `the key ${JSON.stringify(key)} is not refused`);
+      const body = bytes("x");
+      for (const key of ["", "/a", "a/", "a//b", "../a", "a/../b", ".a", "a b", "ä", LONG_KEY]) {
+        const text = JSON.stringify(key);
+        await mustThrow(() => store.get(key), `get does not refuse the key ${text}`);
+        await mustThrow(() => store.create(key, body), `create does not refuse the key ${text}`);
+        await mustThrow(() => store.replace(key, body, "t"), `replace does not refuse ${text}`);
+        await mustThrow(() => store.remove(key, "t"), `remove does not refuse the key ${text}`);
       }
     },
   },
@@ -160,4 +194,15 @@ export const storeClaims: readonly Claim<StoreWorld>[] = [
 
 async function textOf(store: Store, key: string): Promise<string> {
   return Buffer.from((await store.get(key))?.body ?? []).toString();
+}
+
+/** One character more than a key may have. */
+const LONG_KEY = `${"segment/".repeat(64)}1`;
+
+async function mustThrow(call: () => Promise<unknown>, message: string): Promise<void> {
+  const refused = await call().then(
+    () => false,
+    () => true,
+  );
+  must(refused, message);
 }

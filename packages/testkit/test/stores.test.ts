@@ -29,9 +29,11 @@ function memoryStore(values: Map<string, Stored> = new Map()): Store {
       return values.has(key) ? "exists" : put(key, body);
     },
     async replace(key, body, tag) {
+      check(key);
       return values.get(key)?.tag === tag ? put(key, body) : "moved";
     },
     async remove(key, tag) {
+      check(key);
       if (values.get(key)?.tag !== tag) return "moved";
       values.delete(key);
       return "removed";
@@ -86,6 +88,45 @@ describe("the store contract finds", () => {
         },
       }),
       /ascending order/,
+    ],
+    [
+      "a replace that looks before it writes",
+      (store) => ({
+        replace: async (key, body, tag) => {
+          if ((await store.get(key))?.tag !== tag) return "moved";
+          await pause();
+          return store.replace(key, body, (await store.get(key))?.tag ?? "");
+        },
+      }),
+      /by its tag exactly one wins/,
+    ],
+    [
+      "tags made of the content",
+      (store) => {
+        const tagOf = (body: Uint8Array): string => Buffer.from(body).toString("hex").slice(0, 80);
+        const current = async (key: string, tag: string): Promise<string> => {
+          const found = await store.get(key);
+          return found !== undefined && tagOf(found.body) === tag ? found.tag : "";
+        };
+        return {
+          async get(key) {
+            const found = await store.get(key);
+            return found === undefined ? found : { body: found.body, tag: tagOf(found.body) };
+          },
+          async create(key, body) {
+            return (await store.create(key, body)) === "exists" ? "exists" : { tag: tagOf(body) };
+          },
+          remove: async (key, tag) => store.remove(key, await current(key, tag)),
+        };
+      },
+      /fits nothing that was created after/,
+    ],
+    [
+      "keys that only create checks",
+      (store) => ({
+        replace: async (key, body, tag) => (key === "" ? "moved" : store.replace(key, body, tag)),
+      }),
+      /allowed character/,
     ],
     ["keys that are not checked", () => ({ get: async () => undefined }), /allowed character/],
   ])("%s", async (_, change, title) => {
