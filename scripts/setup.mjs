@@ -15,7 +15,8 @@ else stop(2, "usage: node scripts/setup.mjs start|test");
 
 function start() {
   installPackages();
-  toolchain(["turbo", "run", "build", "--filter=@lockstep/demo^...", "--output-logs=errors-only"]);
+  process.stderr.write("Building...\n");
+  pnpm(["exec", "turbo", "run", "build", "--filter=@lockstep/demo^..."], { isQuiet: true });
   toolchain(["node", "apps/demo/src/main.ts", ...rest]);
 }
 
@@ -61,18 +62,24 @@ function toolchain(words) {
   pnpm(["exec", ...words]);
 }
 
-/** Runs the pnpm that package.json names, and ends with its exit code when it fails. */
-function pnpm(words) {
+/** Runs the pnpm that package.json names, and ends with its exit code when it fails; a quiet one is heard only then. */
+function pnpm(words, { isQuiet = false } = {}) {
   const { packageManager } = JSON.parse(readFileSync("package.json", "utf8"));
   const env = {
     ...process.env,
     TURBO_TELEMETRY_DISABLED: "1",
     npm_config_update_notifier: "false",
   };
-  const { status, signal, error } = spawnSync("npx", ["-y", packageManager, ...words], {
-    stdio: "inherit",
-    env,
-  });
+  const { status, signal, error, stdout, stderr } = spawnSync(
+    "npx",
+    ["-y", packageManager, ...words],
+    {
+      stdio: isQuiet ? ["ignore", "pipe", "pipe"] : "inherit",
+      maxBuffer: Infinity,
+      env,
+    },
+  );
+  if (isQuiet && status !== 0) process.stderr.write(`${stdout}${stderr}`);
   if (error) stop(1, `npx could not be started: ${error.message}`);
   if (signal) process.kill(process.pid, signal);
   if (status !== 0) process.exit(status ?? 1);
