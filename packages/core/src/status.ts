@@ -1,10 +1,10 @@
-import type { Live, LockstepError } from "@lockstep/plugin";
+import type { Live } from "@lockstep/plugin";
 import type { Diagnostic } from "./events.ts";
 import { toDiagnostic } from "./failures.ts";
 import { type HistoryEntry, lastCommit } from "./history.ts";
 import { environmentOf, type Job, sessionOf } from "./job.ts";
 import { readLease } from "./lease.ts";
-import { type Difference, differencesOf, observe } from "./observe.ts";
+import { type Difference, differencesOf, liveOf, observe } from "./observe.ts";
 import type { Holder } from "./surroundings.ts";
 
 /** What an environment is like now. */
@@ -13,6 +13,8 @@ export interface Status {
   /** The release of the last run that was committed; absent without history. */
   readonly release?: string;
   readonly lastCommit?: HistoryEntry;
+  /** The release each target got last; they differ after a run over fewer targets. */
+  readonly releases: Readonly<Record<string, string>>;
   /** A run that is going on, or that must be recovered. */
   readonly openRun?: Holder & { readonly released: boolean };
   /** What every unit serves, read from the targets. */
@@ -27,35 +29,44 @@ export interface Status {
 export async function readStatus(job: Job): Promise<Status> {
   const { store, name } = environmentOf(job);
   await using session = await sessionOf(job);
-  const [lease, commit] = await Promise.all([readLease(store, name), lastCommit(store, name)]);
-  const wanted = await wantedBy(job, commit);
+  const [lease, newest] = await Promise.all([readLease(store, name), lastCommit(store, name)]);
+  const commits = await commitsOf(job, newest);
+  const wanted = mapValues(commits, ({ live }, target) => live[target] ?? []);
   const seen = await observe(session, wanted);
   const drift = differencesOf(wanted, seen).filter(({ found }) => found !== undefined);
+  const { holder, released = false, open = false } = lease?.body ?? {};
   return {
     environment: name,
-    ...(commit === undefined ? {} : { release: commit.release.id, lastCommit: commit }),
-    ...(lease?.body.open === true
-      ? { openRun: { ...lease.body.holder, released: lease.body.released } }
-      : {}),
-    live: Object.fromEntries(Object.entries(seen).map(([target, { live }]) => [target, live])),
+    ...(newest === undefined ? {} : { release: newest.release.id, lastCommit: newest }),
+    releases: mapValues(commits, ({ release }) => release.id),
+    ...(open && holder !== undefined ? { openRun: { ...holder, released } } : {}),
+    live: liveOf(seen),
     drift,
     diagnostics: Object.values(seen).flatMap(({ errors }) =>
-      errors.map((error) => toDiagnostic(error as LockstepError)),
+      errors.map((error) => toDiagnostic(error)),
     ),
   };
 }
 
-/** What each target should serve: what the newest commit that it took part in left there. */
-async function wantedBy(job: Job, newest: HistoryEntry | undefined): Promise<HistoryEntry["live"]> {
+/** The newest commit that each target took part in. */
+async function commitsOf(
+  job: Job,
+  newest: HistoryEntry | undefined,
+): Promise<Readonly<Record<string, HistoryEntry>>> {
   const { store, name, targets } = environmentOf(job);
-  const wanted: Record<string, readonly Live[]> = {};
+  const commits: Record<string, HistoryEntry> = {};
   for (const target of job.targets ?? Object.keys(targets)) {
+    const took = (entry: HistoryEntry): boolean => entry.targets.includes(target);
     const commit =
-      newest?.targets.includes(target) === true
-        ? newest
-        : await lastCommit(store, name, (entry) => entry.targets.includes(target));
-    const units = commit?.live[target];
-    if (units !== undefined) wanted[target] = units;
+      newest !== undefined && took(newest) ? newest : await lastCommit(store, name, took);
+    if (commit !== undefined) commits[target] = commit;
   }
-  return wanted;
+  return commits;
+}
+
+function mapValues<In, Out>(
+  record: Readonly<Record<string, In>>,
+  map: (value: In, key: string) => Out,
+): Record<string, Out> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value, key)]));
 }

@@ -528,6 +528,28 @@ describe("status and history", () => {
     ]);
   });
 
+  it("tell which targets differ after a run over fewer of them", async () => {
+    const other = new MemoryWorld(["db-1"]);
+    const both = async (
+      content: string,
+    ): Promise<RunJob & { release: { id: string; createdAt: string } }> => {
+      const made = await job(content);
+      const environment = made.config.environments["production"];
+      const targets = { ...environment?.targets, db: memoryTarget({ world: other, content }) };
+      const groups = [["web", "db"]];
+      const environments = { production: { ...environment, targets, groups } };
+      return { ...made, config: { ...made.config, environments } as typeof made.config };
+    };
+    await deploy(await both("one"));
+
+    await deploy({ ...(await both("two")), targets: ["web"] });
+    const status = await readStatus(await both("two"));
+
+    expect(status).toMatchObject({ releases: { web: "r2", db: "r1" }, drift: [] });
+    expect(other.contents()).toEqual({ "db-1": "one" });
+    expect(world.contents()).toEqual(liveNew);
+  });
+
   it("list runs the newest first, with who, when, what and how they ended", async () => {
     await deployed("one");
     world.answer = (_, live) => ({ status: live?.content === "two" ? "fail" : "pass" });
