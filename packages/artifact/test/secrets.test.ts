@@ -128,7 +128,7 @@ describe("the scan of contents", () => {
   });
 
   it("finds tokens in .npmrc, but not names of variables", () => {
-    const text = "//registry.npmjs.org/:_authToken=";
+    const text = "//registry.example/:_authToken=";
 
     expect(scanned(`${text}0a1b2c3d`, "app/.npmrc")).toBe("it holds a token of npm");
     expect(scanned(`${text}\${NPM_TOKEN}`, "app/.npmrc")).toBeUndefined();

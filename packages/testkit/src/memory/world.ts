@@ -59,8 +59,9 @@ export class MemoryWorld {
 
   /** What a target says of a unit. */
   live(name: string): Live {
-    const { live, past, stamp } = this.unit(name);
-    return { unit: name, ref: live, kept: past, ...(stamp === undefined ? {} : { stamp }) };
+    const { live, past, releases, stamp } = this.unit(name);
+    const kept = past.filter(({ release }) => releases[release] !== undefined);
+    return { unit: name, ref: live, kept, ...(stamp === undefined ? {} : { stamp }) };
   }
 
   /** Moves a pointer and remembers where it was. */
