@@ -12,8 +12,10 @@ export const CLAIM_TIMEOUT_MS = 60_000;
 
 /** Rejects with `message` when two values differ. */
 export function mustEqual(found: unknown, wanted: unknown, message: string): void {
-  if (isDeepStrictEqual(plain(found), plain(wanted))) return;
-  throw new Error(`${message}\n  wanted: ${show(wanted)}\n  found:  ${show(found)}`);
+  if (isSame(found, wanted)) return;
+  const [left, right] = [show(wanted), show(found)];
+  const from = Math.max(0, firstDifference(left, right) - SHOWN_BEFORE);
+  throw new Error(`${message}\n  wanted: ${part(left, from)}\n  found:  ${part(right, from)}`);
 }
 
 /** Rejects with `message` when it does not hold. */
@@ -21,19 +23,44 @@ export function must(holds: boolean, message: string): void {
   if (!holds) throw new Error(message);
 }
 
-/** Rejects unless the call fails with the code. */
+/** Rejects unless the call fails with the code; an AggregateError counts when all its errors do. */
 export async function mustFail(
   code: string,
   call: () => Promise<unknown>,
   message: string,
 ): Promise<void> {
-  const error = await call().then(
+  const error = await failureOf(call);
+  const leaves: readonly unknown[] = error instanceof AggregateError ? error.errors : [error];
+  if (leaves.length > 0 && leaves.every((leaf) => codeOf(leaf) === code)) return;
+  const found = leaves.map((leaf) => codeOf(leaf) ?? show(leaf)).join(", ");
+  throw new Error(`${message}: wanted ${code}, found ${found}`, { cause: error });
+}
+
+/** What a call rejects with; undefined when it resolves. */
+export async function failureOf(call: () => Promise<unknown>): Promise<Error | undefined> {
+  return call().then(
     () => undefined,
-    (reason: unknown) => reason ?? new Error("undefined"),
+    (reason: unknown) => (reason instanceof Error ? reason : new Error(String(reason))),
   );
-  const found = isLockstepError(error) ? error.code : error;
-  if (found !== code)
-    throw new Error(`${message}: wanted ${code}, found ${show(found)}`, { cause: error });
+}
+
+/** The code of an error of ours. */
+export function codeOf(error: unknown): string | undefined {
+  return isLockstepError(error) ? error.code : undefined;
+}
+
+/** Tells whether JSON keeps all of a value; absent keys may be `undefined`. */
+export function isPlain(value: unknown): boolean {
+  if (value === null || typeof value === "string" || typeof value === "boolean") return true;
+  if (typeof value === "number") return Number.isFinite(value);
+  if (Array.isArray(value)) return value.every((item) => isPlain(item));
+  if (typeof value !== "object" || Object.getPrototypeOf(value) !== Object.prototype) return false;
+  return Object.values(value).every((item) => item === undefined || isPlain(item));
+}
+
+/** Tells whether two values are the same after JSON. */
+export function isSame(left: unknown, right: unknown): boolean {
+  return isDeepStrictEqual(plain(left), plain(right));
 }
 
 /** What is left of a value after JSON: what the journal keeps of it. */
@@ -46,5 +73,21 @@ function plain(value: unknown): unknown {
 }
 
 function show(value: unknown): string {
-  return value instanceof Error ? String(value) : JSON.stringify(value);
+  if (typeof value === "string" || value instanceof Error) return String(value);
+  return value === undefined ? "nothing" : JSON.stringify(value);
+}
+
+/** Characters shown of a long value: before its first difference, and in all. */
+const SHOWN_BEFORE = 100;
+const SHOWN = 600;
+
+function part(text: string, from: number): string {
+  const end = from + SHOWN;
+  return `${from > 0 ? "…" : ""}${text.slice(from, end)}${text.length > end ? "…" : ""}`;
+}
+
+function firstDifference(left: string, right: string): number {
+  let at = 0;
+  while (at < left.length && left[at] === right[at]) at += 1;
+  return at;
 }

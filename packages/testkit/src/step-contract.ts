@@ -3,6 +3,8 @@ import { describe, it } from "vitest";
 import {
   type Claim,
   CLAIM_TIMEOUT_MS,
+  isPlain,
+  isSame,
   must,
   mustEqual,
   mustFail,
@@ -202,19 +204,6 @@ function contextOf(
     saved.push(throughJournal(value));
   };
   return testContext<unknown>(connection, { checkpoint: { last, save }, ...context });
-}
-
-/** Tells whether JSON keeps all of a value; absent keys may be `undefined`. */
-function isPlain(value: unknown): boolean {
-  if (value === null || typeof value === "string" || typeof value === "boolean") return true;
-  if (typeof value === "number") return Number.isFinite(value);
-  if (Array.isArray(value)) return value.every((item) => isPlain(item));
-  if (typeof value !== "object" || Object.getPrototypeOf(value) !== Object.prototype) return false;
-  return Object.values(value).every((item) => item === undefined || isPlain(item));
-}
-
-function isSame(left: unknown, right: unknown): boolean {
-  return JSON.stringify(left) === JSON.stringify(right);
 }
 
 /** A copy: what a case returns may be the very object that the step changes later. */

@@ -1,15 +1,18 @@
 import {
+  type CheckResult,
   isLockstepError,
   type Json,
   type Live,
   type PlannedStep,
   type PlanRequest,
+  type Release,
   type Stamp,
   type Step,
   type Target,
   type TargetPlan,
   type WriteContext,
 } from "@lockstep/plugin";
+import { throughJournal } from "./claims.ts";
 import { testContext } from "./context.ts";
 
 /** A target in a world that can be looked at from outside. */
@@ -17,8 +20,10 @@ export interface TargetWorld {
   readonly target: Target;
   /** Absolute folder that relative sources start from. */
   readonly folder: string;
-  /** Variables, secrets among them; none of their values may show up anywhere. */
+  /** Variables of the process, for what a platform defines. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Secrets by the variable that holds them; no value may show up in a plan, an output, a line or an error. */
+  readonly secrets?: Readonly<Record<string, string>>;
   /** Makes the source hold version one or two; they differ. */
   build(version: "one" | "two"): Promise<void>;
   /** What users get, by a way that is independent of the plugin; null when there is nothing. */
@@ -28,59 +33,82 @@ export interface TargetWorld {
   dispose?(): Promise<void>;
 }
 
-/** A step that was applied, with what it saw before. */
-export interface AppliedStep {
+/** A step of a plan, with what it saw before. */
+export interface SeenStep {
   readonly step: PlannedStep;
   readonly before: Json;
 }
+
+/** A whole deploy: its plan and all that it applied. */
+export interface Deployed {
+  readonly plan: TargetPlan;
+  readonly steps: readonly SeenStep[];
+}
+
+type Phase = PlannedStep["phase"];
+type AnyStep = Step<Json, Json, Json, AsyncDisposable>;
 
 /** Drives a target through its phases as the runner does, without journal and lease. */
 export class TargetDriver implements AsyncDisposable {
   readonly world: TargetWorld;
   readonly connection: AsyncDisposable;
-  /** All that was ever planned or returned, to be searched for secrets. */
-  readonly seen: Json[] = [];
-  /** Codes of all errors the target raised. */
-  readonly codes: Set<string> = new Set();
+  /** What users got before anybody connected. */
+  readonly untouched: unknown;
+  /** All that was ever planned, returned or said, to be searched for secrets. */
+  readonly seen: unknown[] = [];
   #epoch = 0;
   #stamp: Stamp;
+  #release: Release;
   #outputs: Map<string, Json> = new Map();
 
-  private constructor(world: TargetWorld, connection: AsyncDisposable) {
+  private constructor(world: TargetWorld, connection: AsyncDisposable, untouched: unknown) {
     this.world = world;
     this.connection = connection;
+    this.untouched = untouched;
     this.#stamp = this.#nextStamp();
+    this.#release = releaseOf(this.#stamp);
   }
 
   static async connect(world: TargetWorld): Promise<TargetDriver> {
-    const { env = {}, folder, target } = world;
-    const context = testContext(undefined, { env, folder });
-    return new TargetDriver(world, await target.connect(context));
+    try {
+      const untouched = throughJournal(await world.observe());
+      const connection = await world.target.connect(testContext(undefined, surroundingsOf(world)));
+      return new TargetDriver(world, connection, untouched);
+    } catch (error) {
+      await world.dispose?.();
+      throw error;
+    }
   }
 
-  /** Begins a new run: the next epoch, the next release. */
-  begin(): Stamp {
+  /** The release of the run that was begun last. */
+  get release(): Release {
+    return this.#release;
+  }
+
+  /** Begins a new run: the next epoch, the next release unless an earlier one is to become live again. */
+  begin(release?: Release): Stamp {
     this.#stamp = this.#nextStamp();
+    this.#release = release ?? releaseOf(this.#stamp);
     this.#outputs = new Map();
     return this.#stamp;
   }
 
-  context(stamp: Stamp = this.#stamp, unit?: string): WriteContext<AsyncDisposable> {
-    const { env = {}, folder } = this.world;
-    const id = `20261121T0000${String(stamp.epoch).padStart(2, "0")}Z-0000000${stamp.epoch % 10}`;
-    return testContext(this.connection, {
-      env,
-      folder,
-      stamp,
-      run: stamp.run,
-      release: { id, createdAt: "2026-11-21T00:00:00.000Z" },
-      output: (step) => this.#outputs.get(step),
-      ...(unit === undefined ? {} : { unit }),
-    });
+  /** Another run takes over: it fences the target. Calls go on as before unless they name its stamp. */
+  async overtake(): Promise<Stamp> {
+    const stamp = this.#nextStamp();
+    await this.fence(stamp);
+    return stamp;
+  }
+
+  /** Another process recovers this run: as {@link overtake}, but under the name of the run. */
+  async recover(): Promise<Stamp> {
+    const stamp = { ...this.#nextStamp(), run: this.#stamp.run };
+    await this.fence(stamp);
+    return stamp;
   }
 
   live(): Promise<readonly Live[]> {
-    return this.#noted(() => this.world.target.live(this.context()));
+    return this.#noted(() => this.world.target.live(this.#context()));
   }
 
   /** What is live, without stamps and kept releases. */
@@ -88,85 +116,144 @@ export class TargetDriver implements AsyncDisposable {
     return (await this.live()).map(({ unit, ref }) => [unit ?? null, ref]);
   }
 
-  plan(refs?: readonly Live[]): Promise<TargetPlan> {
-    const context = this.context();
+  /** What is live and kept, without stamps. */
+  async releases(): Promise<Json> {
+    return (await this.live()).map(({ unit, ref, kept }) => [unit ?? null, ref, kept]);
+  }
+
+  plan(refs?: readonly Live[], connection: AsyncDisposable = this.connection): Promise<TargetPlan> {
     const request: PlanRequest =
-      refs === undefined ? { kind: "deploy", release: context.release } : { kind: "return", refs };
-    return this.#noted(() =>
-      this.world.target.plan(request, { ...context, outputs: () => undefined }),
-    );
+      refs === undefined ? { kind: "deploy", release: this.#release } : { kind: "return", refs };
+    const context = { ...this.#context(), connection, outputs: () => undefined };
+    return this.#noted(() => this.world.target.plan(request, context));
+  }
+
+  /** Plans over a connection of its own, as a later process does. */
+  async planElsewhere(): Promise<TargetPlan> {
+    const { target } = this.world;
+    const context = testContext(undefined, surroundingsOf(this.world));
+    await using connection = await target.connect(context);
+    return await this.plan(undefined, connection);
   }
 
   async fence(stamp: Stamp = this.#stamp): Promise<void> {
-    await this.#noted(async () => this.world.target.fence?.(stamp, this.context(stamp)));
+    await this.#noted(async () => this.world.target.fence?.(stamp, this.#context(stamp)));
   }
 
-  /** Applies the steps of a phase in list order; what they saw comes back. */
-  async apply(plan: TargetPlan, phase: PlannedStep["phase"]): Promise<AppliedStep[]> {
-    const applied: AppliedStep[] = [];
-    for (const { step, before } of await this.inspect(plan, phase)) {
-      await this.applyOne({ step, before });
-      applied.push({ step, before });
+  /** Applies the steps of a phase, wave after wave; what they saw comes back. */
+  async apply(plan: TargetPlan, phase: "stage" | "activate"): Promise<SeenStep[]> {
+    if (phase === "activate") {
+      const seen = await this.inspect(plan, phase);
+      for (const step of seen) await this.applyOne(step);
+      return seen;
     }
-    return applied;
-  }
-
-  /** What the steps of a phase see; checks are left out. */
-  async inspect(plan: TargetPlan, phase: PlannedStep["phase"]): Promise<AppliedStep[]> {
-    const seen: AppliedStep[] = [];
-    for (const step of plan.steps.filter((planned) => planned.phase === phase)) {
-      const handler = this.#handlerOf(step);
-      if (handler === undefined) continue;
-      const before = await this.#noted(() =>
-        handler.inspect(step.input, this.context(this.#stamp, step.unit)),
-      );
-      seen.push({ step, before: JSON.parse(JSON.stringify(before)) as Json });
+    const seen: SeenStep[] = [];
+    for (const step of this.#stepsOf(plan, phase)) {
+      const found = await this.#inspectOne(step);
+      seen.push(found);
+      await this.applyOne(found);
     }
     return seen;
   }
 
-  async applyOne({ step, before }: AppliedStep, stamp: Stamp = this.#stamp): Promise<void> {
+  /** What the steps of a phase see; checks are left out. */
+  async inspect(plan: TargetPlan, phase: Phase): Promise<SeenStep[]> {
+    const seen: SeenStep[] = [];
+    for (const step of this.#stepsOf(plan, phase)) seen.push(await this.#inspectOne(step));
+    return seen;
+  }
+
+  async applyOne({ step, before }: SeenStep, stamp: Stamp = this.#stamp): Promise<Json> {
     const handler = this.#handlerOf(step);
     const output = await this.#noted(
       async () =>
-        (await handler?.apply(step.input, before, this.context(stamp, step.unit))) ?? null,
+        (await handler?.apply(step.input, before, this.#context(stamp, step.unit))) ?? null,
     );
     this.#outputs.set(step.id, output);
+    return output;
   }
 
-  /** Reverts steps, the last first; what each revert said. */
-  async revert(steps: readonly AppliedStep[], stamp: Stamp = this.#stamp): Promise<string[]> {
+  /** Reverts steps, the last first; what each revert said. Steps that are left are left out. */
+  async revert(steps: readonly SeenStep[], stamp: Stamp = this.#stamp): Promise<string[]> {
     const results: string[] = [];
-    for (const { step, before } of steps.toReversed()) {
-      if (step.undo !== undefined) continue;
+    for (const { step, before } of undoable(steps).toReversed()) {
       const handler = this.#handlerOf(step);
       const result = await this.#noted(async () =>
-        handler?.revert?.(step.input, before, this.context(stamp, step.unit)),
+        handler?.revert?.(step.input, before, this.#context(stamp, step.unit)),
       );
       results.push(result ?? "untouched");
     }
     return results;
   }
 
-  /** A whole deploy: fence, stage, activate, retire. */
-  async deploy(): Promise<{ readonly plan: TargetPlan; readonly steps: readonly AppliedStep[] }> {
+  /** Asks every check of a plan once. */
+  async check(plan: TargetPlan): Promise<CheckResult[]> {
+    const results: CheckResult[] = [];
+    for (const step of plan.steps) {
+      const handler = this.world.target.checks?.find(({ kind }) => kind === step.kind);
+      if (handler === undefined) continue;
+      this.seen.push(handler.describe(step.input));
+      const context = this.#context(this.#stamp, step.unit);
+      results.push(await this.#noted(() => handler.check(step.input, context)));
+    }
+    return results;
+  }
+
+  async retire(plan: TargetPlan): Promise<void> {
+    for (const step of plan.steps.filter(({ phase }) => phase === "retire")) {
+      const handler = this.world.target.retires?.find(({ kind }) => kind === step.kind);
+      if (handler === undefined) continue;
+      this.seen.push(handler.describe(step.input));
+      const context = this.#context(this.#stamp, step.unit);
+      await this.#noted(() => handler.retire(step.input, context));
+    }
+  }
+
+  /** A run of its own: plan, fence, stage, activate, retire. */
+  async deploy(): Promise<Deployed> {
     this.begin();
     const plan = await this.plan();
     await this.fence();
     const steps = [...(await this.apply(plan, "stage")), ...(await this.apply(plan, "activate"))];
-    for (const step of plan.steps.filter(({ phase }) => phase === "retire")) {
-      const handler = this.world.target.retires?.find(({ kind }) => kind === step.kind);
-      await handler?.retire(step.input, this.context(this.#stamp, step.unit));
-    }
+    await this.retire(plan);
     return { plan, steps };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.connection[Symbol.asyncDispose]();
-    await this.world.dispose?.();
+    try {
+      await this.connection[Symbol.asyncDispose]();
+    } finally {
+      await this.world.dispose?.();
+    }
   }
 
-  #handlerOf({ kind }: PlannedStep): Step<Json, Json, Json, AsyncDisposable> | undefined {
+  #context(stamp: Stamp = this.#stamp, unit?: string): WriteContext<AsyncDisposable> {
+    return testContext(this.connection, {
+      ...surroundingsOf(this.world),
+      stamp,
+      run: this.#stamp.run,
+      release: this.#release,
+      output: (step) => this.#outputs.get(step),
+      ...(unit === undefined ? {} : { unit }),
+    });
+  }
+
+  #stepsOf({ steps }: TargetPlan, phase: Phase): PlannedStep[] {
+    return steps
+      .filter((step) => step.phase === phase && this.#handlerOf(step) !== undefined)
+      .toSorted((left, right) => (left.wave ?? 0) - (right.wave ?? 0));
+  }
+
+  async #inspectOne(step: PlannedStep): Promise<SeenStep> {
+    const handler = this.#handlerOf(step);
+    if (handler === undefined) throw new Error(`There is no handler for ${step.kind}.`);
+    this.seen.push(handler.describe(step.input));
+    const context = this.#context(this.#stamp, step.unit);
+    const before = await this.#noted(() => handler.inspect(step.input, context));
+    return { step, before: throughJournal(before) };
+  }
+
+  #handlerOf({ kind }: PlannedStep): AnyStep | undefined {
     return this.world.target.steps.find((step) => step.kind === kind);
   }
 
@@ -179,12 +266,32 @@ export class TargetDriver implements AsyncDisposable {
   async #noted<T>(call: () => Promise<T>): Promise<T> {
     try {
       const result = await call();
-      if (result !== undefined) this.seen.push(result as Json);
+      this.seen.push(result);
       return result;
     } catch (error) {
       const leaves: readonly unknown[] = error instanceof AggregateError ? error.errors : [error];
-      for (const leaf of leaves) if (isLockstepError(leaf)) this.codes.add(leaf.code);
+      for (const leaf of leaves) {
+        this.seen.push(String(leaf), isLockstepError(leaf) ? leaf.hint : undefined);
+      }
       throw error;
     }
   }
+}
+
+/** The steps that a run which is put back reverts. */
+export function undoable(steps: readonly SeenStep[]): SeenStep[] {
+  return steps.filter(({ step }) => step.undo === undefined);
+}
+
+function surroundingsOf({ env, secrets, folder }: TargetWorld): {
+  readonly env: Readonly<Record<string, string>>;
+  readonly folder: string;
+} {
+  return { env: { ...env, ...secrets }, folder };
+}
+
+function releaseOf({ epoch }: Stamp): Release {
+  const time = `0000${String(epoch).padStart(2, "0")}`;
+  const id = `20261121T${time}Z-${String(epoch).padStart(8, "0")}`;
+  return { id, createdAt: "2026-11-21T00:00:00.000Z" };
 }

@@ -1,15 +1,18 @@
+import type { Json, PlanContext, TargetPlan } from "@lockstep/plugin";
 import { describe, expect, it } from "vitest";
 import {
   describeStepContract,
   describeTargetContract,
+  type MemoryRef,
   memoryTarget,
+  type MemoryTargetOptions,
   MemoryWorld,
+  testContext,
   type TargetWorld,
 } from "../src/index.ts";
 import { activateStep, guardOf, stageStep } from "../src/memory/steps.ts";
 import { type StepCase, stepClaims } from "../src/step-contract.ts";
-import { targetClaims } from "../src/target-contract.ts";
-import { TargetDriver } from "../src/target-driver.ts";
+import { targetClaims, tryTargetClaim } from "../src/target-contract.ts";
 
 const OLD = { release: "r1", content: "one" };
 const NEW = { release: "r2", content: "two" };
@@ -58,23 +61,29 @@ describeStepContract("memory.stage", async () => {
   };
 });
 
+type MemoryTarget = ReturnType<typeof memoryTarget>;
+
+/** Changes a target; the world is there for what reaches around it. */
+type Mutation = (target: MemoryTarget, made: MemoryWorld) => object;
+
 function targetWorld(
-  change: (world: MemoryWorld) => void = () => {},
-  mutate: (target: ReturnType<typeof memoryTarget>) => object = () => ({}),
+  more: Partial<MemoryTargetOptions> = {},
+  mutate: Mutation = () => ({}),
 ): TargetWorld {
   const made = new MemoryWorld(["web-1", "web-2"]);
-  change(made);
   let content = "";
   const options = {
     world: made,
+    ...more,
     get content() {
       return content;
     },
   };
   const target = memoryTarget(options);
   return {
-    target: { ...target, ...mutate(target) },
+    target: { ...target, ...mutate(target, made) },
     folder: "/",
+    secrets: { TOKEN: "canary-5b1c" },
     build: async (version) => {
       content = version;
     },
@@ -84,6 +93,25 @@ function targetWorld(
 }
 
 describeTargetContract("the memory target", async () => targetWorld());
+
+describeTargetContract("the memory target with waves and a step that is left", async () =>
+  targetWorld({
+    waves: { "web-1": 2, "web-2": 1 },
+    extra: [
+      {
+        id: "migrate",
+        kind: "memory.once/1",
+        phase: "activate",
+        input: { unit: "web-1" },
+        undo: "leave",
+      },
+    ],
+  }),
+);
+
+describeTargetContract("the memory target that cannot refuse anybody", async () =>
+  targetWorld({ fencing: "none" }),
+);
 
 /** Titles of the claims that a broken step does not keep. */
 async function brokenClaims(change: (step: Activate) => Partial<Activate>): Promise<string[]> {
@@ -160,75 +188,292 @@ describe("the step contract finds", () => {
 });
 
 async function brokenTargetClaims(
-  mutate: (target: ReturnType<typeof memoryTarget>) => object,
+  mutate: Mutation,
+  more: Partial<MemoryTargetOptions>,
 ): Promise<string> {
   const broken: string[] = [];
-  for (const { title, holds } of targetClaims) {
-    const driver = await TargetDriver.connect(targetWorld(() => {}, mutate));
-    await holds(driver).catch(() => broken.push(title));
+  for (const claim of targetClaims) {
+    const failure = tryTargetClaim(claim, targetWorld(more, mutate));
+    await failure.catch((error: Error) => broken.push(`${claim.title}: ${error.message}`));
   }
   return broken.join("\n");
 }
 
+type AnyStep = MemoryTarget["steps"][number];
+
+/** The steps, with one of them changed. */
+const withStep =
+  (kind: string, change: (step: AnyStep, made: MemoryWorld) => Partial<AnyStep>): Mutation =>
+  ({ steps }, made) => ({
+    steps: steps.map((step) => (step.kind === kind ? { ...step, ...change(step, made) } : step)),
+  });
+
+/** The plan, changed after it was made. */
+const withPlan =
+  (change: (plan: TargetPlan, made: MemoryWorld) => object): Mutation =>
+  ({ plan }, made) => ({
+    plan: async (...words: Parameters<typeof plan>) => {
+      const planned = await plan(...words);
+      return { ...planned, ...change(planned, made) };
+    },
+  });
+
+const STAGE = "memory.stage/1";
+const ACTIVATE = "memory.activate/1";
+
+const refOf = (stepInput: Json): MemoryRef => (stepInput as { readonly ref: MemoryRef }).ref;
+
 describe("the target contract finds", () => {
-  it.each<[string, (target: ReturnType<typeof memoryTarget>) => object, RegExp]>([
-    ["members that do not exist", () => ({ fense: () => {} }), /unknown members/],
+  let tick = 0;
+
+  it.each<[string, RegExp, Mutation, Partial<MemoryTargetOptions>?]>([
+    ["members that do not exist", /unknown members/, () => ({ fense: () => {} })],
+    ["a password in a place", /shows a password/, () => ({ places: ["ssh://root:x@host/"] })],
+    ["a claim to fence without a fence", /has no fence/, () => ({ fence: undefined })],
     [
-      "a password in a place",
-      () => ({ places: ["ssh://root:secret@host/"] }),
-      /which places it claims/,
-    ],
-    ["a fence that does not hold", () => ({ fence: async () => {} }), /overtaken/],
-    [
-      "a plan that differs every time",
-      ({ plan }) => {
-        let tick = 0;
-        return {
-          plan: async (...words: Parameters<typeof plan>) => ({
-            ...(await plan(...words)),
-            basedOn: (tick += 1),
-          }),
-        };
-      },
-      /planning twice/,
+      "two handlers of one kind",
+      /two handlers have one kind/,
+      ({ steps }) => ({ steps: [...steps, ...steps] }),
     ],
     [
-      "a plan that never ends",
-      ({ plan }) => ({
-        plan: async (request: never, ctx: never) => {
-          const made = await plan(request, ctx);
-          return made.steps.length > 0
-            ? made
-            : {
-                ...made,
-                steps: [
-                  { id: "x", kind: "memory.prune/1", phase: "retire", input: { unit: "web-1" } },
-                ],
-              };
+      "an error nobody explains",
+      /not explained/,
+      () => ({ errors: { MEMORY_FULL: { when: "It is full.", why: "", fix: "" } } }),
+    ],
+    [
+      "a connect that writes",
+      /connecting changed something/,
+      ({ connect }, made) => ({
+        connect: async (ctx: never) => {
+          made.edit("web-1", "connected");
+          return connect(ctx);
         },
       }),
-      /second plan/,
     ],
     [
-      "a live that lies",
-      ({ live }) => ({
-        live: async (ctx: never) => (await live(ctx)).map((unit) => ({ ...unit, ref: null })),
+      "a live that writes",
+      /looking changed what users get/,
+      ({ live }, made) => ({
+        live: async (ctx: never) => {
+          const seen = await live(ctx);
+          made.unit("web-1").live = { release: "r0", content: `looked ${(tick += 1)}` };
+          return seen.map((unit) => ({ ...unit, ref: null }));
+        },
       }),
-      /live names it/,
     ],
     [
-      "steps that keep nothing",
-      ({ live }) => ({
-        live: async (ctx: never) => (await live(ctx)).map((unit) => ({ ...unit, kept: [] })),
+      "a plan that differs every time",
+      /second plan differs/,
+      withPlan(() => ({ basedOn: tick++ })),
+    ],
+    [
+      "a plan that writes",
+      /planning changed what users get/,
+      withPlan((_, made) => {
+        made.edit("web-2", "planned");
+        return {};
       }),
-      /earlier release/,
+    ],
+    [
+      "a plan made from a stamp",
+      /a stamp is part of the plan/,
+      withPlan((_, made) => ({ basedOn: made.unit("web-1").stamp?.epoch ?? 0 })),
+    ],
+    ["a plan that is no data", /JSON does not keep/, withPlan(() => ({ basedOn: new Date(0) }))],
+    [
+      "a plan with two steps of one id",
+      /ids are not unique/,
+      withPlan(({ steps }) => ({ steps: steps.map((step) => ({ ...step, id: "same" })) })),
+    ],
+    [
+      "a step in a phase that is not its own",
+      /nothing handles memory.prune\/1 in activate/,
+      withPlan(({ steps }) => ({
+        steps: steps.map((step) =>
+          step.phase === "retire" ? { ...step, phase: "activate" } : step,
+        ),
+      })),
     ],
     [
       "a step without undo",
+      /cannot be undone/,
       ({ steps }) => ({ steps: steps.map((step) => ({ ...step, revert: undefined })) }),
-      /can be undone/,
     ],
-  ])("%s", async (_, mutate, title) => {
-    expect(await brokenTargetClaims(mutate)).toMatch(title);
+    [
+      "a stage that users see",
+      /users see what is only staged/,
+      withStep(STAGE, (_, made) => ({
+        apply: async (given) => {
+          made.point("web-1", refOf(given));
+          return null;
+        },
+      })),
+    ],
+    [
+      "a stage that cannot be put back twice",
+      /second revert saw a conflict/,
+      withStep(STAGE, ({ revert }) => ({
+        revert: async (i, b, c) =>
+          (await revert?.(i, b, c)) === "restored" ? "restored" : "conflict",
+      })),
+    ],
+    [
+      "a staged release that is kept although it was put back",
+      /left a release/,
+      ({ steps, live }, made) => ({
+        ...withStep(STAGE, () => ({ revert: async () => "restored" }))({ steps } as never, made),
+        live: async (ctx: never) =>
+          (await live(ctx)).map((unit) => ({
+            ...unit,
+            kept: Object.values(made.unit(unit.unit ?? "").releases).map(({ ref }) => ref),
+          })),
+      }),
+    ],
+    [
+      "a plan that never ends",
+      /a second plan has steps/,
+      withPlan(({ steps }) => ({
+        steps:
+          steps.length > 0
+            ? steps
+            : [{ id: "x", kind: "memory.prune/1", phase: "retire", input: { unit: "web-1" } }],
+      })),
+    ],
+    [
+      "a live that says nothing is live",
+      /live still names what was live before/,
+      ({ live }, made) => ({
+        live: async (ctx: never) =>
+          (await live(ctx)).map((unit) => (made.writes.length > 0 ? { ...unit, ref: null } : unit)),
+      }),
+    ],
+    [
+      "outputs that are gone when nothing changes",
+      /outputs of an empty plan/,
+      withPlan(({ steps, outputs }) => ({ outputs: steps.length > 0 ? outputs : {} })),
+    ],
+    [
+      "a check that writes",
+      /a check changed what users get/,
+      ({ checks = [] }, made) => ({
+        checks: checks.map((check) => ({
+          ...check,
+          check: async () => {
+            made.edit("web-1", "checked");
+            return { status: "pass" };
+          },
+        })),
+      }),
+    ],
+    [
+      "a revert that does nothing",
+      /users do not get what they got before/,
+      withStep(ACTIVATE, () => ({ revert: async () => "restored" })),
+    ],
+    [
+      "an apply that can be done once",
+      /with the same output: again/,
+      withStep(ACTIVATE, ({ apply }, made) => ({
+        apply: async (i, b, c) => {
+          const before = made.writes.length;
+          const output = await apply(i, b, c);
+          if (made.writes.length === before) throw new Error("again");
+          return output;
+        },
+      })),
+    ],
+    [
+      "an output that differs every time",
+      /the second output/,
+      withStep(STAGE, ({ apply }) => ({
+        apply: async (i, b, c) => {
+          await apply(i, b, c);
+          return (tick += 1);
+        },
+      })),
+    ],
+    ["a retire that drops what was live before", /kept first/, () => ({}), { keep: 0 }],
+    [
+      "a live that keeps nothing",
+      /it was kept first/,
+      ({ live }) => ({
+        live: async (ctx: never) => (await live(ctx)).map((unit) => ({ ...unit, kept: [] })),
+      }),
+    ],
+    [
+      "a return that deploys",
+      /earlier release can be made live again/,
+      ({ plan }) => ({
+        plan: async (_: never, ctx: PlanContext<AsyncDisposable>) =>
+          plan({ kind: "deploy", release: ctx.release }, ctx),
+      }),
+    ],
+    ["a fence that does not hold", /apply of activate:web-1 by/, () => ({ fence: async () => {} })],
+    [
+      "an apply that looks at no stamp",
+      /apply of activate:web-1 by an overtaken run/,
+      withStep(ACTIVATE, (_, made) => ({ apply: activateStep(made, () => {}).apply })),
+    ],
+    [
+      "a revert that looks at no stamp",
+      /revert of activate:web-2 with an old stamp/,
+      withStep(ACTIVATE, (_, made) => {
+        const { revert } = activateStep(made, () => {});
+        return revert === undefined ? {} : { revert };
+      }),
+    ],
+    [
+      "an apply that does not compare",
+      /no apply says STEP_CONFLICT/,
+      withStep(ACTIVATE, ({ apply }, made) => ({
+        apply: async (i, _, c) => apply(i, made.unit(c.unit ?? "").live, c),
+      })),
+    ],
+    [
+      "a revert that does not compare",
+      /no revert says conflict/,
+      withStep(ACTIVATE, (_, made) => ({
+        revert: async (i, b, { unit = "" }) => {
+          made.point(unit, b as MemoryRef | null);
+          return "restored";
+        },
+      })),
+    ],
+    [
+      "a refusal that comes after the write",
+      /overwrote it/,
+      withStep(ACTIVATE, ({ apply }, made) => ({
+        apply: async (i, b, c) => {
+          try {
+            return await apply(i, b, c);
+          } catch (error) {
+            made.point(c.unit ?? "", refOf(i));
+            throw error;
+          }
+        },
+      })),
+    ],
+    [
+      "a deploy of what is there now instead of what was planned",
+      /users do not get what was planned/,
+      ({ steps, plan }, made) => {
+        const now = async (given: Json, c: { readonly unit?: string }): Promise<Json> => {
+          const context = { ...testContext(connection), outputs: () => undefined };
+          const current = await plan({ kind: "deploy", release: context.release }, context);
+          const content = current.outputs?.["content"] ?? null;
+          return { unit: c.unit, ref: { ...refOf(given), content } };
+        };
+        return withStep(ACTIVATE, ({ apply }) => ({
+          apply: async (i, b, c) => apply(await now(i, c), b, c),
+        }))({ steps } as never, made);
+      },
+    ],
+    [
+      "a secret in a line about a step",
+      /the value of TOKEN is in/,
+      withStep(STAGE, () => ({ describe: () => "send canary-5b1c" })),
+    ],
+  ])("%s", async (_, finding, mutate, more = {}) => {
+    expect(await brokenTargetClaims(mutate, more)).toMatch(finding);
   });
 });
