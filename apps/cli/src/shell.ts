@@ -1,0 +1,25 @@
+/** What a command may use of the process and its terminal. */
+export interface Shell {
+  /** Words after the program's name. */
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly nodeVersion: string;
+  readonly machine: string;
+  /** Aborts on the first SIGINT or SIGTERM. */
+  readonly stop: AbortSignal;
+  /** Where a live area is drawn. */
+  readonly stderr: NodeJS.WriteStream;
+  /** Whether somebody is there to answer a question. */
+  readonly canAsk: boolean;
+  /** Whether stderr is a terminal that can be redrawn. */
+  readonly isLive: boolean;
+  readonly columns: number;
+  user(): string;
+  /** The answer: stdout. */
+  out(text: string): void;
+  /** The story: stderr. */
+  err(text: string): void;
+  /** Asks on stderr; rejects when a signal comes instead of an answer. */
+  ask(question: string): Promise<string>;
+}
