@@ -32,7 +32,7 @@ interface Faults {
   delayMs: number;
   bytesPerSecond: number;
   refusing: boolean;
-  cut: { readonly direction: Direction; left: number } | undefined;
+  cut: { readonly direction: Direction; left: number; isEnding: boolean } | undefined;
   /** Resolves when the proxy is thawed. */
   frozen: Promise<void> | undefined;
 }
@@ -82,7 +82,7 @@ export async function startFaultProxy(upstream: {
     transferred,
     cutNow,
     cutAfter(direction, bytes) {
-      faults.cut = { direction, left: bytes };
+      faults.cut = { direction, left: bytes, isEnding: false };
     },
     freeze() {
       faults.frozen ??= new Promise((resolve) => {
@@ -159,8 +159,8 @@ async function send(chunk: Buffer, to: Socket, pass: Pass): Promise<void> {
   if (part.length > 0 && !to.write(part) && !to.destroyed) {
     await Promise.race([once(to, "drain"), once(to, "close")]);
   }
-  if (cut === undefined || cut.left > 0) return;
-  if (part.length === 0) return; // beyond the cut: dropped, the end is on its way
+  if (cut === undefined || cut.left > 0 || cut.isEnding) return;
+  cut.isEnding = true; // what comes meanwhile is dropped
   await sleep(5); // what was written leaves the socket first
   if (faults.cut === cut) faults.cut = undefined;
   pass.cutNow();

@@ -15,15 +15,22 @@ export function signalGroup(pid: number, signal: NodeJS.Signals): void {
   signalIfThere(-pid, signal);
 }
 
+/** Tells whether a group has any process left. */
+export function isGroupAlive(pid: number): boolean {
+  return signalIfThere(-pid, 0);
+}
+
 /** Ends one process; it may have ended already. */
 export function killProcess(pid: number): void {
   signalIfThere(pid, "SIGKILL");
 }
 
-function signalIfThere(pid: number, signal: NodeJS.Signals): void {
+/** False when there is nobody to signal. Signal 0 only looks. */
+function signalIfThere(pid: number, signal: NodeJS.Signals | 0): boolean {
   try {
-    kill(pid, signal);
+    return kill(pid, signal);
   } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+    if (error instanceof Error && "code" in error && error.code === "ESRCH") return false;
+    throw error;
   }
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -124,6 +125,35 @@ describe.each(cases)("$name", ({ start }) => {
     const { out } = await run(client, "exec sh -s", "echo one\ncd /\npwd\nexit 4\n");
 
     expect(out).toBe("one\n/\n");
+  });
+
+  it("lets a command go on that lost its connection, with its input at an end", async () => {
+    const marker = join(tmpdir(), `lockstep-${randomUUID()}`);
+    const doomed = await login(host);
+    const running = new Promise<void>((resolve, reject) => {
+      doomed.exec(`echo on; cat > /dev/null; echo done > ${marker}`, (error, channel) => {
+        if (error) return reject(error);
+        channel.once("data", () => resolve());
+      });
+    });
+
+    await running;
+    doomed.destroy();
+
+    await expect.poll(() => readFile(marker, "utf8").catch(() => "")).toBe("done\n");
+    await rm(marker);
+  });
+
+  it("tells which signal ended a command", async () => {
+    const ended = new Promise<unknown>((resolve, reject) => {
+      client.exec("kill -TERM $$", (error, channel) => {
+        if (error) return reject(error);
+        channel.on("exit", (...words: unknown[]) => resolve(words[1]));
+        channel.resume();
+      });
+    });
+
+    expect(await ended).toMatch(/^(SIG)?TERM$/);
   });
 
   it("forwards connections to loopback", async () => {

@@ -4,7 +4,7 @@ import { mkdir } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import ssh2, { type Connection, type ServerChannel, type Session } from "ssh2";
-import { killGroup } from "../processes.ts";
+import { isGroupAlive, killGroup } from "../processes.ts";
 import { makeKeyPair, writeClientFiles } from "../ssh-keys.ts";
 
 /** A host that can be deployed to over SSH, and what a client needs for it. */
@@ -49,6 +49,7 @@ export async function startSandboxSsh(options: SandboxSshOptions): Promise<Sandb
   const connections = new Set<Connection>();
   const server = new ssh2.Server({ hostKeys: [host.private] }, (connection) => {
     connections.add(connection);
+    sendAtOnce(connection);
     connection.on("close", () => connections.delete(connection));
     connection.on("error", () => {}); // a client that is cut off is an ordinary end
     authenticate(connection, allowed);
@@ -79,6 +80,12 @@ export async function startSandboxSsh(options: SandboxSshOptions): Promise<Sandb
   };
 }
 
+/** As sshd: a short answer would else wait until the client acknowledges the one before. */
+function sendAtOnce(connection: Connection): void {
+  // ssh2's server side has it; @types/ssh2 1.15 knows it of clients only
+  (connection as Connection & { setNoDelay(yes: boolean): void }).setNoDelay(true);
+}
+
 function authenticate(connection: Connection, allowed: ssh2.ParsedKey): void {
   connection.on("authentication", (attempt) => {
     if (attempt.method !== "publickey") return attempt.reject(["publickey"]);
@@ -101,8 +108,10 @@ function serve(connection: Connection, run: (command: string) => ChildProcess): 
   connection.on("tcpip", (accept, reject, { destIP, destPort }) => {
     if (destIP !== "127.0.0.1" && destIP !== "localhost" && destIP !== "::1") return reject();
     const socket = connect(destPort, destIP === "::1" ? "::1" : "127.0.0.1");
-    socket.once("error", () => reject());
+    const refuse = (): void => reject();
+    socket.once("error", refuse);
     socket.once("connect", () => {
+      socket.off("error", refuse);
       const channel = accept();
       channel.on("error", () => socket.destroy());
       socket.on("error", () => channel.end());
@@ -124,7 +133,11 @@ function start(
     detached: true, // a group of its own, so that all it starts can be ended with it
   });
   children.add(child);
-  // Not removed when it exits: what it left in the background is ended with the server.
+  // What it left in the background is ended with the server; where it left nothing, its id may be reused.
+  child.on("exit", () => {
+    if (child.pid === undefined || !isGroupAlive(child.pid)) children.delete(child);
+  });
+  child.on("error", () => children.delete(child)); // it never started
   child.stdin.on("error", () => {});
   return child;
 }
@@ -134,6 +147,12 @@ function pipe(channel: ServerChannel, child: ChildProcess): void {
   if (child.stdin !== null) channel.pipe(child.stdin);
   child.stdout?.pipe(channel, { end: false });
   child.stderr?.pipe(channel.stderr, { end: false });
+  // As sshd: a command whose connection is lost finds the end of its input, and nobody to write to.
+  channel.on("close", () => {
+    child.stdin?.end();
+    child.stdout?.destroy();
+    child.stderr?.destroy();
+  });
   child.on("error", () => channel.close());
   child.on("close", (code, signal) => {
     if (signal === null) channel.exit(code ?? 255);
