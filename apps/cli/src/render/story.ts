@@ -76,8 +76,9 @@ export function tellEvent(story: Story, event: Event, style: Style): string[] {
     case "run.finished":
     case "step.log":
     case "watch.finished":
-      return [];
+      break; // told at the end, or not at all
   }
+  return [];
 }
 
 /** Lines that only `-v` tells. */
