@@ -1,0 +1,38 @@
+import { readFileSync } from "node:fs";
+import { http } from "@lockstep/http";
+import { ssh } from "@lockstep/ssh";
+import { defineConfig, localStore } from "lockstep";
+import type { Host, Sandbox } from "./src/sandbox.ts";
+
+// Written by `npm start` once its hosts run: their ports are new each time. Your servers have names.
+const file = process.env["LOCKSTEP_DEMO"] ?? "sandbox.json";
+const { artifact, state, hosts } = JSON.parse(readFileSync(file, "utf8")) as Sandbox;
+
+// Short, because nobody wants to wait for a demo.
+const until = { successes: 2, intervalMs: 200, deadlineMs: 2000 };
+
+const server = ({ login, identity, path, site }: Host) =>
+  ssh({
+    hosts: [login],
+    identity,
+    path,
+    source: artifact,
+    restart: ["shopctl", "restart"],
+    checks: [{ http: `${site}/health`, body: "{release}", until }],
+    keep: 3,
+  });
+
+export default defineConfig({
+  project: "shop",
+  environments: {
+    production: {
+      store: localStore({ folder: state, ephemeral: true, ttlMs: 5000 }),
+      targets: {
+        ...Object.fromEntries(hosts.map((host) => [host.region, server(host)])),
+        users: http({
+          checks: hosts.map(({ site }) => ({ url: `${site}/`, body: "Harbor &amp; Pine", until })),
+        }),
+      },
+    },
+  },
+});

@@ -1,0 +1,92 @@
+import { chmod, copyFile, mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+import { type SandboxSsh, startSandboxSsh } from "@lockstep/testkit";
+import { type FrontDoor, openFrontDoor } from "./front-door.ts";
+
+/** What the config needs to know of a host. */
+export interface Host {
+  /** Where in the world it would be: `eu`. */
+  readonly region: string;
+  readonly login: {
+    readonly name: string;
+    readonly address: string;
+    readonly port: number;
+    readonly user: string;
+    readonly hostKey: string;
+  };
+  /** Path of the private key that is let in. */
+  readonly identity: string;
+  /** Where releases go; absolute. */
+  readonly path: string;
+  /** Where users find the shop: `http://127.0.0.1:41001`. */
+  readonly site: string;
+}
+
+/** Everything the config is told, as JSON. */
+export interface Sandbox {
+  /** Folder of the built shop. */
+  readonly artifact: string;
+  /** Folder of lease, journal and history. */
+  readonly state: string;
+  readonly hosts: readonly Host[];
+}
+
+/** Two hosts on this machine and a folder for everything they write. */
+export interface RunningSandbox extends Sandbox, AsyncDisposable {
+  /** Temporary; removed with the sandbox. */
+  readonly folder: string;
+  /** The sandbox as a file. */
+  readonly file: string;
+  readonly doors: readonly FrontDoor[];
+}
+
+/** Starts the hosts; disposing ends them and all they started, and removes the folder unless it is kept. */
+export async function startSandbox({ keep }: { readonly keep: boolean }): Promise<RunningSandbox> {
+  const folder = await realpath(await mkdtemp(join(tmpdir(), "lockstep-demo-")));
+  const stack = new AsyncDisposableStack();
+  stack.defer(async () => {
+    if (!keep) await rm(folder, { recursive: true, force: true });
+  });
+  try {
+    const hosts: Host[] = [];
+    const doors: FrontDoor[] = [];
+    for (const region of ["eu", "us"]) {
+      const home = join(folder, `${region}-1`);
+      const server = stack.use(await startHost(home));
+      const door = stack.use(await openFrontDoor(join(home, "run/live.json")));
+      hosts.push(hostOf(region, server, door));
+      doors.push(door);
+    }
+    const sandbox = { artifact: join(folder, "build"), state: join(folder, "state"), hosts };
+    const file = join(folder, "sandbox.json");
+    await writeFile(file, JSON.stringify(sandbox, null, 2));
+    const all = stack.move();
+    return { ...sandbox, folder, file, doors, [Symbol.asyncDispose]: () => all.disposeAsync() };
+  } catch (error) {
+    await stack.disposeAsync();
+    throw error;
+  }
+}
+
+/** A host with real shells, and the program that its operator put there to restart the shop. */
+async function startHost(home: string): Promise<SandboxSsh> {
+  const bin = join(home, "bin");
+  await mkdir(bin, { recursive: true });
+  const program = join(bin, "shopctl");
+  await copyFile(join(import.meta.dirname, "../host/shopctl.mjs"), program);
+  await chmod(program, 0o755);
+  const path = [bin, dirname(process.execPath), "/usr/local/bin", "/usr/bin", "/bin"];
+  return startSandboxSsh({ folder: home, env: { PATH: path.join(delimiter) } });
+}
+
+function hostOf(region: string, server: SandboxSsh, { url }: FrontDoor): Host {
+  const { address, port, user, hostKey, identity } = server;
+  return {
+    region,
+    login: { name: `${region}-1`, address, port, user, hostKey },
+    identity,
+    path: join(server.folder, "shop"),
+    site: url,
+  };
+}
