@@ -1,7 +1,8 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { killProcess } from "./processes.ts";
 
@@ -39,7 +40,7 @@ export async function createAccount({ name, shell }: AccountOptions): Promise<Ac
     home,
     uid,
     async [Symbol.asyncDispose]() {
-      await killAllOf(uid);
+      await endAllOf(uid);
       await run("userdel", ["--remove", account]).catch(ignoreMailbox);
       await rm(tools, { recursive: true, force: true });
     },
@@ -58,12 +59,27 @@ async function busyboxShell(folder: string): Promise<string> {
   return shell;
 }
 
-async function killAllOf(uid: number): Promise<void> {
-  for (const pid of await readdir("/proc")) {
-    if (!/^\d+$/.test(pid)) continue;
-    const owner = await stat(`/proc/${pid}`).catch(() => undefined);
-    if (owner?.uid === uid) killProcess(Number(pid));
+/** Ends the account's processes; userdel refuses while there is one. */
+async function endAllOf(uid: number): Promise<void> {
+  for (let tries = 0; tries < 250; tries += 1) {
+    const pids = await runningAs(uid);
+    if (pids.length === 0) return;
+    for (const pid of pids) killProcess(pid);
+    await sleep(20);
   }
+}
+
+/** @see proc_pid_status(5) */
+async function runningAs(uid: number): Promise<number[]> {
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const found = await Promise.all(
+    pids.map(async (pid) => {
+      const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
+      const isTheirs = /^Uid:\t(\d+)/m.exec(status)?.[1] === String(uid);
+      return isTheirs && !/^State:\tZ/m.test(status) ? [Number(pid)] : [];
+    }),
+  );
+  return found.flat();
 }
 
 /** userdel ends with 12 when it could not remove a mailbox or the home: there never was a mailbox. */

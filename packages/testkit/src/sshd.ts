@@ -71,7 +71,7 @@ export async function startSshd(options: SshdOptions): Promise<Sshd> {
       await stop(daemon);
       daemon = await launch(config, port);
     },
-    [Symbol.asyncDispose]: () => stop(daemon),
+    [Symbol.asyncDispose]: () => stop(daemon, { commands: true }),
   };
 }
 
@@ -150,11 +150,11 @@ async function greets(port: number): Promise<boolean> {
   }
 }
 
-/** Sessions run in process groups of their own: they are found by their parent. */
-async function stop(daemon: ChildProcess): Promise<void> {
+/** Sessions run in process groups of their own: they are found by their parent. Commands outlive them unless told. */
+async function stop(daemon: ChildProcess, { commands = false } = {}): Promise<void> {
   const sessions = daemon.pid === undefined ? [] : await descendantsOf(daemon.pid);
   await killGroup(daemon);
-  for (const { pid, name } of sessions) if (name === "sshd") killProcess(pid);
+  for (const { pid, name } of sessions) if (commands || name === "sshd") killProcess(pid);
 }
 
 interface Running {

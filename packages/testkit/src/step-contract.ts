@@ -73,8 +73,8 @@ export const stepClaims: readonly Claim<AnyCase>[] = [
       const seen = await look(world);
       const ctx = contextOf(world);
       const before = await world.handler.inspect(world.input, ctx);
-      mustEqual(await world.handler.inspect(world.input, ctx), before, "the second inspect");
       mustEqual(await look(world), seen, "inspect changed something");
+      mustEqual(await world.handler.inspect(world.input, ctx), before, "the second inspect");
     },
   },
   {
@@ -106,7 +106,8 @@ export const stepClaims: readonly Claim<AnyCase>[] = [
       const { before, output, saved } = await applied(world);
       const once = await look(world);
       const later = contextOf(world, { last: saved.at(-1) });
-      const again = await world.handler.apply(throughJournal(world.input), before, later);
+      const journaled = [throughJournal(world.input), throughJournal(before)] as const;
+      const again = await world.handler.apply(...journaled, later);
       mustEqual(again, output, "the later output");
       mustEqual(await look(world), once, "the later apply changed something");
     },

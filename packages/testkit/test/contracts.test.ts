@@ -10,7 +10,7 @@ import {
   testContext,
   type TargetWorld,
 } from "../src/index.ts";
-import { activateStep, guardOf, stageStep } from "../src/memory/steps.ts";
+import { activateStep, guardOf, onceStep, stageStep } from "../src/memory/steps.ts";
 import { type StepCase, stepClaims } from "../src/step-contract.ts";
 import { targetClaims, tryTargetClaim } from "../src/target-contract.ts";
 
@@ -30,18 +30,16 @@ const connection = { [Symbol.asyncDispose]: async () => {} };
 
 type Activate = ReturnType<typeof activateStep>;
 
+/** Changes a step; the world is there for what reaches around it. */
+type StepMutation = (step: Activate, made: MemoryWorld) => Partial<Activate>;
+
 function activateCase(
-  change: (step: Activate) => Partial<Activate> = () => ({}),
-): StepCase<
-  typeof input,
-  Activate extends { inspect(...a: never[]): Promise<infer B> } ? B : never,
-  null,
-  AsyncDisposable
-> {
+  change: StepMutation = () => ({}),
+): StepCase<typeof input, MemoryRef | null, null, AsyncDisposable> {
   const made = world();
   const handler = activateStep(made, guardOf(made));
   return {
-    handler: { ...handler, ...change(handler) },
+    handler: { ...handler, ...change(handler, made) },
     connection,
     input,
     snapshot: async () => made.unit("web-1").live,
@@ -113,41 +111,64 @@ describeTargetContract("the memory target that cannot refuse anybody", async () 
   targetWorld({ fencing: "none" }),
 );
 
-/** Titles of the claims that a broken step does not keep. */
-async function brokenClaims(change: (step: Activate) => Partial<Activate>): Promise<string[]> {
+describeStepContract("memory.once", async () => {
+  const made = world();
+  return {
+    handler: onceStep(made),
+    connection,
+    input: { unit: "db" },
+    undo: "leave",
+    snapshot: async () => made.writes.includes("migrate db"),
+  };
+});
+
+/** What the suite says of a broken step. */
+async function brokenClaims(change: StepMutation): Promise<string> {
   const broken: string[] = [];
   for (const { title, holds } of stepClaims) {
-    await holds(activateCase(change) as never).catch(() => broken.push(title));
+    const failure = holds(activateCase(change));
+    await failure.catch((error: Error) => broken.push(`${title}: ${error.message}`));
   }
-  return broken;
+  return broken.join("\n");
 }
 
 describe("the step contract finds", () => {
-  it.each<[string, (step: Activate) => Partial<Activate>, RegExp]>([
+  it.each<[string, RegExp, StepMutation]>([
+    ["a kind without a format", /is no kind/, () => ({ kind: "memory.activate" })],
+    ["a description of two lines", /is not one line/, () => ({ describe: () => "point\nweb-1" })],
+    ["a missing revert", /has no revert/, () => ({ revert: undefined }) as never],
     [
-      "an apply that does not compare",
-      ({ apply }) => ({
-        apply: (i, _, c) => apply(i, OLD, { ...c, stamp: c.stamp }).catch(() => null),
-      }),
-      /apply refuses/,
-    ],
-    [
-      "a revert that does not compare",
-      () => ({ revert: async () => "restored" }),
-      /revert restores/,
-    ],
-    [
-      "a revert that claims to have done nothing",
-      ({ revert }) => ({
-        revert: async (i, b, c) => {
-          await revert?.(i, b, c);
-          return "untouched";
+      "an inspect that writes",
+      /inspect changed something/,
+      ({ inspect, apply }) => ({
+        inspect: async (i, c) => {
+          const seen = await inspect(i, c);
+          await apply(i, seen, c as never);
+          return seen;
         },
       }),
-      /revert restores/,
     ],
     [
+      "an inspect that tells the time",
+      /the second inspect/,
+      ({ inspect }) => {
+        let tick = 0;
+        return {
+          inspect: async (i, c) => ({ ...(await inspect(i, c)), tick: (tick += 1) }) as never,
+        };
+      },
+    ],
+    [
+      "a before that is no data",
+      /before does not survive the journal/,
+      ({ inspect }) => ({
+        inspect: async (i, c) => ({ ...(await inspect(i, c)), at: new Date(0) }) as never,
+      }),
+    ],
+    ["an apply that does nothing", /apply changed nothing/, () => ({ apply: async () => null })],
+    [
       "an apply that fails the second time",
+      /applied twice .*: again/,
       ({ apply }) => {
         let done = false;
         return {
@@ -158,32 +179,88 @@ describe("the step contract finds", () => {
           },
         };
       },
-      /applied twice/,
     ],
     [
-      "an inspect that writes",
-      ({ inspect, apply }) => ({
-        inspect: async (i, c) => {
-          const seen = await inspect(i, c);
-          await apply(i, seen, c as never);
-          return seen;
-        },
-      }),
-      /inspect changes nothing/,
-    ],
-    [
-      "an inspect that tells the time",
-      ({ inspect }) => {
-        let tick = 0;
+      "an apply that knows its own input only",
+      /lost reply.*: stranger/,
+      ({ apply }) => {
+        const known = new WeakSet<object>();
         return {
-          inspect: async (i, c) => ({ ...(await inspect(i, c)), tick: (tick += 1) }) as never,
+          apply: async (i, b, c) => {
+            if (b === null || known.has(b)) return null;
+            const output = await apply(i, b, c).catch(() => undefined);
+            if (output === undefined || i !== input) throw new Error("stranger");
+            known.add(b);
+            return output;
+          },
         };
       },
-      /inspect changes nothing/,
     ],
-    ["a kind without a format", () => ({ kind: "memory.activate" }), /its kind/],
-  ])("%s", async (_, change, title) => {
-    expect((await brokenClaims(change)).join("\n")).toMatch(title);
+    ["a revert that does nothing", /not as before/, () => ({ revert: async () => "restored" })],
+    [
+      "a revert that claims to have done nothing",
+      /revert after apply/,
+      ({ revert }) => ({
+        revert: async (i, b, c) => {
+          await revert?.(i, b, c);
+          return "untouched";
+        },
+      }),
+    ],
+    [
+      "a revert that claims to have done something",
+      /revert without apply/,
+      ({ revert }) => ({
+        revert: async (i, b, c) => {
+          const said = await revert?.(i, b, c);
+          return said === "conflict" ? said : "restored";
+        },
+      }),
+    ],
+    [
+      "an apply that does not compare",
+      /apply over a foreign change/,
+      ({ apply, inspect }) => ({ apply: async (i, _, c) => apply(i, await inspect(i, c), c) }),
+    ],
+    [
+      "an apply that refuses after it wrote",
+      /apply overwrote a foreign change/,
+      ({ apply }, made) => ({
+        apply: async (i, b, c) => {
+          try {
+            return await apply(i, b, c);
+          } catch (error) {
+            made.point("web-1", NEW);
+            throw error;
+          }
+        },
+      }),
+    ],
+    [
+      "a revert that does not compare",
+      /revert of a foreign change/,
+      (_, made) => ({
+        revert: async (__, b) => {
+          const { live } = made.unit("web-1");
+          if (live?.content === b?.content) return "untouched";
+          made.point("web-1", b);
+          return "restored";
+        },
+      }),
+    ],
+    [
+      "a revert that says conflict after it wrote",
+      /revert overwrote a foreign change/,
+      ({ revert }, made) => ({
+        revert: async (i, b, c) => {
+          const said = (await revert?.(i, b, c)) ?? "untouched";
+          if (said === "conflict") made.point("web-1", { release: "r9", content: "other" });
+          return said;
+        },
+      }),
+    ],
+  ])("%s", async (_, finding, change) => {
+    expect(await brokenClaims(change)).toMatch(finding);
   });
 });
 

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -55,6 +55,17 @@ function run(
       channel.end(input);
     });
   });
+}
+
+/** Command lines of all processes of an account. */
+async function processesOf(uid: number): Promise<string[]> {
+  const found: string[] = [];
+  for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
+    const owner = await stat(`/proc/${pid}`).catch(() => undefined);
+    const words = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+    if (owner?.uid === uid && words !== "") found.push(words);
+  }
+  return found;
 }
 
 interface Case {
@@ -207,6 +218,23 @@ describe.each(cases)("$name", ({ start }) => {
 });
 
 describe.runIf(real)("sshd", () => {
+  it("leaves neither a process nor an account behind", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "lockstep-host-"));
+    const account = await createAccount({ shell: "dash" });
+    const host = await startSshd({ folder, user: account.name });
+    const client = await login(host);
+    void run(client, "sleep 600").catch(() => {});
+    await run(client, "nohup sleep 600 > /dev/null 2>&1 &");
+
+    await host[Symbol.asyncDispose]();
+    await account[Symbol.asyncDispose]();
+    await rm(folder, { recursive: true });
+
+    expect(await processesOf(account.uid)).toEqual([]);
+    expect(await readFile("/etc/passwd", "utf8")).not.toContain(`${account.name}:`);
+    await expect(stat(account.home)).rejects.toThrow("ENOENT");
+  });
+
   it("comes back on the same port with the same key after a stop that ended its sessions", async () => {
     const folder = await mkdtemp(join(tmpdir(), "lockstep-host-"));
     const host = await startSshd({ folder });

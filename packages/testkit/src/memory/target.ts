@@ -5,6 +5,7 @@ import {
   type PlannedStep,
   type PlanRequest,
   type Target,
+  type TargetPlan,
 } from "@lockstep/plugin";
 import { activateStep, guardOf, memoryCheck, onceStep, pruneRetire, stageStep } from "./steps.ts";
 import type { MemoryRef, MemoryWorld } from "./world.ts";
@@ -61,20 +62,7 @@ export function memoryTarget(options: MemoryTargetOptions): Target {
       );
       return seen;
     },
-    async plan(request) {
-      const steps = world.names.flatMap((name) => stepsOf(name, request, { options, handlers }));
-      return {
-        changes: steps
-          .filter(({ phase }) => phase === "activate")
-          .map(({ unit = "" }) => ({ action: "change", what: unit, reason: "content" })),
-        unchanged: 0,
-        steps: steps.length > 0 ? [...steps, ...(options.extra ?? [])] : [],
-        basedOn: world.names.map((name) => world.unit(name).live),
-        outputs: { content: options.content },
-        parallel: options.parallel ?? 8,
-        undo: "Each unit is pointed back at what it served.",
-      };
-    },
+    plan: (request) => world.call("plan", () => planOf(request, { options, handlers })),
     async fence(stamp, { unit }) {
       await eachUnit(world, unit, (name) =>
         world.call(`fence ${name}`, () => {
@@ -93,11 +81,31 @@ interface Handlers {
   readonly prune: ReturnType<typeof pruneRetire>;
 }
 
-function stepsOf(
-  unit: string,
-  request: PlanRequest,
-  { options, handlers }: { readonly options: MemoryTargetOptions; readonly handlers: Handlers },
-): PlannedStep[] {
+interface Parts {
+  readonly options: MemoryTargetOptions;
+  readonly handlers: Handlers;
+}
+
+function planOf(request: PlanRequest, { options, handlers }: Parts): TargetPlan {
+  const { world, content, extra = [], parallel = 8 } = options;
+  const steps = world.names.flatMap((name) => stepsOf(name, request, { options, handlers }));
+  const activated = steps.filter(({ phase }) => phase === "activate");
+  return {
+    changes: activated.map(({ unit = "" }) => ({
+      action: "change",
+      what: unit,
+      reason: "content",
+    })),
+    unchanged: world.names.length - activated.length,
+    steps: steps.length > 0 ? [...steps, ...extra] : [],
+    basedOn: world.names.map((name) => world.unit(name).live),
+    outputs: { content },
+    parallel,
+    undo: "Each unit is pointed back at what it served.",
+  };
+}
+
+function stepsOf(unit: string, request: PlanRequest, { options, handlers }: Parts): PlannedStep[] {
   const ref = wantedBy(unit, request, options.content);
   const { live } = options.world.unit(unit);
   const same =
