@@ -22,6 +22,9 @@ export class ControlChannel {
   #settle: { done(ran: Ran): void; lost(cause: unknown): void } | undefined;
   #last: Promise<unknown> = Promise.resolve();
   #ended: { readonly cause: unknown } | undefined;
+  readonly #end = deferred<void>();
+  /** Resolves once the shell can no longer be asked. */
+  readonly ended: Promise<void> = this.#end.promise;
 
   constructor(stream: ShellStream) {
     this.#stream = stream;
@@ -32,6 +35,11 @@ export class ControlChannel {
     stream.on("close", () => this.end(new Error("the shell ended")));
     stream.on("error", (cause: unknown) => this.end(cause));
     stream.write(PRELUDE);
+  }
+
+  /** True once the shell can no longer be asked. */
+  get hasEnded(): boolean {
+    return this.#ended !== undefined;
   }
 
   /** What came so far for the request that is under way, or was when the shell ended. */
@@ -49,6 +57,7 @@ export class ControlChannel {
   /** Rejects the request under way and all later ones. */
   end(cause: unknown): void {
     this.#ended ??= { cause };
+    this.#end.resolve();
     this.#settle?.lost(this.#ended.cause);
     this.#settle = undefined;
   }

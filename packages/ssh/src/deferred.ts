@@ -36,18 +36,3 @@ export function abortOf(signal: AbortSignal): Forgettable<never> {
   else signal.addEventListener("abort", stop, { once: true });
   return { promise, forget: () => signal.removeEventListener("abort", stop) };
 }
-
-/** Resolves after a time, unless a signal aborts before. */
-export function silence(ms: number, signal: AbortSignal): Forgettable<undefined> {
-  const { promise, resolve } = deferred<undefined>();
-  const timer = setTimeout(() => resolve(undefined), ms);
-  const stop = (): void => clearTimeout(timer);
-  signal.addEventListener("abort", stop, { once: true });
-  return {
-    promise,
-    forget() {
-      stop();
-      signal.removeEventListener("abort", stop);
-    },
-  };
-}

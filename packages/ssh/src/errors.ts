@@ -174,6 +174,8 @@ export function uploadIncomplete(where: Where, found: string): LockstepError {
 
 /** Why something failed, in a few words, without what a terminal would act on. */
 export function reasonOf(cause: unknown): string {
+  // Node tries every address of a name and gathers what came of it, without a text of its own
+  if (cause instanceof AggregateError && cause.message === "") return reasonOf(cause.errors[0]);
   if (!(cause instanceof Error)) return "no reason was given";
   return lastLine(cause.message).replace(/\.$/, "");
 }

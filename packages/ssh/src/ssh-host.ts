@@ -1,8 +1,9 @@
+import { constants } from "node:os";
 import type { Duplex } from "node:stream";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { isLockstepError, type TargetContext } from "@lockstep/plugin";
-import type { Client, ClientChannel } from "ssh2";
+import type { ClientChannel } from "ssh2";
 import { abortOf, asError, deferred } from "./deferred.ts";
 import { connectionLost, timedOut } from "./errors.ts";
 import { Kept, newNonce, readerCommand, readerText } from "./framing.ts";
@@ -25,7 +26,10 @@ class SshHost implements RemoteHost {
   readonly name: string;
   readonly place: string;
   readonly #settings: SshHostSettings;
+  readonly #end = new AbortController();
   #link: Promise<Link> | undefined;
+  /** The link once it is there. */
+  #open: Link | undefined;
 
   constructor(settings: SshHostSettings) {
     this.name = settings.where.name;
@@ -78,11 +82,11 @@ class SshHost implements RemoteHost {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#end.abort(new Error("the run ended"));
     const link = await this.#link?.catch(() => undefined);
-    this.#link = undefined;
-    if (link === undefined) return;
-    link.client.end();
-    await link.lost;
+    this.#forget();
+    link?.giveUp();
+    await link?.lost;
   }
 
   /** Runs one call on the connection; ends the connection when the call has to be given up. */
@@ -96,7 +100,7 @@ class SshHost implements RemoteHost {
     const signal = AbortSignal.any([ctx.signal, ...signals]);
     const gaveUp = abortOf(signal);
     try {
-      const connecting = this.#connected(ctx, signal);
+      const connecting = this.#connected(ctx);
       connecting.catch(() => undefined);
       const link = await Promise.race([connecting, gaveUp.promise]);
       const call = make(link, signal);
@@ -105,7 +109,10 @@ class SshHost implements RemoteHost {
       lost.catch(() => undefined);
       return await Promise.race([call, lost, gaveUp.promise]).catch((cause: unknown) => {
         // what is still under way can no longer be told from what comes next
-        if (signal.aborted) giveUp(link.client);
+        if (signal.aborted) {
+          this.#forget();
+          link.giveUp();
+        }
         throw isLockstepError(cause) ? cause : connectionLost(where, cause);
       });
     } catch (cause) {
@@ -117,23 +124,30 @@ class SshHost implements RemoteHost {
     }
   }
 
-  #connected(ctx: TargetContext, signal: AbortSignal): Promise<Link> {
-    const known = this.#link;
-    if (known !== undefined) return known;
-    const link = connect(this.#settings, ctx, signal);
-    this.#link = link;
-    const forget = (): void => {
-      if (this.#link === link) this.#link = undefined;
-    };
-    link.then(({ lost }) => lost.then(forget), forget);
-    return link;
+  #connected(ctx: TargetContext): Promise<Link> {
+    if (this.#open?.control.hasEnded === true) this.#forget();
+    if (this.#link !== undefined) return this.#link;
+    const { connectTimeoutMs } = this.#settings.login;
+    const stop = AbortSignal.any([this.#end.signal, AbortSignal.timeout(connectTimeoutMs)]);
+    this.#link = this.#connect(ctx, stop);
+    return this.#link;
   }
-}
 
-/** Says goodbye, so that a kill signal still gets out, but does not wait for an answer. */
-function giveUp(client: Client): void {
-  client.end();
-  setTimeout(() => client.destroy(), LINGER_MS).unref();
+  async #connect(ctx: TargetContext, stop: AbortSignal): Promise<Link> {
+    try {
+      this.#open = await connect(this.#settings, ctx, stop);
+      return this.#open;
+    } catch (cause) {
+      this.#forget();
+      throw cause;
+    }
+  }
+
+  /** The next call connects anew. */
+  #forget(): void {
+    this.#link = undefined;
+    this.#open = undefined;
+  }
 }
 
 /** Sends a script and its data; the error instead of throwing it, because the command's own words come first. */
@@ -173,9 +187,8 @@ function endOf(channel: ClientChannel, outputBytes: number): Promise<Ran> {
   channel.on("end", ended);
   channel.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
   channel.stderr.on("end", ended);
-  channel.on("exit", (code: number | null) => {
-    if (code === null) return;
-    status = code;
+  channel.on("exit", (code: number | null, signal?: string) => {
+    status = code ?? statusOfSignal(signal);
     if (open === 0) finish();
     // a service that the command left running may hold the output open for ever
     else setTimeout(finish, LINGER_MS).unref();
@@ -184,4 +197,10 @@ function endOf(channel: ClientChannel, outputBytes: number): Promise<Ran> {
   channel.on("error", reject);
   promise.catch(() => undefined);
   return promise;
+}
+
+/** As shells count it: 128 and the number of the signal. Names come with SIG or, as RFC 4254 has it, without. */
+function statusOfSignal(name: string | undefined): number {
+  const numbers: Readonly<Record<string, number>> = constants.signals;
+  return 128 + (numbers[`SIG${name?.replace(/^SIG/, "") ?? ""}`] ?? 127);
 }

@@ -1,7 +1,9 @@
+import { connect as dial, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { isLockstepError, type LockstepError, type TargetContext } from "@lockstep/plugin";
 import type { AnyAuthMethod, Client, ClientChannel } from "ssh2";
 import { ControlChannel } from "./control.ts";
-import { deferred, silence } from "./deferred.ts";
+import { abortOf, deferred } from "./deferred.ts";
 import { authFailed, type Where } from "./errors.ts";
 import { hostUnreachable, keyUnreadable, shellUnusable } from "./login-errors.ts";
 import {
@@ -24,6 +26,8 @@ export interface Link {
   readonly control: ControlChannel;
   /** Why the connection ended; pending as long as it is there. */
   readonly lost: Promise<Error>;
+  /** Says goodbye, so that what was just sent still gets out, and waits for no answer. */
+  giveUp(): void;
 }
 
 /** What a host needs to be connected. */
@@ -36,51 +40,77 @@ export interface SshHostSettings {
 /**
  * Connects, logs in and starts the shell that all requests share.
  *
+ * @param stop - Ends the try, however far it is.
  * @throws {LockstepError} `SSH_HOST_UNREACHABLE`, `SSH_HOST_KEY_…`, `SSH_AUTH_FAILED`, `SSH_SHELL_UNUSABLE`, or
  *   what reading the credentials throws
  */
 export async function connect(
   settings: SshHostSettings,
   ctx: TargetContext,
-  signal: AbortSignal,
+  stop: AbortSignal,
 ): Promise<Link> {
   const { where, host, login } = settings;
   const credentials = await readLogin(where, { host, login }, ctx);
   // loading the library takes a while, and loading a config must not
   const { default: ssh2 } = await import("ssh2");
+  const { key } = credentials;
+  const parsed = key === undefined ? undefined : ssh2.utils.parseKey(key.text, key.passphrase);
+  if (parsed instanceof Error) throw keyUnreadable(login.identity ?? "", parsed);
+
   const client = new ssh2.Client();
+  // a socket of our own: the library does not destroy one whose other end is gone
+  const socket = dial({ host: host.address, port: host.port, noDelay: true });
   const lost = closeOf(client);
+  const stopped = abortOf(stop);
+  const gone = lost.then((cause) => Promise.reject(cause));
+  gone.catch(() => undefined);
   try {
-    await ready(client, settings, credentials);
-    client.setNoDelay(true); // every request is small and waited for
-    const channel = await openChannel(client, "exec sh -s");
-    const control = new ControlChannel(channel);
+    const logged = ready({ client, socket }, settings, credentials);
+    await Promise.race([logged, stopped.promise]);
+    // of a connection that ends here the library does not say that no shell will come
+    const control = await Promise.race([startShell(client, where, lost), gone, stopped.promise]);
     void lost.then((cause) => control.end(cause));
-    if (!(await answers(control, login.connectTimeoutMs, signal))) {
-      throw shellUnusable(where, control.heard);
-    }
-    return { client, control, lost };
+    // without its shell a connection is of no use: the next call makes both anew
+    void control.ended.then(() => client.end());
+    const giveUp = (): void => {
+      client.end();
+      setTimeout(() => socket.destroy(), GOODBYE_MS).unref();
+    };
+    return { client, control, lost, giveUp };
   } catch (cause) {
-    client.destroy();
+    socket.destroy();
     throw isLockstepError(cause) ? cause : hostUnreachable(where, cause);
+  } finally {
+    stopped.forget();
   }
 }
 
-/** Asks for nothing: the answer shows that a shell is there, and ends what start-up files print. */
-async function answers(control: ControlChannel, ms: number, signal: AbortSignal): Promise<boolean> {
-  const asked = control.run({ text: ":", values: {} }, GREETING_BYTES).then(
-    ({ status }) => status === 0,
-    () => false,
-  );
-  const overdue = silence(ms, signal);
-  const answer = await Promise.race([asked, overdue.promise]);
-  overdue.forget();
-  return answer ?? false;
+/** Milliseconds in which the last packets get out. */
+const GOODBYE_MS = 250;
+
+/** Milliseconds between the end of a shell and that of its connection, when both end together. */
+const TOGETHER_MS = 100;
+
+/** The shell, once it has answered; what start-up files print comes before the answer and is dropped. */
+async function startShell(
+  client: Client,
+  where: Where,
+  lost: Promise<Error>,
+): Promise<ControlChannel> {
+  const channel = await openChannel(client, "exec sh -s");
+  const control = new ControlChannel(channel);
+  try {
+    await control.run({ text: ":", values: {} }, GREETING_BYTES);
+    return control;
+  } catch {
+    const cause = await Promise.race([lost, sleep(TOGETHER_MS)]);
+    throw cause ?? shellUnusable(where, control.heard);
+  }
 }
 
 function ready(
-  client: Client,
-  { where, host, login }: SshHostSettings,
+  { client, socket }: { readonly client: Client; readonly socket: Socket },
+  { where, login }: SshHostSettings,
   credentials: Login,
 ): Promise<void> {
   const { user, trust } = credentials;
@@ -96,8 +126,7 @@ function ready(
   client.once("close", () => reject(hostUnreachable(where, new Error("it closed the connection"))));
   try {
     client.connect({
-      host: host.address,
-      port: host.port,
+      sock: socket,
       username: user,
       readyTimeout: login.connectTimeoutMs,
       ...KEEPALIVE,

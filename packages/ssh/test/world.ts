@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Json, PlannedStep, Target, WriteContext } from "@lockstep/plugin";
+import type { Json, PlannedStep, Reverted, Step, Target, WriteContext } from "@lockstep/plugin";
 import {
   createAccount,
   type SandboxSsh,
@@ -128,12 +128,32 @@ export class Shop implements AsyncDisposable {
 
   /** Runs one step as the runner does. */
   async apply(step: PlannedStep, more: Partial<WriteContext<SshConnection>> = {}): Promise<Json> {
-    const handler = this.target.steps.find(({ kind }) => kind === step.kind);
-    if (handler === undefined) throw new Error(`no handler for ${step.kind}`);
+    const handler = this.handlerOf(step);
     const ctx = this.context(more);
     const before = await handler.inspect(step.input, ctx);
     await handler.apply(step.input, before, ctx);
     return before;
+  }
+
+  /** Upload and activation of a plan for the source as it is. */
+  async planPair(release: string): Promise<readonly [PlannedStep, PlannedStep]> {
+    const [upload, activate] = await this.plan(release);
+    if (upload === undefined || activate === undefined) throw new Error("nothing is planned");
+    return [upload, activate];
+  }
+
+  handlerOf(step: PlannedStep): Step<Json, Json, Json, SshConnection> {
+    const handler = this.target.steps.find(({ kind }) => kind === step.kind);
+    if (handler === undefined) throw new Error(`no handler for ${step.kind}`);
+    return handler;
+  }
+
+  revert(
+    step: PlannedStep,
+    before: Json,
+    more: Partial<WriteContext<SshConnection>> = {},
+  ): Promise<Reverted> | undefined {
+    return this.handlerOf(step).revert?.(step.input, before, this.context(more));
   }
 
   /** Deploys a release as a run of its own: fence, upload, activate, and prune. */

@@ -14,6 +14,13 @@ point() {
   rmdir "$F/$N" 2>/dev/null
   return 0
 }
+# makes what a way back needs, so that a disk that is full by then cannot keep the run from going back
+back() { B="$S/fence/$STAMP/back.$ID"; }
+prepare() {
+  back
+  rm -rf "$B"
+  mkdir "$B" && { [ -z "$PREVIOUS" ] || ln -s "$PREVIOUS" "$B/current"; } || { owned; exit 1; }
+}
 # starts with a line break, so that a line that was torn spoils no other
 note() { printf '\\n%s %s %s\\n' "$1" "$2" "$3" >>"$S/log"; }`;
 
@@ -39,6 +46,7 @@ else
   [ "$state" = ready ] && [ -d "releases/$ID" ] || exit ${REFUSED.notReady}
   [ -z "$PREVIOUS" ] || note live "\${PREVIOUS#releases/}" - || exit
   printf '%s\\n' "$RUN" >"$M/activating.new" && mv -f "$M/activating.new" "$M/activating" || exit
+  prepare
   point "releases/$ID"
 fi
 # a full disk must not undo a move: the next run notes what it finds live
@@ -59,14 +67,17 @@ if [ "$marker" != "$RUN" ]; then
   exit 0
 fi
 if [ "$found" = "releases/$ID" ] && [ "$found" != "$PREVIOUS" ]; then
-  if [ -n "$PREVIOUS" ]; then
-    [ -d "$PREVIOUS/" ] || { echo "$PREVIOUS is gone"; exit ${REFUSED.conflict}; }
-    point "$PREVIOUS"
-  else
+  back
+  if [ -z "$PREVIOUS" ]; then
     # taken into the stamp's directory, so that only the run that owns the host can
-    mkdir "$S/fence/$STAMP/$N" && mv current "$S/fence/$STAMP/$N/" || { owned; exit 1; }
-    rm -rf "$S/fence/$STAMP/$N"
+    [ -d "$B" ] || prepare
+    mv -f current "$B/" || { owned; exit 1; }
+  else
+    [ -d "$PREVIOUS/" ] || { echo "$PREVIOUS is gone"; exit ${REFUSED.conflict}; }
+    [ "$(readlink "$B/current")" = "$PREVIOUS" ] || prepare
+    mv -f "$B/current" "$P/" || { owned; exit 1; }
   fi
+  rm -rf "$B"
 elif [ "$found" != "$PREVIOUS" ]; then
   echo conflict; exit 0
 fi

@@ -24,10 +24,11 @@ for id in $IDS; do
   [ "$(linked)" != "releases/$id" ] || continue
   owned
   [ -d "$S/meta/$id" ] || continue
-  mkdir "$S/trash/$id.$N" || exit
-  if [ -d "releases/$id" ]; then mv "releases/$id" "$S/trash/$id.$N/tree" || exit; fi
-  mv "$S/meta/$id" "$S/trash/$id.$N/meta" || exit
+  if [ -d "releases/$id" ]; then mv "releases/$id" "$S/trash/$id.$N.tree" || exit; fi
+  mv "$S/meta/$id" "$S/trash/$id.$N.meta" || exit
 done
+# links that runs prepared and never moved
+rm -rf "$S/fence/$STAMP"/*
 cd "$S/trash" && for f in *; do
   if [ -e "$f" ]; then rm -rf "./$f"; fi
 done`;

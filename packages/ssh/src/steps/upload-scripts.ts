@@ -3,13 +3,14 @@ import { OWNED, REFUSED } from "../layout.ts";
 /**
  * Moves a release of ours away: tree first, then meta, so that no tree is ever without its meta.
  * Whatever an earlier try still writes goes on into the moved tree, because it has it as its directory.
+ * Two renames and nothing new: a full disk must not keep a run from being put back.
  */
 const DISCARD = `
 discard() {
-  mkdir "$S/trash/$N" || exit
-  if [ -e "releases/$ID" ]; then mv "releases/$ID" "$S/trash/$N/tree" || exit; fi
-  if [ -e "$S/meta/$ID" ]; then mv "$S/meta/$ID" "$S/trash/$N/meta" || exit; fi
-  rm -rf "$S/trash/$N" 2>/dev/null
+  if [ -e "releases/$ID" ]; then mv "releases/$ID" "$S/trash/$ID.$N.tree" || exit; fi
+  if [ -e "$S/meta/$ID" ]; then mv "$S/meta/$ID" "$S/trash/$ID.$N.meta" || exit; fi
+  rm -rf "$S/trash/$ID.$N.tree" "$S/trash/$ID.$N.meta" 2>/dev/null
+  return 0
 }
 look() {
   state= run= digest=

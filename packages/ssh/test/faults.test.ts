@@ -1,0 +1,198 @@
+import { execFileSync } from "node:child_process";
+import { chown, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startSandboxSsh } from "@lockstep/testkit";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Shop, startHost, stateOf, type TestHost } from "./world.ts";
+
+const ONE = "20261121T101500Z-00000001";
+const TWO = "20261121T101501Z-00000002";
+
+let host: TestHost;
+beforeAll(async () => {
+  host = await startHost("dash");
+});
+afterAll(async () => host[Symbol.asyncDispose]());
+
+const failureOf = async (call: Promise<unknown>): Promise<unknown> => {
+  const failure = await call.then(
+    () => "no failure",
+    (error: unknown) => error,
+  );
+  return failure instanceof AggregateError ? failure.errors[0] : failure;
+};
+
+describe("a path the account may not write", () => {
+  it("is refused in the plan, with the command an administrator has to run", async () => {
+    const path = "/opt/shop of $(touch evil)";
+    await using shop = await Shop.open(host, { path });
+    await shop.build();
+
+    expect(await failureOf(shop.plan(ONE))).toMatchObject({
+      code: "SSH_PATH_DENIED",
+      unit: "web-1",
+      hint: expect.stringContaining(
+        `sudo install -d -o '${host.server.user}' -g '${host.server.user}' -m 755 '${path}'`,
+      ),
+    });
+    await expect(stat(path)).rejects.toMatchObject({ code: "ENOENT" });
+  });
+
+  it("is refused when it is a file", async () => {
+    await using shop = await Shop.open(host);
+    await mkdir(join(shop.path, ".."), { recursive: true });
+    await writeFile(shop.path, "");
+    await shop.build();
+
+    expect(await failureOf(shop.plan(ONE))).toMatchObject({ code: "SSH_PATH_DENIED" });
+  });
+});
+
+describe("a current that Lockstep did not make", () => {
+  const prepare = async (make: (path: string) => Promise<void>): Promise<Shop> => {
+    const shop = await Shop.open(host);
+    await shop.deploy(ONE, { "index.html": "one" });
+    await rm(join(shop.path, "current"));
+    await make(shop.path);
+    await shop.build({ "index.html": "two" });
+    return shop;
+  };
+
+  it.each([
+    ["a directory", (path: string) => mkdir(join(path, "current"))],
+    ["a file", (path: string) => writeFile(join(path, "current"), "")],
+    ["a dangling link", (path: string) => symlink("releases/gone", join(path, "current"))],
+    ["a link to the outside", (path: string) => symlink("/etc", join(path, "current"))],
+    [
+      "a link to a folder made by hand",
+      async (path: string) => {
+        await mkdir(join(path, "releases/by-hand"));
+        await symlink("releases/by-hand", join(path, "current"));
+      },
+    ],
+  ])("is refused when it is %s, and left alone", async (_, make) => {
+    await using shop = await prepare(async (path) => {
+      await make(path);
+    });
+    const found = await stat(join(shop.path, "current")).catch(() => null);
+
+    for (const call of [shop.plan(TWO), shop.target.live(shop.context())]) {
+      expect(await failureOf(call)).toMatchObject({ code: "SSH_CURRENT_FOREIGN", unit: "web-1" });
+    }
+    expect((await stat(join(shop.path, "current")).catch(() => null))?.ino).toBe(found?.ino);
+  });
+
+  it("is refused where nothing is laid out", async () => {
+    await using shop = await Shop.open(host);
+    await mkdir(join(shop.path, "releases/1"), { recursive: true });
+    await symlink("releases/1", join(shop.path, "current"));
+
+    expect(await failureOf(shop.target.live(shop.context()))).toMatchObject({
+      code: "SSH_CURRENT_FOREIGN",
+    });
+  });
+
+  it("stops an activation and is left alone", async () => {
+    await using shop = await Shop.open(host);
+    await shop.deploy(ONE, { "index.html": "one" });
+    await shop.build({ "index.html": "two" });
+    const [upload, activate] = await shop.planPair(TWO);
+    await shop.apply(upload);
+    await rm(join(shop.path, "current"));
+    await mkdir(join(shop.path, "current"));
+    await writeFile(join(shop.path, "current/mine"), "");
+
+    const before = { previous: `releases/${ONE}` };
+    const apply = shop.handlerOf(activate).apply(activate.input, before, shop.context());
+
+    expect(await failureOf(apply)).toMatchObject({ code: "STEP_CONFLICT" });
+    expect(await readdir(join(shop.path, "current"))).toEqual(["mine"]);
+  });
+});
+
+describe("a layout of another version", () => {
+  it("is not touched", async () => {
+    await using shop = await Shop.open(host);
+    await shop.deploy(ONE, { "index.html": "one" });
+    await writeFile(join(shop.path, ".lockstep/layout"), "2\n");
+
+    expect(await failureOf(shop.target.live(shop.context()))).toMatchObject({
+      code: "SSH_LAYOUT_UNKNOWN",
+    });
+    expect(await failureOf(shop.fence())).toMatchObject({ code: "SSH_LAYOUT_UNKNOWN" });
+  });
+});
+
+describe("a host without the tools", () => {
+  it("is named with what it lacks", async () => {
+    const bin = await mkdtemp(join(tmpdir(), "lockstep-bin-"));
+    for (const tool of ["sh", "id", "df", "cat", "find", "gzip", "wc", "ln", "mv", "rm"]) {
+      await symlink(execFileSync("which", [tool]).toString().trim(), join(bin, tool));
+    }
+    await using server = await startSandboxSsh({ folder: join(bin, "home"), env: { PATH: bin } });
+    await using shop = await Shop.open({ ...host, server, root: bin });
+    await shop.build();
+
+    expect(await failureOf(shop.plan(ONE))).toMatchObject({
+      code: "SSH_TOOL_MISSING",
+      message: expect.stringContaining("tar, sha256sum, mkdir, rmdir"),
+    });
+    await rm(bin, { recursive: true });
+  });
+});
+
+describe("a full disk", () => {
+  let mount: string;
+  beforeAll(async () => {
+    mount = join(host.root, "small");
+    await mkdir(mount);
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=1m,nr_inodes=200", "tmpfs", mount]);
+    const { uid, gid } = await stat(host.root);
+    await chown(mount, uid, gid);
+  });
+  afterAll(() => {
+    execFileSync("umount", [mount]);
+  });
+
+  /** Does not compress. */
+  const noise = (bytes: number): string => {
+    let seed = 1;
+    return Array.from({ length: bytes }, () => {
+      seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648;
+      return String.fromCharCode(33 + ((seed >> 16) % 90));
+    }).join("");
+  };
+
+  it("is seen in the plan when the artifact cannot fit", async () => {
+    await using shop = await Shop.open(host, { path: join(mount, "a") });
+    await shop.build({ "big.bin": noise(1_100_000) });
+
+    expect(await failureOf(shop.plan(ONE))).toMatchObject({ code: "SSH_DISK_FULL", unit: "web-1" });
+  });
+
+  it.each([
+    ["bytes", (path: string) => writeFile(join(path, "ballast"), noise(900_000))],
+    [
+      "inodes",
+      async (path: string) => {
+        for (let n = 0; n < 170; n += 1) await writeFile(join(path, `ballast-${n}`), "");
+      },
+    ],
+  ])("of %s leaves what is live alone, and the run can be put back", async (_, fill) => {
+    await using shop = await Shop.open(host, { path: join(mount, "b") });
+    await shop.deploy(ONE, { "index.html": "one" });
+    const files = Object.fromEntries(Array.from({ length: 30 }, (__, n) => [`${n}`, noise(9000)]));
+    await shop.build(files);
+    const [upload] = await shop.planPair(TWO);
+    await fill(shop.path);
+
+    const failure = await failureOf(shop.apply(upload));
+
+    expect(failure).toMatchObject({ code: "SSH_DISK_FULL" });
+    expect(await stateOf(shop.path, TWO)).not.toBe("ready");
+    expect(await shop.observe()).toMatchObject({ files: { "index.html": "one" } });
+    expect(await shop.revert(upload, null)).toBe("restored");
+    expect(await readdir(join(shop.path, "releases"))).toEqual([ONE]);
+  });
+});
