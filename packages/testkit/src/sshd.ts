@@ -16,6 +16,11 @@ export interface SshdOptions {
   readonly user?: string;
   /** Further lines of sshd_config. */
   readonly config?: readonly string[];
+  /**
+   * Folders that only this host sees elsewhere, as `[existing folder, existing mount point]`: so that several
+   * hosts on one machine can have the same path.
+   */
+  readonly mounts?: readonly (readonly [string, string])[];
 }
 
 /** A real host on loopback. */
@@ -55,7 +60,8 @@ export async function startSshd(options: SshdOptions): Promise<Sshd> {
     hostKey,
     key: client.private,
   });
-  let daemon = await launch(config, port);
+  const launchAgain = (): Promise<ChildProcess> => launch(config, port, options.mounts ?? []);
+  let daemon = await launchAgain();
   return {
     address,
     port,
@@ -69,7 +75,7 @@ export async function startSshd(options: SshdOptions): Promise<Sshd> {
     stop: () => stop(daemon),
     async start() {
       await stop(daemon);
-      daemon = await launch(config, port);
+      daemon = await launchAgain();
     },
     [Symbol.asyncDispose]: () => stop(daemon, { commands: true }),
   };
@@ -119,8 +125,18 @@ async function lookUp(user: string): Promise<{ readonly uid: number; readonly ho
   return { uid: Number(uid), home };
 }
 
-async function launch(config: string, port: number): Promise<ChildProcess> {
-  const daemon = spawn("/usr/sbin/sshd", ["-D", "-e", "-f", config], {
+async function launch(
+  config: string,
+  port: number,
+  mounts: NonNullable<SshdOptions["mounts"]>,
+): Promise<ChildProcess> {
+  // A mount namespace of its own; each mount is two words of the script, and sshd takes the shell's place.
+  const script =
+    'while [ "$1" != -- ]; do mount --bind "$1" "$2" || exit; shift 2; done; shift; exec "$@"';
+  const sshd = ["/usr/sbin/sshd", "-D", "-e", "-f", config];
+  const apart = ["unshare", "--mount", "sh", "-c", script, "sh", ...mounts.flat(), "--", ...sshd];
+  const [program = "", ...words] = mounts.length === 0 ? sshd : apart;
+  const daemon = spawn(program, words, {
     stdio: ["ignore", "ignore", "pipe"],
     detached: true,
   });
