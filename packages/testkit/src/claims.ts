@@ -1,10 +1,24 @@
 import { isDeepStrictEqual } from "node:util";
 import { isLockstepError } from "@lockstep/plugin";
+import type { TestContext } from "vitest";
 
 /** One promise of the contract: a sentence, and a function that rejects when it does not hold. */
 export interface Claim<World> {
   readonly title: string;
+  /** Why this world cannot show whether the promise is kept; undefined when it can. */
+  untried?(world: World): string | undefined;
   holds(world: World): Promise<void>;
+}
+
+/** Tries a promise in a test; where there is nothing to try, the report of the test says why. */
+export async function tryClaim<World>(
+  { untried, holds }: Claim<World>,
+  world: World,
+  { annotate }: Pick<TestContext, "annotate">,
+): Promise<void> {
+  const why = untried?.(world);
+  if (why === undefined) await holds(world);
+  else await annotate(`Not tried: ${why}`, "notice");
 }
 
 /** Longest time, in milliseconds, for one promise: real servers are slow where many suites share a machine. */

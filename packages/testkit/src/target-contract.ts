@@ -1,5 +1,5 @@
-import { describe, it } from "vitest";
-import { type Claim, CLAIM_TIMEOUT_MS, must } from "./claims.ts";
+import { describe, it, type TestContext } from "vitest";
+import { type Claim, CLAIM_TIMEOUT_MS, must, tryClaim } from "./claims.ts";
 import { guardClaims } from "./target-claims/guard.ts";
 import { runClaims } from "./target-claims/run.ts";
 import { shapeClaims } from "./target-claims/shape.ts";
@@ -13,8 +13,8 @@ import { TargetDriver, type TargetWorld } from "./target-driver.ts";
 export function describeTargetContract(name: string, make: () => Promise<TargetWorld>): void {
   describe(`${name} keeps the target contract:`, () => {
     for (const claim of targetClaims) {
-      it(claim.title, { timeout: CLAIM_TIMEOUT_MS }, async () => {
-        await tryTargetClaim(claim, await make());
+      it(claim.title, { timeout: CLAIM_TIMEOUT_MS }, async (test) => {
+        await tryTargetClaim(claim, await make(), test);
       });
     }
   });
@@ -29,11 +29,12 @@ export const targetClaims: readonly Claim<TargetDriver>[] = [
 
 /** Tries one promise on a world, which is disposed of. */
 export async function tryTargetClaim(
-  { holds }: Claim<TargetDriver>,
+  claim: Claim<TargetDriver>,
   world: TargetWorld,
+  test: Pick<TestContext, "annotate">,
 ): Promise<void> {
   await using driver = await TargetDriver.connect(world);
-  await holds(driver);
+  await tryClaim(claim, driver, test);
   searchForSecrets(driver);
 }
 

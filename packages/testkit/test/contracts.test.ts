@@ -13,6 +13,7 @@ import {
 import { activateStep, guardOf, onceStep, stageStep } from "../src/memory/steps.ts";
 import { type StepCase, stepClaims } from "../src/step-contract.ts";
 import { targetClaims, tryTargetClaim } from "../src/target-contract.ts";
+import { TargetDriver } from "../src/target-driver.ts";
 
 const OLD = { release: "r1", content: "one" };
 const NEW = { release: "r2", content: "two" };
@@ -264,13 +265,20 @@ describe("the step contract finds", () => {
   });
 });
 
+/** Every mutant is tried on a world that can show everything. */
+const expectTried = {
+  annotate: async (note: string) => {
+    throw new Error(note);
+  },
+};
+
 async function brokenTargetClaims(
   mutate: Mutation,
   more: Partial<MemoryTargetOptions>,
 ): Promise<string> {
   const broken: string[] = [];
   for (const claim of targetClaims) {
-    const failure = tryTargetClaim(claim, targetWorld(more, mutate));
+    const failure = tryTargetClaim(claim, targetWorld(more, mutate), expectTried);
     await failure.catch((error: Error) => broken.push(`${claim.title}: ${error.message}`));
   }
   return broken.join("\n");
@@ -552,5 +560,34 @@ describe("the target contract finds", () => {
     ],
   ])("%s", async (_, finding, mutate, more = {}) => {
     expect(await brokenTargetClaims(mutate, more)).toMatch(finding);
+  });
+});
+
+describe("a contract suite", () => {
+  it("says what a world cannot show, and why", async () => {
+    const notes: string[] = [];
+    const annotate = async (note: string): Promise<never> => notes.push(note) as never;
+    for (const claim of targetClaims) {
+      const { foreignEdit: _, ...rest } = targetWorld({ fencing: "none" });
+      await tryTargetClaim(claim, rest, { annotate });
+    }
+
+    expect(notes).toEqual([
+      "Not tried: nothing fences this target",
+      "Not tried: nothing fences this target",
+      "Not tried: the world has no foreignEdit",
+      "Not tried: the world has no foreignEdit",
+    ]);
+  });
+
+  it("disposes of its world when connecting fails", async () => {
+    let disposed = 0;
+    const unreachable = targetWorld({}, () => ({ connect: () => Promise.reject(new Error("down")) }));
+    const dispose = async (): Promise<void> => {
+      disposed += 1;
+    };
+
+    await expect(TargetDriver.connect({ ...unreachable, dispose })).rejects.toThrow("down");
+    expect(disposed).toBe(1);
   });
 });

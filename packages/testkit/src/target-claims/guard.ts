@@ -5,8 +5,8 @@ import { type SeenStep, type TargetDriver, undoable } from "../target-driver.ts"
 export const guardClaims: readonly Claim<TargetDriver>[] = [
   {
     title: "a run that was overtaken cannot activate any more, and writes nothing",
+    untried: withoutFence,
     async holds(driver) {
-      if (driver.world.target.traits.fencing === "none") return;
       const { seen, old } = await stagedOverOne(driver);
       const start = await driver.world.observe();
       const newer = await driver.overtake();
@@ -21,8 +21,8 @@ export const guardClaims: readonly Claim<TargetDriver>[] = [
   },
   {
     title: "a process whose run is recovered by another cannot put anything back any more",
+    untried: withoutFence,
     async holds(driver) {
-      if (driver.world.target.traits.fencing === "none") return;
       const { seen, old } = await stagedOverOne(driver);
       for (const one of seen) await driver.applyOne(one);
       const start = await driver.world.observe();
@@ -39,10 +39,10 @@ export const guardClaims: readonly Claim<TargetDriver>[] = [
   },
   {
     title: "apply never overwrites what somebody else changed",
+    untried: withoutForeignEdit,
     async holds(driver) {
-      if (driver.world.foreignEdit === undefined) return;
       const { seen } = await stagedOverOne(driver);
-      await driver.world.foreignEdit();
+      await driver.world.foreignEdit?.();
       const refused: SeenStep[] = [];
       for (const one of seen) {
         const start = await driver.world.observe();
@@ -62,11 +62,11 @@ export const guardClaims: readonly Claim<TargetDriver>[] = [
   },
   {
     title: "revert never overwrites what somebody else changed",
+    untried: withoutForeignEdit,
     async holds(driver) {
-      if (driver.world.foreignEdit === undefined) return;
       const { seen } = await stagedOverOne(driver);
       for (const one of seen) await driver.applyOne(one);
-      await driver.world.foreignEdit();
+      await driver.world.foreignEdit?.();
       let conflicts = 0;
       for (const one of seen.toReversed()) {
         const start = await driver.world.observe();
@@ -101,6 +101,14 @@ export const guardClaims: readonly Claim<TargetDriver>[] = [
     },
   },
 ];
+
+function withoutFence({ world: { target } }: TargetDriver): string | undefined {
+  return target.traits.fencing === "none" ? "nothing fences this target" : undefined;
+}
+
+function withoutForeignEdit({ world }: TargetDriver): string | undefined {
+  return world.foreignEdit === undefined ? "the world has no foreignEdit" : undefined;
+}
 
 /** Release one is live, two is staged; what its activate steps see comes back, and the stamp of that run. */
 async function stagedOverOne(driver: TargetDriver): Promise<{
