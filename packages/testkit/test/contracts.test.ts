@@ -582,7 +582,9 @@ describe("a contract suite", () => {
 
   it("disposes of its world when connecting fails", async () => {
     let disposed = 0;
-    const unreachable = targetWorld({}, () => ({ connect: () => Promise.reject(new Error("down")) }));
+    const unreachable = targetWorld({}, () => ({
+      connect: () => Promise.reject(new Error("down")),
+    }));
     const dispose = async (): Promise<void> => {
       disposed += 1;
     };
