@@ -11,7 +11,7 @@ const { values } = parseArgs({ options: { keep: { type: "boolean", default: fals
 const stage = openStage(process.stdout);
 const stop = new AbortController();
 for (const [signal, code] of Object.entries(EXIT_OF_SIGNAL)) {
-  process.once(signal, () => {
+  process.on(signal, () => {
     process.exitCode = code;
     stop.abort();
   });

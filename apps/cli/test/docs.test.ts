@@ -1,0 +1,119 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { artifactErrors } from "@lockstep/artifact";
+import { coreErrors } from "@lockstep/core";
+import { type ErrorCatalogue, pluginErrors } from "@lockstep/plugin";
+import { sshErrors } from "@lockstep/ssh";
+import { afterAll, describe, expect, it } from "vitest";
+
+const ROOT = join(import.meta.dirname, "../../..");
+const PAGES = ["README.md", ...pagesIn("docs"), ...pagesIn("docs/targets")];
+
+/** Ignored by git, and below the package whose dependencies the pages may use. */
+const SCRATCH = join(import.meta.dirname, "../.reports/docs");
+afterAll(() => rmSync(SCRATCH, { recursive: true, force: true }));
+
+function pagesIn(folder: string): string[] {
+  const names = readdirSync(join(ROOT, folder)).filter((name) => name.endsWith(".md"));
+  return names.map((name) => `${folder}/${name}`).toSorted();
+}
+
+function textOf(page: string): string {
+  return readFileSync(join(ROOT, page), "utf8");
+}
+
+/** Link targets inside the project, without those in code. */
+function linksOf(page: string): string[] {
+  const prose = textOf(page).replaceAll(/^```[\s\S]*?^```$/gm, "");
+  return [...prose.matchAll(/\]\((?!https?:)([^)]+)\)/g)].map(([, link = ""]) => link);
+}
+
+function blocksOf(page: string, language: string): string[] {
+  const fence = new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`, "gm");
+  return [...textOf(page).matchAll(fence)].map(([, code = ""]) => code);
+}
+
+describe("the error page", () => {
+  it("has one section for each code of the catalogues, and says what they say", async () => {
+    const page = [
+      "# Errors\n",
+      "Every code, with when it is raised, why Lockstep stops there, and what to do. `lockstep explain CODE` prints the same. This page is made from the catalogues in the source; a test keeps it so.\n",
+      section("The runner", "@lockstep/core", coreErrors),
+      section("Any target", "@lockstep/plugin", pluginErrors),
+      section("Sources", "@lockstep/artifact", artifactErrors),
+      section("Servers over SSH", "@lockstep/ssh", sshErrors),
+    ].join("\n");
+
+    await expect(page).toMatchFileSnapshot(join(ROOT, "docs/errors.md"));
+  });
+});
+
+function section(title: string, plugin: string, catalogue: ErrorCatalogue): string {
+  const codes = Object.keys(catalogue).toSorted();
+  const entries = codes.map((code) => {
+    const { when = "", why = "", fix = "" } = catalogue[code] ?? {};
+    return `### ${code}\n\n${when}\n\n**Why:** ${why}\n\n**What to do:** ${fix}\n`;
+  });
+  return `## ${title}\n\nFrom \`${plugin}\`.\n\n${entries.join("\n")}`;
+}
+
+describe("the pages", () => {
+  it.each(PAGES)("%s links to what is there", (page) => {
+    const links = linksOf(page).map((link) => link.split("#", 1)[0] ?? "");
+
+    const missing = links.filter((link) => !existsSync(join(ROOT, dirname(page), link)));
+
+    expect(missing).toEqual([]);
+  });
+
+  it("explain each word with a name that its file has", () => {
+    const pairs = [...textOf("docs/concepts.md").matchAll(/\[`(\w+)`\]\(\.\.\/([^)]+)\)/g)];
+
+    const wrong = pairs.filter(
+      ([, name = "", file = ""]) => !new RegExp(`\\b${name}\\b`).test(textOf(file)),
+    );
+
+    expect(pairs.length).toBeGreaterThan(30);
+    expect(wrong.map(([link]) => link)).toEqual([]);
+  });
+
+  it("show only TypeScript that compiles", () => {
+    const blocks = PAGES.flatMap((page) =>
+      blocksOf(page, "ts").map((code, index) => ({
+        name: `${page.replaceAll(/\W/g, "-")}-${index}.ts`,
+        code,
+      })),
+    );
+
+    const problems = compile(blocks);
+
+    expect(blocks.length).toBeGreaterThan(5);
+    expect(problems).toEqual([]);
+  }, 60_000);
+});
+
+/** What the compiler says about the blocks; what it says about packages is for their own type check. */
+function compile(
+  blocks: readonly { readonly name: string; readonly code: string }[],
+): readonly string[] {
+  mkdirSync(SCRATCH, { recursive: true });
+  for (const { name, code } of blocks) writeFileSync(join(SCRATCH, name), code);
+  const config = {
+    extends: relative(SCRATCH, join(ROOT, "tsconfig.base.json")),
+    files: blocks.map(({ name }) => name),
+    compilerOptions: {
+      declaration: false,
+      isolatedDeclarations: false,
+      paths: { zod: [relative(SCRATCH, join(ROOT, "packages/http/node_modules/zod/index.d.ts"))] },
+    },
+  };
+  writeFileSync(join(SCRATCH, "tsconfig.json"), JSON.stringify(config));
+  const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
+  const { stdout, error } = spawnSync(process.execPath, [tsc, "--pretty", "false"], {
+    cwd: SCRATCH,
+    encoding: "utf8",
+  });
+  if (error !== undefined) throw error;
+  return stdout.split("\n").filter((line) => line !== "" && !line.startsWith("../"));
+}
