@@ -1,0 +1,231 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  appendFile,
+  chmod,
+  chown,
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { createAccount, makeKeyPair, type Sshd, startSshd } from "@lockstep/testkit";
+
+const CLI = fileURLToPath(new URL("../../..", import.meta.url));
+const SSH = fileURLToPath(new URL("../../../../../packages/ssh", import.meta.url));
+
+/** Path of the shop on every host; each host sees a folder of its own there. */
+export const PATH = "/srv/lockstep-e2e";
+
+/** A real host with an account, a folder that it alone sees at {@link PATH}, and a port for its service. */
+export interface TestHost {
+  readonly name: string;
+  readonly shell: "dash" | "busybox";
+  readonly sshd: Sshd;
+  readonly uid: number;
+  /** What the host sees at PATH, seen from here. */
+  readonly root: string;
+  readonly servicePort: number;
+}
+
+/** What a command ended with. */
+export interface Ended {
+  readonly exit: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Three real hosts and a project that deploys to them with the built CLI. */
+export interface Rig extends AsyncDisposable {
+  readonly folder: string;
+  readonly project: string;
+  /** Folder of the artifact. */
+  readonly build: string;
+  readonly hosts: readonly TestHost[];
+  /** Writes the config; `options` are further options of the SSH target as source text. */
+  configure(options?: string, hosts?: readonly TestHost[]): Promise<void>;
+  /** Runs the CLI as CI does: no terminal, no input. */
+  lockstep(...words: readonly string[]): Promise<Ended>;
+  /** Starts the CLI and returns at once. */
+  start(...words: readonly string[]): ChildProcess;
+  /** What each host's `current` points at; null where there is none. */
+  links(): Promise<(string | null)[]>;
+  /** Everything below releases/ and .lockstep/meta/ of each host. */
+  kept(): Promise<{ readonly releases: string[]; readonly meta: string[] }[]>;
+}
+
+/** Starts the hosts: dash, busybox's ash with its applets only, dash. */
+export async function startRig(env: Readonly<Record<string, string>> = {}): Promise<Rig> {
+  const folder = await mkdtemp(join(tmpdir(), "lockstep-e2e-"));
+  await chmod(folder, 0o755);
+  await mkdir(PATH, { recursive: true });
+  const key = makeKeyPair();
+  const identity = join(folder, "identity");
+  await writeFile(identity, key.private, { mode: 0o600 });
+  const node = join(folder, "node");
+  await copyFile(process.execPath, node);
+  await chmod(node, 0o755);
+  const service = join(folder, "service.mjs");
+  await copyFile(fileURLToPath(new URL("service.mjs", import.meta.url)), service);
+
+  const stack: (() => Promise<void>)[] = [];
+  const hosts: TestHost[] = [];
+  for (const [index, shell] of (["dash", "busybox", "dash"] as const).entries()) {
+    const account = await createAccount({ shell });
+    stack.push(async () => account[Symbol.asyncDispose]());
+    const root = join(folder, `root-${index + 1}`);
+    await mkdir(root);
+    await chown(root, account.uid, -1);
+    const sshd = await startSshd({
+      folder: join(folder, `sshd-${index + 1}`),
+      user: account.name,
+      mounts: [[root, PATH]],
+    });
+    stack.push(async () => sshd[Symbol.asyncDispose]());
+    await appendFile(join(folder, `sshd-${index + 1}`, "authorized_keys"), `${key.public}\n`);
+    hosts.push({
+      name: `web-${index + 1}`,
+      shell,
+      sshd,
+      uid: account.uid,
+      root,
+      servicePort: await freePort(),
+    });
+  }
+
+  const project = join(folder, "project");
+  const build = join(project, "build");
+  await mkdir(join(project, "node_modules/@lockstep"), { recursive: true });
+  await mkdir(build);
+  await symlink(CLI, join(project, "node_modules/lockstep"));
+  await symlink(SSH, join(project, "node_modules/@lockstep/ssh"));
+  await writeFile(join(project, "package.json"), '{ "type": "module" }\n');
+
+  const start = (...words: readonly string[]): ChildProcess =>
+    spawn(process.execPath, [join(CLI, "dist/main.js"), ...words], {
+      cwd: project,
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { PATH: process.env["PATH"], HOME: folder, CI: "true", ...env },
+    });
+  return {
+    folder,
+    project,
+    build,
+    hosts,
+    async configure(options = "", chosen = hosts) {
+      await writeFile(
+        join(project, "lockstep.config.ts"),
+        configText({ options, hosts: chosen, identity, node, service }),
+      );
+    },
+    start,
+    lockstep: (...words) => ended(start(...words)),
+    links: () =>
+      Promise.all(hosts.map(({ root }) => readlink(join(root, "current")).catch(() => null))),
+    kept: () =>
+      Promise.all(
+        hosts.map(async ({ root }) => ({
+          releases: await readdir(join(root, "releases")).catch(() => []),
+          meta: await readdir(join(root, ".lockstep/meta")).catch(() => []),
+        })),
+      ),
+    async [Symbol.asyncDispose]() {
+      for (const close of stack.toReversed()) await close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Services answer on the port of their host; HTTP checks reach it through the SSH connection. */
+function configText(parts: {
+  readonly options: string;
+  readonly hosts: readonly TestHost[];
+  readonly identity: string;
+  readonly node: string;
+  readonly service: string;
+}): string {
+  const hosts = parts.hosts.map(({ name, sshd }) => ({
+    name,
+    address: sshd.address,
+    port: sshd.port,
+    user: sshd.user,
+    hostKey: sshd.hostKey,
+  }));
+  const ports = Object.fromEntries(parts.hosts.map(({ name, servicePort }) => [name, servicePort]));
+  return `
+import { defineConfig, localStore, secret } from "lockstep";
+import { ssh } from "@lockstep/ssh";
+const hosts = ${JSON.stringify(hosts)};
+const ports = ${JSON.stringify(ports)};
+const [node, service] = ${JSON.stringify([parts.node, parts.service])};
+const common = { identity: ${JSON.stringify(parts.identity)}, path: ${JSON.stringify(PATH)}, source: "build", ...{ ${parts.options} } };
+export default defineConfig({
+  project: "shop",
+  environments: { production: { store: localStore({ ttlMs: 5000 }), targets: targetsOf() } },
+});
+/** With a service every host is a target of its own, because their ports differ; else one target has all. */
+function targetsOf() {
+  if (!("service" in common)) return { web: ssh({ ...common, hosts }) };
+  const { service: _, ...rest } = common;
+  return Object.fromEntries(hosts.map((host) => [host.name, ssh({
+    ...rest,
+    hosts: [host],
+    restart: [node, service, host.name, String(ports[host.name])],
+    checks: [{ http: "http://127.0.0.1:" + ports[host.name] + "/health", body: "{release}", until: { successes: 2, intervalMs: 50, deadlineMs: 1500 } }],
+  })]));
+}
+void secret;
+`;
+}
+
+/** Waits for a process and gathers what it says. */
+export async function ended(child: ChildProcess): Promise<Ended> {
+  let [stdout, stderr] = ["", ""];
+  child.stdout?.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr?.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+  const [exit] = (await once(child, "close")) as [number | null];
+  return { exit, stdout, stderr };
+}
+
+/** What a service says of itself; undefined when it does not answer. */
+export async function serviceOf({
+  servicePort,
+}: TestHost): Promise<
+  { readonly release: string; readonly pid: number; readonly folder: string } | undefined
+> {
+  try {
+    const response = await fetch(`http://127.0.0.1:${servicePort}/`);
+    const { release, pid } = (await response.json()) as { release: string; pid: number };
+    return { release, pid, folder: await readlink(`/proc/${pid}/cwd`) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Every file below a folder with its content, for what must not be found anywhere. */
+export async function textsBelow(folder: string): Promise<string> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile());
+  const texts = await Promise.all(
+    files.map((entry) => readFile(join(entry.parentPath, entry.name), "latin1")),
+  );
+  return texts.join("\n");
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as { readonly port: number };
+  server.close();
+  return port;
+}
