@@ -2,10 +2,12 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { artifactErrors } from "@lockstep/artifact";
-import { coreErrors } from "@lockstep/core";
-import { type ErrorCatalogue, pluginErrors } from "@lockstep/plugin";
+import { coreErrors, exitOf } from "@lockstep/core";
+import { type ErrorCatalogue, LockstepError, pluginErrors } from "@lockstep/plugin";
 import { sshErrors } from "@lockstep/ssh";
 import { afterAll, describe, expect, it } from "vitest";
+import { runProgram } from "../src/program.ts";
+import type { Shell } from "../src/shell.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
 const PAGES = ["README.md", ...pagesIn("docs"), ...pagesIn("docs/targets")];
@@ -57,6 +59,42 @@ function section(title: string, plugin: string, catalogue: ErrorCatalogue): stri
   });
   return `## ${title}\n\nFrom \`${plugin}\`.\n\n${entries.join("\n")}`;
 }
+
+describe("the page of the command line", () => {
+  it("has every flag that the commands have, and no other", async () => {
+    const commands = "plan deploy status history rollback recover explain".split(" ");
+    const helps = await Promise.all([helpOf(), ...commands.map((name) => helpOf(name))]);
+
+    expect(flagsIn(textOf("docs/cli.md"))).toEqual(flagsIn(helps.join("\n")));
+  });
+});
+
+function flagsIn(text: string): readonly string[] {
+  const flags = [...text.matchAll(/(?<![\w-])--[a-z][a-z-]+/g)].map(([flag]) => flag);
+  return [...new Set(flags)].toSorted();
+}
+
+async function helpOf(...words: readonly string[]): Promise<string> {
+  let help = "";
+  const shell = { argv: [...words, "--help"], out: (text: string) => (help += text) };
+  await runProgram(shell as unknown as Shell);
+  return help;
+}
+
+describe("the page about recovery", () => {
+  it("names the exit code of every refusal", () => {
+    const rows = [...textOf("docs/recovery.md").matchAll(/\| `([A-Z_]+)` +\| (\d+) +\|/g)];
+    const written = rows.map(([, code, exit]) => [code, Number(exit)]);
+
+    const real = rows.map(([, code = ""]) => [
+      code,
+      exitOf(new LockstepError({ code, message: "" })),
+    ]);
+
+    expect(written.length).toBe(7);
+    expect(written).toEqual(real);
+  });
+});
 
 describe("the pages", () => {
   it.each(PAGES)("%s links to what is there", (page) => {
