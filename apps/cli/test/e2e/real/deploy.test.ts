@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdir, readFile, readlink, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Rig, serviceOf, startRig, type TestHost } from "./rig/rig.ts";
+import { type Rig, serviceOf, startRig, type TestHost } from "./rig.ts";
 
 let rig: Rig;
 
