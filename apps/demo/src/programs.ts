@@ -51,5 +51,7 @@ async function run(words: readonly string[], { env = {}, kill, answer }: RunOpti
   });
   const [exit] = (await once(child, "close")) as [number | null];
   kill?.removeEventListener("abort", die);
+  // What was killed could not show the cursor again that its live area had hidden.
+  if (exit === null && process.stderr.isTTY) process.stderr.write("\u001B[?25h");
   return { exit, stdout };
 }
