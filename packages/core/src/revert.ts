@@ -94,7 +94,7 @@ async function revertStep(
   try {
     await told(run, started, {
       phase: "revert",
-      text: `put back: ${handler.describe(step.input)}`,
+      text: `undo: ${handler.describe(step.input)}`,
       body,
     });
   } catch (error) {
