@@ -78,7 +78,7 @@ describe.concurrent.each(["dash", "busybox"] as const)(
         expect(await shop.revert(upload, null)).toBe("restored");
       }
 
-      expect(whole).toBeLessThan(5);
+      expect(whole).toBeLessThan(8);
       expect(await readdir(join(shop.path, "releases"))).toEqual([ONE]);
     });
 
@@ -122,6 +122,27 @@ describe.concurrent.each(["dash", "busybox"] as const)(
         9,
       );
       expect(outcomes.at(-1)).toBe("unpacked, ready");
+    });
+
+    it("that was started over cannot be joined by what an earlier try still sends", async () => {
+      await using shop = await openShop();
+      const ctx = shop.context();
+      const remote = hostOf(shop.connection, "web-1");
+      const artifact = await readSource("dist", { folder: shop.folder });
+      const values = { P: shop.path, ID: TWO, STAMP: stampName(ctx.stamp) };
+      const begin = { ...values, RUN: ctx.run, DIGEST: artifact.digest, BEFORE: "" };
+      const proof = proofOf(artifact.manifest, ".lockstep.late");
+      const late = { ...values, N: "late", LISTS: ".lockstep.late", ...proof.values };
+      await remote.run(ctx, { text: BEGIN, values: { ...begin, N: "late" } });
+      await remote.run(ctx, { text: BEGIN, values: { ...begin, N: "next" } });
+
+      const body = gzipped(tarStream(artifact, { trailer: proof.trailer }));
+      const unpacked = await remote.exec(ctx, { text: UNPACK, values: late }, { body });
+      const finished = await remote.run(ctx, { text: FINISH, values: late });
+
+      expect([unpacked.status, finished.status]).toEqual([71, 71]);
+      expect(await readdir(join(shop.path, "releases", TWO))).toEqual([]);
+      expect(await stateOf(shop.path, TWO)).toBe("staging");
     });
 
     it.each([

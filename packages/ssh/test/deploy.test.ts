@@ -2,6 +2,8 @@ import { readdir, readFile, readlink, rm, stat, symlink, writeFile, mkdir } from
 import { join } from "node:path";
 import { secret } from "@lockstep/plugin";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { stampName } from "../src/layout.ts";
+import { PRUNE } from "../src/steps/prune.ts";
 import { Shop, startHost, stateOf, type TestHost } from "./world.ts";
 
 const ONE = "20261121T101500Z-00000001";
@@ -105,6 +107,18 @@ describe.concurrent.each(["dash", "busybox"] as const)(
         kept: [{ release: "20261121T101503Z-00000003" }],
         stamp: { epoch: 5 },
       });
+    });
+
+    it("never removes a release that became live since it was looked at", async () => {
+      await using shop = await Shop.open(host);
+      await shop.deploy(ONE, { "index.html": "one" });
+      const { stamp, ...ctx } = shop.context();
+      const values = { P: shop.path, IDS: ONE, STAMP: stampName(stamp), N: "n" };
+
+      const ran = await shop.connection.hosts[0]?.run(ctx, { text: PRUNE, values });
+
+      expect(ran?.status).toBe(0);
+      expect(await shop.observe()).toMatchObject({ files: { "index.html": "one" } });
     });
 
     it("returns to a release that is kept, and refuses one that is gone", async () => {

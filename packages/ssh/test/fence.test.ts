@@ -1,6 +1,7 @@
-import { readdir } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { runUserCommand } from "../src/user-command.ts";
 import { Shop, startHost, type TestHost } from "./world.ts";
 
 const ONE = "20261121T101500Z-00000001";
@@ -126,10 +127,15 @@ sleep 0.4; mv -f ".lockstep/fence/$STAMP/n/current" "$P/"`,
       shop.epoch += 1;
       await shop.fence();
 
+      const [remote] = shop.connection.hosts;
+      if (remote === undefined) throw new Error("no host");
+      const words = ["sh", "-c", "echo late >>../../out"];
+      const command = { host: remote, words, stamp: old.stamp };
+      expect((await runUserCommand(old, shop.connection, command)).status).toBe(70);
       const again = shop.handlerOf(activate).apply(activate.input, { previous: null }, old);
 
       expect(await codesOf(again)).toEqual(["FENCED"]);
-      expect(await readdir(shop.path)).toContain("out");
+      expect(await readFile(join(shop.path, "out"), "utf8")).toBe("x\n");
     });
   },
 );

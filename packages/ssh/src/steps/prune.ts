@@ -19,7 +19,7 @@ export type PruneInput = {
  * Renames each release in IDS to the trash, tree first, then empties the trash. Killed in between, the meta
  * names a tree that is gone, and the next prune takes the meta; the live release is looked at anew each time.
  */
-const PRUNE = `${OWNED}
+export const PRUNE: string = `${OWNED}
 for id in $IDS; do
   [ "$(linked)" != "releases/$id" ] || continue
   owned
