@@ -9,7 +9,7 @@ const file = process.env["LOCKSTEP_DEMO"] ?? "sandbox.json";
 const { artifact, state, hosts } = JSON.parse(readFileSync(file, "utf8")) as Sandbox;
 
 // Short, because nobody wants to wait for a demo.
-const until = { successes: 2, intervalMs: 200, deadlineMs: 2000 };
+const until = { successes: 2, intervalMs: 200, deadlineMs: 4000 };
 
 const server = ({ login, identity, path, site }: Host) =>
   ssh({
