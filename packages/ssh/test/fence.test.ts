@@ -1,4 +1,4 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runUserCommand } from "../src/user-command.ts";
@@ -65,7 +65,10 @@ describe.concurrent.each(["dash", "busybox"] as const)(
             codesOf(rival.fence({ stamp: { lineage: LINEAGE, epoch: 5, run: `rival-${index}` } })),
           ),
         );
-        await Promise.all(rivals.map((rival) => rival.connection[Symbol.asyncDispose]()));
+        for (const rival of rivals) {
+          await rival.connection[Symbol.asyncDispose]();
+          await rm(rival.folder, { recursive: true });
+        }
 
         const winners = results.flatMap((codes, index) => (codes.length === 0 ? [index] : []));
         expect(winners).toHaveLength(1);
