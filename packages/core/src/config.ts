@@ -119,6 +119,14 @@ function problemsOf(environment: WrittenEnvironment, { ci }: ConfigOrigin): Prob
           },
         ]
       : []),
+    ...(isStore(store) && (store.ttlMs ?? LEAST_TTL_MS) < LEAST_TTL_MS
+      ? [
+          {
+            path: ["store"],
+            message: `A lease of ${store.ttlMs ?? 0} ms is too short: 2,000 at least.`,
+          },
+        ]
+      : []),
     ...(names.length === 0 ? [{ path: ["targets"], message: "There is no target." }] : []),
     ...Object.entries(targets).flatMap(([name, target]) =>
       targetProblems(target).map((problem) => at(problem, ["targets", name])),
@@ -126,6 +134,9 @@ function problemsOf(environment: WrittenEnvironment, { ci }: ConfigOrigin): Prob
     ...orderProblems(order, names),
   ];
 }
+
+/** A shorter lease would be lost to an ordinary pause of the network. */
+const LEAST_TTL_MS = 2000;
 
 const STORE_MISSING: Problem = {
   path: ["store"],

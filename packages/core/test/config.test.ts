@@ -133,6 +133,17 @@ describe("a config", () => {
     );
   });
 
+  it("refuses a lease that an ordinary pause would lose", async () => {
+    const targets = { web: place({ region: "x" }) };
+    const store = localStore({ ttlMs: 1999 });
+
+    const message = await messageOf(
+      checkConfig({ project: "shop", environments: { production: { targets, store } } }, ORIGIN),
+    );
+
+    expect(message).toContain("production.store: A lease of 1999 ms is too short: 2,000 at least.");
+  });
+
   it("must say in CI where state is kept, and an ephemeral store is an answer", async () => {
     const targets = { web: place({ region: "x" }) };
     const ci = { ...ORIGIN, ci: true };
