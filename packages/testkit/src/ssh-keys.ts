@@ -12,8 +12,12 @@ export interface KeyPair {
 /** Makes a fresh key pair; with a passphrase the private half is encrypted with aes256-ctr. */
 export function makeKeyPair(passphrase?: string): KeyPair {
   const locked = passphrase === undefined ? {} : { passphrase, cipher: "aes256-ctr", rounds: 16 };
-  const pair = ssh2.utils.generateKeyPairSync("ed25519", locked as { comment?: string });
-  return { private: pair.private, public: pair.public.trim() };
+  for (;;) {
+    const pair = ssh2.utils.generateKeyPairSync("ed25519", locked as { comment?: string });
+    // ssh2 1.17.0 drops a leading zero byte of some keys, which nobody can read then: make another.
+    const readable = !(ssh2.utils.parseKey(pair.private, passphrase) instanceof Error);
+    if (readable) return { private: pair.private, public: pair.public.trim() };
+  }
 }
 
 /** Writes what a client needs to reach a host: its private key (0600) and a known_hosts file. */
