@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startSandboxSsh } from "@lockstep/testkit";
 import { describe, expect, it } from "vitest";
-import { Shop } from "./world.ts";
+import { Shop } from "../world.ts";
 
 /** Opens a file as fast as it can until it is told to stop; prints how often, and how often it was missing. */
 const READER = `

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startSandboxSsh } from "@lockstep/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Shop, startHost, stateOf, type TestHost } from "./world.ts";
+import { Shop, startHost, stateOf, type TestHost } from "../world.ts";
 
 const ONE = "20261121T101500Z-00000001";
 const TWO = "20261121T101501Z-00000002";

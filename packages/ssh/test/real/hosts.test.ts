@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { PlannedStep, TargetPlan } from "@lockstep/plugin";
 import { type SandboxSsh, startSandboxSsh } from "@lockstep/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { Shop } from "./world.ts";
+import { Shop } from "../world.ts";
 
 const ONE = "20261121T101500Z-00000001";
 const TWO = "20261121T101501Z-00000002";

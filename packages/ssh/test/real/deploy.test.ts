@@ -2,9 +2,9 @@ import { readdir, readFile, readlink, rm, stat, symlink, writeFile, mkdir } from
 import { join } from "node:path";
 import { secret } from "@lockstep/plugin";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { stampName } from "../src/layout.ts";
-import { PRUNE } from "../src/steps/prune.ts";
-import { Shop, startHost, stateOf, type TestHost } from "./world.ts";
+import { stampName } from "../../src/layout.ts";
+import { PRUNE } from "../../src/steps/prune.ts";
+import { Shop, startHost, stateOf, type TestHost } from "../world.ts";
 
 const ONE = "20261121T101500Z-00000001";
 const TWO = "20261121T101501Z-00000002";

@@ -1,8 +1,8 @@
 import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { runUserCommand } from "../src/user-command.ts";
-import { Shop, startHost, type TestHost } from "./world.ts";
+import { runUserCommand } from "../../src/user-command.ts";
+import { Shop, startHost, type TestHost } from "../world.ts";
 
 const ONE = "20261121T101500Z-00000001";
 const TWO = "20261121T101501Z-00000002";

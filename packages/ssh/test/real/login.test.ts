@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { secret, type WriteContext } from "@lockstep/plugin";
 import { makeKeyPair, startFaultProxy, startSandboxSsh, startSshd } from "@lockstep/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { SshConnection, SshOptions } from "../src/index.ts";
-import { Shop, startHost, type TestHost } from "./world.ts";
+import type { SshConnection, SshOptions } from "../../src/index.ts";
+import { Shop, startHost, type TestHost } from "../world.ts";
 
 let host: TestHost;
 let folder: string;

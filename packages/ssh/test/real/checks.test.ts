@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { type CheckResult, secret } from "@lockstep/plugin";
 import { startSshd } from "@lockstep/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { SshOptions } from "../src/index.ts";
-import { Shop, startHost, type TestHost } from "./world.ts";
+import type { SshOptions } from "../../src/index.ts";
+import { Shop, startHost, type TestHost } from "../world.ts";
 
 const ONE = "20261121T101500Z-00000001";
 
