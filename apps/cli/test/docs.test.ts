@@ -6,6 +6,7 @@ import { coreErrors, exitOf } from "@lockstep/core";
 import { type ErrorCatalogue, LockstepError, pluginErrors } from "@lockstep/plugin";
 import { sshErrors } from "@lockstep/ssh";
 import { afterAll, describe, expect, it } from "vitest";
+import { cliErrors } from "../src/errors.ts";
 import { runProgram } from "../src/program.ts";
 import type { Shell } from "../src/shell.ts";
 
@@ -45,6 +46,7 @@ describe("the error page", () => {
       section("Any target", "@lockstep/plugin", pluginErrors),
       section("Sources", "@lockstep/artifact", artifactErrors),
       section("Servers over SSH", "@lockstep/ssh", sshErrors),
+      section("The command line", "lockstep", cliErrors),
     ].join("\n");
 
     await expect(page).toMatchFileSnapshot(join(ROOT, "docs/errors.md"));

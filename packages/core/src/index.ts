@@ -22,6 +22,7 @@ export type {
   StepResult,
 } from "./events.ts";
 export type { OnStop } from "./execute.ts";
+export { nearest } from "./errors.ts";
 export { EXIT, exitOf, leavesOf, toDiagnostic } from "./failures.ts";
 export { type HistoryEntry, readHistory } from "./history.ts";
 export { environmentOf, type Job } from "./job.ts";

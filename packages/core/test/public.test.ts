@@ -15,6 +15,7 @@ it("exports these names and no others", async () => {
       "leavesOf",
       "loadConfig",
       "localStore",
+      "nearest",
       "openJournal",
       "planDeploy",
       "planDigest",

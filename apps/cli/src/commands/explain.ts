@@ -1,5 +1,6 @@
 import { coreErrors, EXIT, openJournal } from "@lockstep/core";
-import { type ErrorCatalogue, LockstepError, pluginErrors } from "@lockstep/plugin";
+import { type ErrorCatalogue, pluginErrors } from "@lockstep/plugin";
+import { cliErrors, codeUnknown, runUnknown } from "../errors.ts";
 import { open } from "../open.ts";
 import type { Invocation, RunCommand } from "../program.ts";
 import { safeText } from "../render/text.ts";
@@ -17,9 +18,10 @@ async function explainCode(invocation: Invocation, code: string): Promise<string
     ...pluginErrors,
     ...(await catalogueOfTargets(invocation)),
     ...coreErrors,
+    ...cliErrors,
   };
   const entry = catalogue[code];
-  if (entry === undefined) throw codeUnknown(code);
+  if (entry === undefined) throw codeUnknown(code, Object.keys(catalogue));
   return `${code}\n\nWhen  ${entry.when}\nWhy   ${entry.why}\nFix   ${entry.fix}\n`;
 }
 
@@ -70,20 +72,4 @@ function summary(type: string, body: unknown): string {
     checked: `${word("id")}: ${word("status")}`,
   };
   return safeText(texts[type] ?? `${word("id")}${word("result")}`);
-}
-
-function codeUnknown(code: string): LockstepError {
-  return new LockstepError({
-    code: "CODE_UNKNOWN",
-    message: `No package knows the code ${code}.`,
-    hint: "Codes of a plugin are known where its config is: go there, or name it with --config.",
-  });
-}
-
-function runUnknown(run: string): LockstepError {
-  return new LockstepError({
-    code: "CODE_UNKNOWN",
-    message: `There is no run ${run}.`,
-    hint: "`lockstep history` lists the runs; codes are written in capitals.",
-  });
 }

@@ -4,7 +4,10 @@ import type { Style } from "./style.ts";
 import { placeText, safeText } from "./text.ts";
 
 /** What production is like after a command, in one sentence. */
-export function resultText({ result, release, environment }: Outcome): string {
+export function resultText({ result, release, environment, exit }: Outcome): string {
+  const isRecovered = exit === 0 && result !== "done" && result !== "unchanged";
+  if (isRecovered)
+    return "Recovered: the run is closed, and every target serves what it served before it.";
   const texts: Readonly<Record<Outcome["result"], string>> = {
     done: `Release ${release} is live in ${environment}.`,
     unchanged: `Nothing to do in ${environment}.`,
@@ -22,12 +25,14 @@ export function resultText({ result, release, environment }: Outcome): string {
 
 /** The end of the story: problems first, then the result, then what is live, then the next command. */
 export function renderOutcome(outcome: Outcome, events: readonly Event[], style: Style): string {
-  const { result, exit, environment, skewMs } = outcome;
-  const good = result === "done" || result === "unchanged";
+  const { exit, environment, skewMs } = outcome;
+  const good = exit === 0;
   const mark = good ? style("green", "✔") : style("red", "✖");
   const open = exit === 32 || exit === 33 || exit === 34;
   return [
-    ...outcome.diagnostics.map((diagnostic) => renderDiagnostic(diagnostic, style)),
+    ...outcome.diagnostics
+      .filter(({ code }) => !(good && code === "RUN_INTERRUPTED")) // that is what recover was called for
+      .map((diagnostic) => renderDiagnostic(diagnostic, style)),
     `${mark} ${style("bold", resultText(outcome))}`,
     ...liveLines(outcome),
     ...(skewMs === undefined ? [] : [`  first and last pointer moved within ${skewMs} ms`]),
