@@ -1,10 +1,9 @@
-import { execFileSync } from "node:child_process";
-import { appendFile, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { makeKeyPair } from "@lockstep/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { ended, type Rig, startRig, textsBelow } from "./rig.ts";
+import { ended, PATH, type Rig, startRig, textsBelow } from "./rig.ts";
 
 const CANARY = "c4nary-0815-äß-value";
 
@@ -116,18 +115,40 @@ describe("hostile values in a config", () => {
     }
     expect(await anythingExecuted()).toEqual([]);
   }, 30_000);
+
+  it("name the folder on the host exactly, and are executed nowhere", async () => {
+    const name = `it's the "shop" $(touch pwned) \`touch pwned\`; touch pwned \\ * ~ é -rf\nsecond line`;
+    await writeFile(join(rig.build, "index.html"), "first edition");
+    const marks = 'printf "%s" "$PWD" > ../../ran-in';
+    await rig.configure(
+      `path: ${JSON.stringify(`${PATH}/${name}`)}, restart: ${JSON.stringify(["sh", "-c", marks])}`,
+    );
+
+    const first = await rig.lockstep("deploy", "-e", "production", "-y");
+    await writeFile(join(rig.build, "index.html"), "second edition");
+    const second = await rig.lockstep("deploy", "-e", "production", "-y");
+    const back = await rig.lockstep("rollback", "-e", "production", "-y");
+    const status = await rig.lockstep("status", "-e", "production");
+
+    expect([first, second, back, status].map(({ exit, stderr }) => [exit, stderr])).toEqual(
+      Array.from({ length: 4 }, () => [0, expect.any(String)]),
+    );
+    for (const { root } of rig.hosts) {
+      const shop = join(root, name);
+      expect(await readFile(join(shop, "current/index.html"), "utf8")).toBe("first edition");
+      expect(await readFile(join(shop, "ran-in"), "utf8")).toBe(`${PATH}/${name}/current`);
+      expect(await readdir(join(shop, "releases"))).toHaveLength(2);
+    }
+    expect(await anythingExecuted()).toEqual([]);
+  }, 30_000);
 });
 
 describe("a secret", () => {
   it("used as passphrase, variable and in a failing command's output shows up nowhere", async () => {
     const locked = makeKeyPair(`${CANARY}-passphrase`);
     await writeFile(join(rig.folder, "locked"), locked.private, { mode: 0o600 });
-    for (const [index] of rig.hosts.entries()) {
-      await appendFile(
-        join(rig.folder, `sshd-${index + 1}`, "authorized_keys"),
-        `${locked.public}\n`,
-      );
-    }
+    for (const { authorizedKeys } of rig.hosts)
+      await appendFile(authorizedKeys, `${locked.public}\n`);
     await writeFile(join(rig.build, "index.html"), "secret edition");
     const restart = JSON.stringify([
       "sh",
@@ -140,46 +161,57 @@ describe("a secret", () => {
 
     const child = rig.start("deploy", "-e", "production", "-y", "-v", "--events", events);
     const end = ended(child);
-    const seen = await processListsUntil(end);
+    const seen = await processesUntil(end);
     const { exit, stdout, stderr } = await end;
 
-    expect([exit === 31 || exit === 32, stderr]).toEqual([
-      true,
-      expect.stringContaining("SSH_COMMAND_FAILED"),
-    ]);
+    // the command fails on the way back too
+    expect([exit, stderr]).toEqual([32, expect.stringContaining("SSH_COMMAND_FAILED")]);
     expect(stderr).toContain("token is [secret]");
-    const written = [
+    const written = {
       stdout,
       stderr,
-      await readFile(events, "latin1"),
-      await textsBelow(join(rig.project, ".lockstep")),
-      seen,
-    ];
+      events: await readFile(events, "latin1"),
+      store: await textsBelow(join(rig.project, ".lockstep")),
+      processes: seen,
+    };
     const forms = [
       CANARY,
       Buffer.from(CANARY).toString("latin1"),
       Buffer.from(CANARY).toString("base64").slice(0, 20),
     ];
-    for (const form of forms) expect(written.join("\n").includes(form)).toBe(false);
-    expect(seen).toContain("sleep"); // the list was read while the command ran
+    const telling = Object.entries(written).filter(([, text]) =>
+      forms.some((form) => text.includes(form)),
+    );
+    expect(telling.map(([place]) => place)).toEqual([]);
+    expect(seen).toContain("sleep"); // it was read while the command ran
+    expect(seen).toContain("SSH_CONNECTION="); // and the shells of the account were
   }, 60_000);
 });
 
-/** Command lines of all processes, read over and over until the command has ended. */
-async function processListsUntil(end: Promise<unknown>): Promise<string> {
+/**
+ * Command lines of all processes, and the variables of all that runs on the hosts but the user's command, which
+ * is meant to have them; read over and over until the deploy has ended.
+ */
+async function processesUntil(end: Promise<unknown>): Promise<string> {
   const seen = new Set<string>();
-  let over = false;
-  void end.then(() => {
-    over = true;
+  const accounts = new Set(rig.hosts.map(({ uid }) => uid));
+  const running = { now: true };
+  void end.finally(() => {
+    running.now = false;
   });
-  while (!over) {
-    const list = execFileSync(
-      "sh",
-      ["-c", "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n'; true"],
-      { encoding: "latin1" },
-    );
-    for (const line of list.split("\n")) seen.add(line);
-    await sleep(20);
+  while (running.now) {
+    for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
+      const { uid } = await stat(`/proc/${pid}`).catch(() => ({ uid: -1 }));
+      const read = (name: string): Promise<string> =>
+        readFile(`/proc/${pid}/${name}`, "latin1").catch(() => "");
+      // in this order: a shell that becomes the command in between counts as the command
+      const variables = accounts.has(uid) ? await read("environ") : "";
+      const words = (await read("cmdline")).replaceAll("\0", " ");
+      seen.add(words);
+      // no words: it has ended meanwhile, and nobody knows what it was
+      if (words !== "" && !words.includes("sleep")) seen.add(variables);
+    }
+    await sleep(10);
   }
   return [...seen].join("\n");
 }

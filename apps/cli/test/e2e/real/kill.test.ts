@@ -11,7 +11,7 @@ beforeAll(async () => {
   rig = await startRig();
   await rig.configure("service: true");
   await nextEdition();
-  expect((await rig.lockstep("deploy", "-e", "production", "-y")).exit).toBe(0);
+  await rig.mustDeploy();
 }, 60_000);
 
 afterAll(async () => {
@@ -30,7 +30,7 @@ async function nextEdition(brokenOn = ""): Promise<void> {
 /** Types of the journal's records of the newest run, in order. */
 async function recordsOfNewestRun(known: number): Promise<string[]> {
   const runs = await readdir(join(rig.project, ".lockstep/runs")).catch(() => []);
-  const newest = runs.toSorted().at(-1);
+  const newest = runs.toSorted((left, right) => left.localeCompare(right)).at(-1);
   if (newest === undefined || runs.length <= known) return [];
   const folder = join(rig.project, ".lockstep/runs", newest);
   const texts = await Promise.all(
@@ -91,6 +91,7 @@ describe("a deploy that is killed with SIGKILL", () => {
     "$title blocks the next deploy, and recover ends it: $ends",
     async ({ brokenOn, is, ends }) => {
       const old = await rig.links();
+      const kept = await rig.kept();
       const known = (await readdir(join(rig.project, ".lockstep/runs"))).length;
       await nextEdition(brokenOn);
       const child = rig.start("deploy", "-e", "production", "-y");
@@ -105,6 +106,7 @@ describe("a deploy that is killed with SIGKILL", () => {
       const untouched = await rig.links();
       const recovered = await rig.lockstep("recover", "-e", "production");
       const links = await rig.links();
+      const left = await rig.kept();
       const services = await Promise.all(rig.hosts.map(serviceOf));
       const status = await rig.lockstep(
         "status",
@@ -121,6 +123,10 @@ describe("a deploy that is killed with SIGKILL", () => {
       expect([recovered.exit, recovered.stderr]).toEqual([0, expect.any(String)]);
       expect(new Set(links).size).toBe(1);
       expect(links[0] === old[0]).toBe(ends === "old");
+      expect(left.map((host, index) => onlyIn(host.releases, kept[index]?.releases))).toEqual(
+        rig.hosts.map(() => (ends === "old" ? [] : [links[0]?.replace("releases/", "")])),
+      );
+      expect(left.map(({ meta }) => meta)).toEqual(left.map(({ releases }) => releases));
       expect(services.map((service) => `releases/${service?.release ?? ""}`)).toEqual(links);
       expect(status.exit).toBe(0);
       const { live } = JSON.parse(status.stdout) as {
@@ -137,6 +143,10 @@ describe("a deploy that is killed with SIGKILL", () => {
     60_000,
   );
 });
+
+function onlyIn(all: readonly string[], known: readonly string[] = []): string[] {
+  return all.filter((one) => !known.includes(one));
+}
 
 async function untilMoment(
   is: Moment["is"],

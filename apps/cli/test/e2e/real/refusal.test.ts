@@ -1,9 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { chmod, chown, mkdir, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { makeKeyPair } from "@lockstep/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { type Rig, startRig } from "./rig.ts";
+import { type Ended, type Rig, startRig } from "./rig.ts";
 
 let rig: Rig;
 let before: Awaited<ReturnType<Rig["kept"]>>;
@@ -13,7 +13,7 @@ beforeAll(async () => {
   rig = await startRig();
   await rig.configure();
   await writeFile(join(rig.build, "index.html"), "one\n");
-  expect((await rig.lockstep("deploy", "-e", "production", "-y")).exit).toBe(0);
+  await rig.mustDeploy();
 }, 60_000);
 
 afterAll(async () => {
@@ -25,13 +25,15 @@ beforeEach(async () => {
   await writeFile(join(rig.build, "index.html"), `${Math.random()}\n`);
 });
 
-afterEach(async () => {
+afterEach(mustBeAsBefore);
+
+async function mustBeAsBefore(): Promise<void> {
   const { exit, stdout } = await rig.lockstep("status", "-e", "production");
   const release = links[0]?.replace("releases/", "") ?? "?";
   expect([exit, stdout.split(release).length - 1]).toEqual([0, 7]); // three hosts, live and deployed, and the head
   expect(await rig.kept()).toEqual(before);
   expect(await rig.links()).toEqual(links);
-});
+}
 
 const second = (): Rig["hosts"][number] => {
   const host = rig.hosts[1];
@@ -52,36 +54,25 @@ describe("when one host of three refuses, nobody activates and nothing stays sta
     ]);
   });
 
-  it("its disk is full", async () => {
-    const { root } = second();
+  it("its disk has no room for the artifact", async () => {
     await writeFile(join(rig.build, "large.bin"), Buffer.alloc(3 << 20, Math.random().toString()));
-    await mkdir(join(root, "releases"), { recursive: true });
-    // Everything of the host goes to a disk of 2 MB, seen at the same place.
-    const copy = join(rig.folder, "small");
-    await mkdir(copy, { recursive: true });
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=2m,mode=755", "none", copy]);
-    try {
-      execFileSync("cp", ["-a", `${root}/.`, copy]);
-      await chown(copy, second().uid, -1);
-      await second().sshd.stop();
-      execFileSync("mount", ["--bind", copy, root]);
-      await second().sshd.start();
 
-      const { exit, stderr } = await rig.lockstep("deploy", "-e", "production", "-y");
+    const { exit, stderr } = await deployToDisk("size=2m");
 
-      expect([exit, stderr]).toEqual([
-        expect.any(Number),
-        expect.stringMatching(/SSH_DISK_FULL {2}web web-2/),
-      ]);
-      expect([21, 30]).toContain(exit);
-      expect(await rig.kept()).toEqual(before);
-    } finally {
-      await second().sshd.stop();
-      execFileSync("umount", [root]);
-      execFileSync("umount", [copy]);
-      await second().sshd.start();
+    await rm(join(rig.build, "large.bin"));
+    expect([exit, stderr]).toEqual([21, expect.stringMatching(/SSH_DISK_FULL {2}web web-2/)]);
+  }, 30_000);
+
+  it("its disk is full before the last file has arrived", async () => {
+    await mkdir(join(rig.build, "pages"));
+    for (let page = 0; page < 100; page += 1) {
+      await writeFile(join(rig.build, `pages/${page}.html`), `${page}\n`);
     }
-    execFileSync("rm", [join(rig.build, "large.bin")]);
+
+    const { exit, stderr } = await deployToDisk("size=8m,nr_inodes=90");
+
+    await rm(join(rig.build, "pages"), { recursive: true });
+    expect([exit, stderr]).toEqual([30, expect.stringMatching(/SSH_DISK_FULL {2}web web-2/)]);
   }, 30_000);
 
   it("its path may not be written", async () => {
@@ -110,3 +101,26 @@ describe("when one host of three refuses, nobody activates and nothing stays sta
     ]);
   });
 });
+
+/** Deploys while the second host has its folder, with all that is in it, on a small disk of its own. */
+async function deployToDisk(limits: string): Promise<Ended> {
+  const { root, uid, sshd } = second();
+  const disk = join(rig.folder, "disk");
+  await mkdir(disk, { recursive: true });
+  execFileSync("mount", ["-t", "tmpfs", "-o", `mode=755,${limits}`, "none", disk]);
+  try {
+    execFileSync("cp", ["-a", `${root}/.`, disk]);
+    await chown(disk, uid, -1);
+    await sshd.stop();
+    execFileSync("mount", ["--bind", disk, root]);
+    await sshd.start();
+    const end = await rig.lockstep("deploy", "-e", "production", "-y");
+    expect([await rig.kept(), await rig.links()]).toEqual([before, links]);
+    return end;
+  } finally {
+    await sshd.stop();
+    execFileSync("umount", [root]);
+    execFileSync("umount", [disk]);
+    await sshd.start();
+  }
+}

@@ -34,6 +34,8 @@ export interface TestHost {
   readonly uid: number;
   /** What the host sees at PATH, seen from here. */
   readonly root: string;
+  /** File with the public keys that may log in. */
+  readonly authorizedKeys: string;
   readonly servicePort: number;
 }
 
@@ -55,6 +57,8 @@ export interface Rig extends AsyncDisposable {
   configure(options?: string, hosts?: readonly TestHost[]): Promise<void>;
   /** Runs the CLI as CI does: no terminal, no input. */
   lockstep(...words: readonly string[]): Promise<Ended>;
+  /** Deploys, and rejects unless that ends well. */
+  mustDeploy(): Promise<void>;
   /** Starts the CLI and returns at once. */
   start(...words: readonly string[]): ChildProcess;
   /** What each host's `current` points at; null where there is none. */
@@ -63,45 +67,109 @@ export interface Rig extends AsyncDisposable {
   kept(): Promise<{ readonly releases: string[]; readonly meta: string[] }[]>;
 }
 
+/** What every project and every host of a rig uses. */
+interface Tools {
+  /** Private key file of the client. */
+  readonly identity: string;
+  readonly publicKey: string;
+  /** Node, where every account may run it. */
+  readonly node: string;
+  /** The program that restarts the shop of a host. */
+  readonly service: string;
+}
+
 /** Starts the hosts: dash, busybox's ash with its applets only, dash. */
 export async function startRig(env: Readonly<Record<string, string>> = {}): Promise<Rig> {
+  await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), "lockstep-e2e-"));
+  stack.defer(() => rm(folder, { recursive: true, force: true }));
   await chmod(folder, 0o755);
   await mkdir(PATH, { recursive: true });
-  const key = makeKeyPair();
-  const identity = join(folder, "identity");
-  await writeFile(identity, key.private, { mode: 0o600 });
-  const node = join(folder, "node");
-  await copyFile(process.execPath, node);
-  await chmod(node, 0o755);
-  const service = join(folder, "service.mjs");
-  await copyFile(fileURLToPath(new URL("service.mjs", import.meta.url)), service);
-
-  const stack: (() => Promise<void>)[] = [];
+  const tools = await writeTools(folder);
   const hosts: TestHost[] = [];
   for (const [index, shell] of (["dash", "busybox", "dash"] as const).entries()) {
-    const account = await createAccount({ shell });
-    stack.push(async () => account[Symbol.asyncDispose]());
-    const root = join(folder, `root-${index + 1}`);
-    await mkdir(root);
-    await chown(root, account.uid, -1);
-    const sshd = await startSshd({
-      folder: join(folder, `sshd-${index + 1}`),
-      user: account.name,
-      mounts: [[root, PATH]],
-    });
-    stack.push(async () => sshd[Symbol.asyncDispose]());
-    await appendFile(join(folder, `sshd-${index + 1}`, "authorized_keys"), `${key.public}\n`);
-    hosts.push({
-      name: `web-${index + 1}`,
-      shell,
-      sshd,
-      uid: account.uid,
-      root,
-      servicePort: await freePort(),
-    });
+    hosts.push(await startHost(`web-${index + 1}`, { shell, folder, tools, stack }));
   }
+  const { project, build } = await makeProject(folder);
+  const start = (...words: readonly string[]): ChildProcess =>
+    spawn(process.execPath, [join(CLI, "dist/main.js"), ...words], {
+      cwd: project,
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { PATH: process.env["PATH"], HOME: folder, CI: "true", ...env },
+    });
+  const owned = stack.move();
+  return {
+    folder,
+    project,
+    build,
+    hosts,
+    async configure(options = "", chosen = hosts) {
+      const text = configText({ options, hosts: chosen, tools });
+      await writeFile(join(project, "lockstep.config.ts"), text);
+    },
+    start,
+    lockstep: (...words) => ended(start(...words)),
+    async mustDeploy() {
+      const { exit, stderr } = await ended(start("deploy", "-e", "production", "-y"));
+      if (exit !== 0) throw new Error(`deploy ended with ${exit}: ${stderr}`);
+    },
+    links: () =>
+      Promise.all(hosts.map(({ root }) => readlink(join(root, "current")).catch(() => null))),
+    kept: () =>
+      Promise.all(
+        hosts.map(async ({ root }) => ({
+          releases: await namesIn(join(root, "releases")),
+          meta: await namesIn(join(root, ".lockstep/meta")),
+        })),
+      ),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
 
+async function writeTools(folder: string): Promise<Tools> {
+  const key = makeKeyPair();
+  const [identity, node, service] = ["identity", "node", "service.mjs"].map((name) =>
+    join(folder, name),
+  ) as [string, string, string];
+  await writeFile(identity, key.private, { mode: 0o600 });
+  await copyFile(process.execPath, node);
+  await chmod(node, 0o755);
+  await copyFile(fileURLToPath(new URL("service.mjs", import.meta.url)), service);
+  return { identity, publicKey: key.public, node, service };
+}
+
+async function startHost(
+  name: string,
+  parts: {
+    readonly shell: TestHost["shell"];
+    readonly folder: string;
+    readonly tools: Tools;
+    readonly stack: AsyncDisposableStack;
+  },
+): Promise<TestHost> {
+  const { shell, tools, stack } = parts;
+  const account = stack.use(await createAccount({ shell }));
+  const folder = join(parts.folder, `sshd-${name}`);
+  const root = join(parts.folder, `root-${name}`);
+  await mkdir(root);
+  await chown(root, account.uid, -1);
+  const sshd = stack.use(await startSshd({ folder, user: account.name, mounts: [[root, PATH]] }));
+  const authorizedKeys = join(folder, "authorized_keys");
+  await appendFile(authorizedKeys, `${tools.publicKey}\n`);
+  return {
+    name,
+    shell,
+    sshd,
+    uid: account.uid,
+    root,
+    authorizedKeys,
+    servicePort: await freePort(),
+  };
+}
+
+async function makeProject(
+  folder: string,
+): Promise<{ readonly project: string; readonly build: string }> {
   const project = join(folder, "project");
   const build = join(project, "build");
   await mkdir(join(project, "node_modules/@lockstep"), { recursive: true });
@@ -109,50 +177,22 @@ export async function startRig(env: Readonly<Record<string, string>> = {}): Prom
   await symlink(CLI, join(project, "node_modules/lockstep"));
   await symlink(SSH, join(project, "node_modules/@lockstep/ssh"));
   await writeFile(join(project, "package.json"), '{ "type": "module" }\n');
+  return { project, build };
+}
 
-  const start = (...words: readonly string[]): ChildProcess =>
-    spawn(process.execPath, [join(CLI, "dist/main.js"), ...words], {
-      cwd: project,
-      stdio: ["ignore", "pipe", "pipe"],
-      env: { PATH: process.env["PATH"], HOME: folder, CI: "true", ...env },
-    });
-  return {
-    folder,
-    project,
-    build,
-    hosts,
-    async configure(options = "", chosen = hosts) {
-      await writeFile(
-        join(project, "lockstep.config.ts"),
-        configText({ options, hosts: chosen, identity, node, service }),
-      );
-    },
-    start,
-    lockstep: (...words) => ended(start(...words)),
-    links: () =>
-      Promise.all(hosts.map(({ root }) => readlink(join(root, "current")).catch(() => null))),
-    kept: () =>
-      Promise.all(
-        hosts.map(async ({ root }) => ({
-          releases: await readdir(join(root, "releases")).catch(() => []),
-          meta: await readdir(join(root, ".lockstep/meta")).catch(() => []),
-        })),
-      ),
-    async [Symbol.asyncDispose]() {
-      for (const close of stack.toReversed()) await close();
-      await rm(folder, { recursive: true, force: true });
-    },
-  };
+/** Sorted, because file systems list in orders of their own; empty when there is no such folder. */
+async function namesIn(folder: string): Promise<string[]> {
+  const names = await readdir(folder).catch(() => []);
+  return names.toSorted((left, right) => left.localeCompare(right));
 }
 
 /** Services answer on the port of their host; HTTP checks reach it through the SSH connection. */
 function configText(parts: {
   readonly options: string;
   readonly hosts: readonly TestHost[];
-  readonly identity: string;
-  readonly node: string;
-  readonly service: string;
+  readonly tools: Tools;
 }): string {
+  const { identity, node, service } = parts.tools;
   const hosts = parts.hosts.map(({ name, sshd }) => ({
     name,
     address: sshd.address,
@@ -166,8 +206,8 @@ import { defineConfig, localStore, secret } from "lockstep";
 import { ssh } from "@lockstep/ssh";
 const hosts = ${JSON.stringify(hosts)};
 const ports = ${JSON.stringify(ports)};
-const [node, service] = ${JSON.stringify([parts.node, parts.service])};
-const common = { identity: ${JSON.stringify(parts.identity)}, path: ${JSON.stringify(PATH)}, source: "build", ...{ ${parts.options} } };
+const [node, service] = ${JSON.stringify([node, service])};
+const common = { identity: ${JSON.stringify(identity)}, path: ${JSON.stringify(PATH)}, source: "build", ...{ ${parts.options} } };
 export default defineConfig({
   project: "shop",
   environments: { production: { store: localStore({ ttlMs: 5000 }), targets: targetsOf() } },
