@@ -115,7 +115,7 @@ function problemsOf(environment: WrittenEnvironment, { ci }: ConfigOrigin): Prob
       ? [
           {
             path: ["store"],
-            message: "This is not a store: use localStore(), s3Store() or sshStore().",
+            message: "This is not a store: use localStore(), or one that a plugin brings.",
           },
         ]
       : []),
@@ -142,7 +142,7 @@ const STORE_MISSING: Problem = {
   path: ["store"],
   message:
     "CI machines are thrown away, and with them what is needed to recover a run. Say where state is kept: " +
-    "s3Store() of @lockstep/s3, sshStore() of @lockstep/ssh, localStore() on a machine that stays, " +
+    "localStore() on a machine that stays, a store that a plugin brings where several machines deploy, " +
     "or localStore({ ephemeral: true }) to do without recovery.",
 };
 

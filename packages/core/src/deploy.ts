@@ -49,7 +49,7 @@ export async function deploy(job: RunJob & { readonly release: Release }): Promi
 /**
  * Makes an earlier release live again, as a planned run of its own: `to`, or the one before the live one.
  *
- * @throws {LockstepError} as {@link deploy}, and `RELEASE_UNKNOWN`, `RELEASE_GONE`, `NOTHING_TO_RETURN_TO`
+ * @throws {LockstepError} as {@link deploy}, and `RELEASE_GONE`, `NOTHING_TO_RETURN_TO`
  */
 export async function rollback(job: RunJob & { readonly to?: string }): Promise<Outcome> {
   return runJob(job, (session, live) => wishToReturn(session, live, job.to));
