@@ -14,7 +14,7 @@ import {
   sessionOf,
 } from "./job.ts";
 import { openJournal, putBlob } from "./journal.ts";
-import { type Lease, readLease, takeLease } from "./lease.ts";
+import { isLeft, type Lease, readLease, takeLease } from "./lease.ts";
 import { isEmpty, makePlan, type Plan, planFacts, type PlanWish } from "./plan.ts";
 import { type Run, startRun } from "./run.ts";
 import type { Session } from "./session.ts";
@@ -82,7 +82,8 @@ async function runJob(job: RunJob, wish: Wish): Promise<Outcome> {
   const { surroundings } = job;
   const found = await readLease(store, name);
   // Said early, so that nobody reads a plan that cannot be run; taking the lease says it for certain.
-  if (found?.body.open === true && found.body.released) throw openRun(name, found.body.holder);
+  if (found?.body.open === true && (await isLeft(found, store)))
+    throw openRun(name, found.body.holder);
   const live = await readLive(session);
   const lineage = await lineageOf(store, surroundings);
   refuseForeign(live, lineage, job.adopt === true || store.traits.ephemeral === true);

@@ -71,6 +71,11 @@ export async function readLease(
   };
 }
 
+/** True when nobody holds the lease any more: it was released, or its holder is proven dead. */
+export async function isLeft({ body }: LeaseState, { presence }: Store): Promise<boolean> {
+  return body.released || (await presence?.look(body.holder.process)) === "gone";
+}
+
 /**
  * Takes the lease of an environment, with an epoch above all before.
  *

@@ -167,6 +167,14 @@ describe("an open run", () => {
     expect(rig.world.writes.length).toBe(writes);
   });
 
+  it("blocks the next deploy also while a host of it is down", async () => {
+    rig.world.on = (call) => {
+      if (call === "live web-1") throw new Error("down");
+    };
+
+    await expect(deploy(await rig.job("three"))).rejects.toMatchObject({ code: "RUN_OPEN" });
+  });
+
   it("is not recovered while its process lives", async () => {
     rig.store.killed.clear();
 
