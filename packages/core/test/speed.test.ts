@@ -6,6 +6,7 @@ import { MapStore } from "./fixtures.ts";
 
 const UNITS = 50; // each with four steps: stage, activate, check, retire
 
+/** Time of the processor, so that a busy machine does not count. */
 async function millisecondsPerStep(): Promise<number> {
   const names = Array.from({ length: UNITS }, (_, index) => `web-${index}`);
   const world = new MemoryWorld(names);
@@ -14,7 +15,7 @@ async function millisecondsPerStep(): Promise<number> {
     { project: "shop", environments: { production: { targets, store: new MapStore() } } },
     { file: "lockstep.config.ts", folder: "/nowhere", ci: false },
   );
-  const begun = performance.now();
+  const begun = process.cpuUsage();
   const outcome = await deploy({
     config,
     environment: "production",
@@ -25,7 +26,8 @@ async function millisecondsPerStep(): Promise<number> {
     release: { id: "r1", createdAt: "2026-11-21T00:00:00Z" },
   });
   expect(outcome.result).toBe("done");
-  return (performance.now() - begun) / (UNITS * 4);
+  const { user, system } = process.cpuUsage(begun);
+  return (user + system) / 1000 / (UNITS * 4);
 }
 
 it("spends at most 1 ms per step of 200 on itself, without what a disk needs", async () => {
@@ -33,7 +35,9 @@ it("spends at most 1 ms per step of 200 on itself, without what a disk needs", a
   for (let round = 0; round < 7; round += 1) measured.push(await millisecondsPerStep());
   const median = measured.toSorted((left, right) => left - right)[3] ?? Infinity;
 
-  process.stdout.write(`200 steps: ${median.toFixed(3)} ms per step (median of 7 runs)\n`);
+  process.stdout.write(
+    `200 steps: ${median.toFixed(3)} ms of processor time per step (median of 7 runs)\n`,
+  );
 
   expect(median).toBeLessThanOrEqual(1);
 });
