@@ -1,4 +1,4 @@
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -6,6 +6,8 @@ import { ended, type Rig, serviceOf, startRig } from "./rig.ts";
 
 let rig: Rig;
 let editions = 0;
+
+const FILLING_BYTES = 20 << 20;
 
 beforeAll(async () => {
   rig = await startRig();
@@ -21,7 +23,7 @@ afterAll(async () => {
 async function nextEdition(brokenOn = ""): Promise<void> {
   editions += 1;
   // Large enough that an upload can be met while it goes on.
-  const filling = Buffer.alloc(20 << 20, `${editions}-${Math.random()}`);
+  const filling = Buffer.alloc(FILLING_BYTES, `edition ${editions} `);
   await writeFile(join(rig.build, "filling.bin"), filling);
   await writeFile(join(rig.build, "edition.txt"), `${editions}\n`);
   await writeFile(join(rig.build, "broken-on"), brokenOn);
@@ -53,7 +55,7 @@ interface Moment {
   /** True when the process is to be killed now. */
   is(
     records: readonly string[],
-    seen: { readonly moved: number; readonly lease: boolean },
+    seen: { readonly moved: number; readonly lease: boolean; readonly arriving: boolean },
   ): boolean;
   /** What recover makes of it. */
   readonly ends: "old" | "new";
@@ -64,7 +66,7 @@ const count = (records: readonly string[], type: string): number =>
 
 const MOMENTS: readonly Moment[] = [
   { title: "once it holds the lease", is: (_, { lease }) => lease, ends: "old" },
-  { title: "during an upload", is: (records) => records.includes("intent stage"), ends: "old" },
+  { title: "during an upload", is: (_, { arriving }) => arriving, ends: "old" },
   {
     title: "when one host has staged",
     is: (records) => count(records, "applied") >= 1,
@@ -158,10 +160,26 @@ async function untilMoment(
     const records = await recordsOfNewestRun(known);
     const moved = (await rig.links()).filter((link, index) => link !== old[index]).length;
     const held = (await readdir(lease)).length > versions;
-    if (is(records, { moved, lease: held })) return;
+    if (is(records, { moved, lease: held, arriving: await isArriving() })) return;
     await sleep(2);
   }
   throw new Error("the moment never came");
+}
+
+/** True when a host has a part of the large file, and not all of it. */
+async function isArriving(): Promise<boolean> {
+  const kept = await rig.kept();
+  const sizes = await Promise.all(
+    rig.hosts.flatMap(({ root }, index) =>
+      (kept[index]?.releases ?? []).map((id) =>
+        stat(join(root, "releases", id, "filling.bin")).then(
+          ({ size }) => size,
+          () => 0,
+        ),
+      ),
+    ),
+  );
+  return sizes.some((size) => size > 0 && size < FILLING_BYTES);
 }
 
 /** Commands outlive their connection: what was under way on the hosts comes to its end. */
