@@ -1,10 +1,8 @@
 import type { Plan } from "@lockstep/core";
 import type { Opened } from "./open.ts";
 import type { Invocation } from "./program.ts";
+import type { Look } from "./render/look.ts";
 import { renderPlan } from "./render/plan.ts";
-import { createStyle } from "./render/style.ts";
-
-type Confirm = (plan: Plan) => Promise<boolean>;
 
 /**
  * How a plan gets its yes: `-y` for an open environment, `--confirm NAME` for a protected one, or an answer
@@ -15,17 +13,17 @@ type Confirm = (plan: Plan) => Promise<boolean>;
 export function confirmation(
   { shell, flags }: Invocation,
   { environment, isCI }: Opened,
-): Confirm | undefined {
-  const named = flags.confirm === environment.name;
+  look: Look,
+): ((plan: Plan) => Promise<boolean>) | undefined {
+  const { name, targets } = environment;
+  const named = flags.confirm === name;
   if (environment.protected ? named : flags.yes === true || named) return undefined;
   return async (plan) => {
-    const style = createStyle(shell);
-    shell.err(`${renderPlan(plan, style, flags.verbose)}\n`);
-    if (!shell.canAsk || isCI || !flags.input || flags.output !== "text") return false;
-    const wanted = environment.protected ? environment.name : "yes";
-    const question = environment.protected
-      ? `${environment.name} is protected. Type its name to go on: `
-      : `Go on? Type yes: `;
-    return (await shell.ask(question)).trim() === wanted;
+    if (flags.output !== "text") return false;
+    shell.err(`${renderPlan(plan, { targets, look, everything: flags.verbose })}\n`);
+    if (!shell.canAsk || isCI || !flags.input) return false;
+    const what = plan.kind === "deploy" ? `Deploy to ${name}?` : `Roll back ${name}?`;
+    const wanted = environment.protected ? name : "yes";
+    return (await shell.ask(`${what} Type ${wanted}: `)).trim() === wanted;
   };
 }

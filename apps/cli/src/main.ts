@@ -1,70 +1,93 @@
 #!/usr/bin/env node
-import { enableCompileCache } from "node:module";
-import { hostname, userInfo } from "node:os";
+import nodeModule from "node:module";
 import process from "node:process";
-import { createInterface } from "node:readline/promises";
 import type { Shell } from "./shell.ts";
+
+/** The oldest Node that loads a TypeScript config by itself. */
+const OLDEST_NODE = [22, 18] as const;
+
+const EXIT_OF_SIGNAL = { SIGINT: 130, SIGTERM: 143 } as const;
 
 /**
  * The only file that touches the process: arguments, environment, streams, signals, exit code.
  *
- * The first SIGINT or SIGTERM asks the run to stop, the second leaves at once.
+ * The first SIGINT or SIGTERM asks the command to stop, the second leaves at once.
  */
 async function main(): Promise<void> {
-  enableCompileCache?.();
+  const found = process.versions.node;
+  if (isTooOld(found)) {
+    process.stderr.write(`NODE_TOO_OLD  This is Node ${found}; Lockstep needs 22.18 or later.\n`);
+    process.exitCode = 2;
+    return;
+  }
+  nodeModule.enableCompileCache();
+  // A reader that went away must not end a deploy in the middle.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   const stop = new AbortController();
-  let signal: NodeJS.Signals | undefined;
+  let signal: keyof typeof EXIT_OF_SIGNAL | undefined;
   for (const name of ["SIGINT", "SIGTERM"] as const) {
     process.on(name, () => {
-      if (signal !== undefined) process.exit(exitOfSignal(name));
+      if (signal !== undefined) process.exit(EXIT_OF_SIGNAL[name]);
       signal = name;
       stop.abort();
     });
   }
-  // A reader that went away must not end a deploy in the middle.
-  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   let pending = true;
   process.on("beforeExit", () => {
     if (!pending) return;
     process.stderr.write(
-      "lockstep: nothing is going on any more, but the command has not ended.\n",
+      "UNEXPECTED  Lockstep waits for something that cannot happen any more. `lockstep status` tells what is live.\n",
     );
     process.exit(1);
   });
 
   const { runProgram } = await import("./program.ts");
-  const exit = await runProgram(shellOf(stop.signal));
+  const exit = await runProgram(shellOf(stop.signal, () => EXIT_OF_SIGNAL[signal ?? "SIGINT"]));
   pending = false;
-  process.exitCode = exit === 130 && signal === "SIGTERM" ? 143 : exit;
+  process.exitCode = exit;
+  // What was going on when somebody said stop must not keep the process.
+  if (stop.signal.aborted) process.stdout.write("", () => process.exit());
 }
 
-function exitOfSignal(name: "SIGINT" | "SIGTERM"): number {
-  return name === "SIGINT" ? 130 : 143;
+function isTooOld(version: string): boolean {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  return major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1]);
 }
 
-function shellOf(stop: AbortSignal): Shell {
+function shellOf(stop: AbortSignal, stopExit: () => number): Shell {
   const { env, stdin, stdout, stderr } = process;
   return {
     argv: process.argv.slice(2),
     env,
     cwd: process.cwd(),
     nodeVersion: process.versions.node,
-    user: () => userInfo().username,
-    machine: hostname(),
     stop,
-    out: (text) => void stdout.write(text),
-    err: (text) => void stderr.write(text),
+    stopExit,
     stderr,
     canAsk: stdin.isTTY && stderr.isTTY,
     isLive: stderr.isTTY,
-    columns: stderr.columns ?? 80,
+    // A terminal that does not know its size says 0.
+    size: () => ({ columns: stderr.columns || 80, rows: stderr.rows || 24 }),
+    out: (text) => void stdout.write(text),
+    err: (text) => void stderr.write(text),
     async ask(question) {
-      const reader = createInterface({ input: stdin, output: stderr });
-      try {
-        return await reader.question(question, { signal: stop });
-      } finally {
-        reader.close();
-      }
+      const { createInterface } = await import("node:readline");
+      stderr.write(question);
+      // Left to the terminal's own line editing, so that Ctrl-C stays a signal.
+      const reader = createInterface({ input: stdin, terminal: false });
+      const answer = new Promise<string | undefined>((resolve) => {
+        reader.once("line", resolve);
+        reader.once("close", () => resolve(undefined));
+      });
+      const close = (): void => reader.close();
+      stop.addEventListener("abort", close);
+      const line = stop.aborted ? undefined : await answer;
+      stop.removeEventListener("abort", close);
+      reader.close();
+      stdin.unref();
+      if (line === undefined) stderr.write("\n");
+      stop.throwIfAborted();
+      return line ?? "";
     },
   };
 }

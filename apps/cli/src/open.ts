@@ -1,6 +1,9 @@
-import { closeSync, openSync, writeSync } from "node:fs";
+import { closeSync, fchmodSync, openSync, writeSync } from "node:fs";
+import { hostname, userInfo } from "node:os";
 import { dirname, resolve } from "node:path";
 import {
+  type Actor,
+  type Config,
   type Environment,
   environmentOf,
   type Job,
@@ -9,7 +12,8 @@ import {
   type Sink,
 } from "@lockstep/core";
 import { isCI } from "std-env";
-import type { Flags, Invocation } from "./program.ts";
+import { eventsUnwritable } from "./errors.ts";
+import type { Invocation } from "./program.ts";
 import type { Shell } from "./shell.ts";
 
 /** What every command on an environment begins with. */
@@ -25,43 +29,58 @@ export interface Opened {
  * @throws {LockstepError} as `loadConfig` does, and `ENVIRONMENT_UNKNOWN`
  */
 export async function open(
-  { shell, flags }: Invocation,
+  invocation: Invocation,
   sinks: readonly Sink[] = [],
+  env: string = invocation.flags.env ?? "",
 ): Promise<Opened> {
-  const ci = isCI || isTrue(shell.env["CI"]);
-  const config = await loadConfig({
-    cwd: shell.cwd,
-    ci,
-    nodeVersion: shell.nodeVersion,
-    ...(flags.config === undefined ? {} : { file: flags.config }),
-  });
-  const url = jobPage(shell.env);
-  const who = {
-    user: userOf(shell),
-    machine: shell.machine,
-    ...(url === undefined ? {} : { url }),
-  };
+  const { shell, flags } = invocation;
   const job: Job = {
-    config,
-    environment: flags.env ?? "",
-    surroundings: realSurroundings(shell.env, who),
+    config: await configOf(invocation),
+    environment: env,
+    surroundings: realSurroundings(shell.env, actorOf(shell.env)),
     sinks,
     ...(flags.target === undefined ? {} : { targets: flags.target }),
   };
-  return { job, environment: environmentOf(job), isCI: ci };
+  return { job, environment: environmentOf(job), isCI: inCI(shell) };
 }
 
-/** Writes every event to the file of `--events`; closed by the returned function. */
-export function eventsFile(
-  { cwd }: Shell,
-  { events }: Flags,
-): { readonly sinks: Sink[]; close(): void } {
-  if (events === undefined) return { sinks: [], close: () => {} };
-  const file = openSync(resolve(cwd, events), "w", 0o600);
-  return {
-    sinks: [(event) => void writeSync(file, `${JSON.stringify(event)}\n`)],
-    close: () => closeSync(file),
-  };
+/**
+ * Loads the config that the flags name, or the one in this folder.
+ *
+ * @throws {LockstepError} as `loadConfig` does
+ */
+export function configOf({ shell, flags }: Invocation): Promise<Config> {
+  return loadConfig({
+    cwd: shell.cwd,
+    ci: inCI(shell),
+    nodeVersion: shell.nodeVersion,
+    ...(flags.config === undefined ? {} : { file: flags.config }),
+  });
+}
+
+/** The file of `--events`. */
+export interface EventsFile extends Disposable {
+  /** Writes every event as one line of JSON; none without the flag. */
+  readonly sinks: readonly Sink[];
+}
+
+/**
+ * Opens the file that gets every event, for its owner only.
+ *
+ * @throws {LockstepError} `USAGE` when it cannot be written
+ */
+export function eventsFile({ shell, flags }: Invocation): EventsFile {
+  if (flags.events === undefined) return { sinks: [], [Symbol.dispose]: () => {} };
+  try {
+    const file = openSync(resolve(shell.cwd, flags.events), "w", 0o600);
+    fchmodSync(file, 0o600); // it may have been there, readable by all
+    return {
+      sinks: [(event) => void writeSync(file, `${JSON.stringify(event)}\n`)],
+      [Symbol.dispose]: () => closeSync(file),
+    };
+  } catch (cause) {
+    throw eventsUnwritable(flags.events, cause);
+  }
 }
 
 /** Folder of the config: where git is asked for the commit. */
@@ -69,8 +88,22 @@ export function folderOf({ shell, flags }: Invocation): string {
   return flags.config === undefined ? shell.cwd : dirname(resolve(shell.cwd, flags.config));
 }
 
-function userOf(shell: Shell): string {
-  return shell.env["GITHUB_ACTOR"] ?? shell.env["GITLAB_USER_LOGIN"] ?? shell.user();
+function inCI({ env }: Shell): boolean {
+  return isCI || isTrue(env["CI"]);
+}
+
+function actorOf(env: Shell["env"]): Actor {
+  const url = jobPage(env);
+  const user = env["GITHUB_ACTOR"] ?? env["GITLAB_USER_LOGIN"] ?? accountName(env);
+  return { user, machine: hostname(), ...(url === undefined ? {} : { url }) };
+}
+
+function accountName(env: Shell["env"]): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return env["USER"] ?? "unknown"; // a container may run under a number that has no name
+  }
 }
 
 /** @see the variables that GitHub Actions, GitLab CI, Buildkite and Jenkins set in every job */

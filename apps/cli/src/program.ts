@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { parseDuration } from "./duration.ts";
 import type { Shell } from "./shell.ts";
 
 const manifest = createRequire(import.meta.url)("../package.json") as { readonly version: string };
@@ -37,110 +38,122 @@ export interface Invocation {
 /** Runs one command; its exit code. */
 export type RunCommand = (invocation: Invocation) => Promise<number>;
 
-/** Parses the words and runs the command they name. Loads no more than that command needs. */
+/** Parses the words and runs the command they name, loading no more than that command needs; its exit code. */
 export async function runProgram(shell: Shell): Promise<number> {
   let exit = 0;
-  const program = describeProgram(shell, (load) => async (...words: unknown[]) => {
-    const command = words.at(-1) as Command;
-    const [word] = command.args;
-    const flags = command.optsWithGlobals<Flags>();
-    const { reporting } = await import("./reporting.ts");
-    exit = await reporting(shell, flags, async () => (await load())({ shell, flags, word }));
-  });
+  const act: Act =
+    (load, ends) =>
+    async (...words) => {
+      const command = words.at(-1) as Command;
+      const [word] = command.args;
+      const flags = command.optsWithGlobals<Flags>();
+      const { reporting } = await import("./reporting.ts");
+      const body = async (): Promise<number> => (await load())({ shell, flags, word });
+      exit = await reporting({ shell, flags, ends }, body);
+    };
+  const program = describeProgram(shell, act);
   try {
     await program.parseAsync([...shell.argv], { from: "user" });
     return exit;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    throw error;
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return 0;
+    if (error.code === "commander.help") return 2; // no command at all: the help was shown
+    const [{ usage }, { reportError }] = await Promise.all([
+      import("./errors.ts"),
+      import("./reporting.ts"),
+    ]);
+    return reportError(shell, program.opts<Flags>(), usage(sentenceOf(error)));
   }
 }
 
-type Act = (load: () => Promise<RunCommand>) => (...words: unknown[]) => Promise<void>;
+/** What a signal does to a command: one that reads ends at once, one that changes targets ends safely. */
+export type Ends = "at once" | "safely";
+
+/** Commander hands the command itself over last. */
+type Act = (load: () => Promise<RunCommand>, ends: Ends) => (...words: unknown[]) => Promise<void>;
 
 function describeProgram(shell: Shell, act: Act): Command {
   const program = new Command("lockstep")
     .description("Deploys everything in lockstep: one release, many targets, all of them or none.")
+    .usage("<command> -e <environment> [flags]")
     .version(manifest.version, "-V, --version", "print the version")
-    .helpOption("-h, --help", "show help")
+    .helpOption("-h, --help", "show help; of a command with COMMAND --help")
     .helpCommand(false)
     .exitOverride()
-    .configureOutput({ writeOut: shell.out, writeErr: shell.err })
-    .showHelpAfterError("(lockstep --help lists the commands)");
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({ writeOut: shell.out, writeErr: shell.err, outputError: () => {} });
+  addFlags(program);
   const add = (name: string, description: string): Command =>
-    program.command(name).description(description).exitOverride().allowExcessArguments(false);
+    program.command(name).description(description).allowExcessArguments(false);
 
-  changing(placed(add("deploy", "deploy a release: plan, confirm, apply")))
-    .option("-m, --message <text>", "kept in the history")
-    .action(act(async () => (await import("./commands/deploy.ts")).runDeploy));
-  placed(add("plan", "show what a deploy would do; changes nothing"))
+  add("plan", "show what a deploy would do; changes nothing")
     .option("--detailed-exit-code", "exit 40 when there are changes")
-    .action(act(async () => (await import("./commands/plan.ts")).runPlan));
-  placed(add("status", "show what is live on every target; changes nothing"))
+    .action(act(async () => (await import("./commands/plan.ts")).runPlan, "at once"));
+  add("deploy", "deploy a release: plan, confirm, apply")
+    .option("-m, --message <text>", "kept in the history")
+    .action(act(async () => (await import("./commands/deploy.ts")).runDeploy, "safely"));
+  add("status", "show what is live on every target; changes nothing")
     .option("--detailed-exit-code", "exit 41 when a target serves something else than was deployed")
-    .action(act(async () => (await import("./commands/status.ts")).runStatus));
-  common(add("history", "list the runs, the newest first"))
+    .action(act(async () => (await import("./commands/status.ts")).runStatus, "at once"));
+  add("history", "list the runs, the newest first")
     .option("--limit <n>", "how many runs", wholeNumber, 20)
-    .action(act(async () => (await import("./commands/history.ts")).runHistory));
-  changing(placed(add("rollback", "make an earlier release live again, as a run of its own")))
+    .action(act(async () => (await import("./commands/history.ts")).runHistory, "at once"));
+  add("rollback", "make an earlier release live again, as a run of its own")
     .option("--to <release>", "release to return to; default the one before the live one")
     .option("-m, --message <text>", "kept in the history")
-    .action(act(async () => (await import("./commands/rollback.ts")).runRollback));
-  common(add("recover", "finish or put back a run that was killed or parked").argument("[run]"))
-    .addOption(eventsOption())
-    .action(act(async () => (await import("./commands/recover.ts")).runRecover));
-  common(
-    add("explain", "explain an error code, or tell the story of a run").argument("<code|run>"),
-  ).action(act(async () => (await import("./commands/explain.ts")).runExplain));
+    .action(act(async () => (await import("./commands/rollback.ts")).runRollback, "safely"));
+  add("recover", "finish or put back a run that was killed or parked")
+    .argument("[run]", "name of the run; default the open one")
+    .action(act(async () => (await import("./commands/recover.ts")).runRecover, "safely"));
+  add("explain", "explain an error code, or tell what a run did")
+    .argument("<code|run>", "LEASE_HELD, or a run of `lockstep history`")
+    .action(act(async () => (await import("./commands/explain.ts")).runExplain, "at once"));
   return program;
 }
 
-/** Flags of every command. */
-function common(command: Command): Command {
-  return command
+/** Flags of all commands; they may stand before or after the command. */
+function addFlags(program: Command): void {
+  program
     .option("-e, --env <name>", "environment; there is no default")
+    .option("-t, --target <name>", "only this target; may be repeated", oneMore)
     .option("-c, --config <file>", "config file; default lockstep.config.ts, .js or .mjs here")
+    .option("-y, --yes", "do not ask")
+    .option("--confirm <name>", "say yes to a protected environment by its name")
+    .option("--adopt", "take over targets that were deployed with another store")
     .addOption(
       new Option("--output <format>", "format of the answer on stdout")
         .choices(["text", "json", "ndjson"])
         .default("text"),
     )
-    .option("-q, --quiet", "tell only errors and the result")
-    .option("-v, --verbose", "tell everything")
-    .option("--no-input", "never ask");
-}
-
-function placed(command: Command): Command {
-  return common(command).option(
-    "-t, --target <name>",
-    "only this target; may be repeated, the others keep what they have",
-    (name: string, names: readonly string[] | undefined) => [...(names ?? []), name],
-  );
-}
-
-function changing(command: Command): Command {
-  return command
-    .option("-y, --yes", "do not ask")
-    .option("--confirm <name>", "say yes to a protected environment by its name")
-    .option("--adopt", "take over targets that were deployed with another store")
+    .option("--events <file>", "also write all events to a file, one JSON document a line")
+    .option("--no-input", "never ask")
     .option("--lock-wait <time>", "wait for another run to end: 90s, 5m, 1h", duration)
-    .addOption(eventsOption());
+    .option("-q, --quiet", "tell only errors and the result")
+    .option("-v, --verbose", "tell everything");
 }
 
-function eventsOption(): Option {
-  return new Option("--events <file>", "write all events to a file, one JSON document a line");
+function oneMore(name: string, names: readonly string[] | undefined): readonly string[] {
+  return [...(names ?? []), name];
 }
-
-const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000 };
 
 function duration(text: string): number {
-  const [, digits, unit = ""] = /^(\d{1,6})([smh])$/.exec(text) ?? [];
-  if (digits === undefined) throw new InvalidArgumentError("Times are written 90s, 5m or 1h.");
-  return Number(digits) * (UNITS[unit] ?? 1000);
+  const ms = parseDuration(text);
+  if (ms === undefined) throw new InvalidArgumentError("Times are written 90s, 5m or 1h.");
+  return ms;
 }
 
 function wholeNumber(text: string): number {
-  if (!/^[1-9]\d{0,5}$/.test(text))
-    throw new InvalidArgumentError("It must be a whole number from 1.");
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError("It is a number from 1.");
   return Number(text);
+}
+
+/** `error: unknown option '--evn'\n(Did you mean --env?)` → `Unknown option '--evn' (Did you mean --env?).` */
+function sentenceOf({ message }: CommanderError): string {
+  const text = message
+    .replace(/^error: /, "")
+    .replaceAll(/\s+/g, " ")
+    .trim();
+  const sentence = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.?]$/.test(sentence) ? sentence : `${sentence}.`;
 }

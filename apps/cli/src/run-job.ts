@@ -1,48 +1,86 @@
 import type { Outcome, RunJob } from "@lockstep/core";
 import { confirmation } from "./confirm.ts";
 import { eventsFile, open } from "./open.ts";
-import type { Invocation } from "./program.ts";
-import { outcomeJson, renderOutcome } from "./render/outcome.ts";
-import { createStyle } from "./render/style.ts";
+import type { Flags, Invocation } from "./program.ts";
+import { renderDiagnosticLine } from "./render/error.ts";
+import { documentText, outcomeJson } from "./render/json.ts";
+import { commonRelease } from "./render/live.ts";
+import { createLook, type Look } from "./render/look.ts";
+import { renderOutcome, type Verb } from "./render/outcome.ts";
+import { quoted } from "./render/text.ts";
 import { createTeller, type Teller } from "./teller.ts";
 
 /** Runs a command that changes targets: tells it while it happens, reports how it ended; its exit code. */
 export async function runJob(
   invocation: Invocation,
+  verb: Verb,
   body: (job: RunJob) => Promise<Outcome>,
 ): Promise<number> {
   const { shell, flags } = invocation;
-  const file = eventsFile(shell, flags);
-  let teller: Teller | undefined;
-  try {
-    const opened = await open(invocation);
-    teller = await createTeller(shell, flags, opened.isCI);
-    const confirm = confirmation(invocation, opened);
-    const outcome = await body({
-      ...opened.job,
-      sinks: [teller.sink, ...file.sinks],
-      stop: shell.stop,
-      onStop: opened.isCI ? "park" : "roll-back",
-      ...(flags.lockWait === undefined ? {} : { lockWaitMs: flags.lockWait }),
-      ...(flags.adopt === undefined ? {} : { adopt: flags.adopt }),
-      ...(flags.message === undefined ? {} : { message: flags.message }),
-      ...(confirm === undefined ? {} : { confirm }),
-    });
-    teller.end();
-    report(invocation, outcome, teller);
-    return outcome.exit;
-  } finally {
-    teller?.end();
-    file.close();
-  }
+  using file = eventsFile(invocation);
+  const opened = await open(invocation);
+  const { isCI } = opened;
+  const look = createLook(shell);
+  const confirm = confirmation(invocation, opened, look);
+  const showsPlan = confirm !== undefined && verb !== "recover";
+  using teller = await createTeller(shell, { flags, look, isCI, showsPlan });
+  shell.stop.addEventListener("abort", () =>
+    teller.say("Stopping safely; a second signal leaves at once."),
+  );
+  const outcome = await body({
+    ...opened.job,
+    ...wishesOf(flags),
+    sinks: [teller.sink, ...file.sinks],
+    stop: shell.stop,
+    onStop: isCI ? "park" : "roll-back",
+    ...(confirm === undefined ? {} : { confirm }),
+  });
+  teller[Symbol.dispose]();
+  const ended =
+    outcome.result === "interrupted" && outcome.exit !== 0
+      ? { ...outcome, exit: shell.stopExit() }
+      : outcome;
+  report(ended, { invocation, verb, teller, look });
+  return ended.exit;
 }
 
-function report({ shell, flags }: Invocation, outcome: Outcome, { events }: Teller): void {
-  if (flags.output === "json") return shell.out(`${JSON.stringify(outcomeJson(outcome))}\n`);
-  if (flags.output === "ndjson") {
-    return shell.out(`${JSON.stringify({ type: "result", ...outcomeJson(outcome) })}\n`);
+interface Reported {
+  readonly invocation: Invocation;
+  readonly verb: Verb;
+  readonly teller: Teller;
+  readonly look: Look;
+}
+
+function report(outcome: Outcome, { invocation, verb, teller, look }: Reported): void {
+  const { shell, flags } = invocation;
+  if (flags.output !== "text") {
+    shell.out(documentText(outcomeJson(outcome), flags.output));
+    for (const diagnostic of outcome.diagnostics)
+      shell.err(`${renderDiagnosticLine(diagnostic)}\n`);
+    return;
   }
-  shell.err(renderOutcome(outcome, events, createStyle(shell)));
-  if (outcome.result === "done") shell.out(`${outcome.release}\n`);
-  return undefined;
+  const command = (words: readonly string[]): string => commandText(words, flags);
+  const only = flags.target;
+  shell.err(renderOutcome(outcome, { verb, state: teller.state, look, only, command }));
+  const release = liveRelease(outcome);
+  if (outcome.exit === 0 && release !== undefined) shell.out(`${release}\n`);
+}
+
+/** The answer of a command that went well. Where nothing was done each unit may serve a release of its own. */
+function liveRelease({ result, release, live }: Outcome): string | undefined {
+  return result === "done" ? release : commonRelease(live);
+}
+
+function wishesOf({ lockWait, adopt, message }: Flags): Partial<RunJob> {
+  return {
+    ...(lockWait === undefined ? {} : { lockWaitMs: lockWait }),
+    ...(adopt === undefined ? {} : { adopt }),
+    ...(message === undefined ? {} : { message }),
+  };
+}
+
+/** A command that can be pasted, with the flags that say where. */
+function commandText(words: readonly string[], { env = "", config }: Flags): string {
+  const where = config === undefined ? [] : ["-c", config];
+  return ["lockstep", ...words, "-e", env, ...where].map(quoted).join(" ");
 }

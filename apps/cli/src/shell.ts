@@ -5,21 +5,22 @@ export interface Shell {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly nodeVersion: string;
-  readonly machine: string;
   /** Aborts on the first SIGINT or SIGTERM. */
   readonly stop: AbortSignal;
+  /** The exit code of that signal: 130 or 143. */
+  stopExit(): number;
   /** Where a live area is drawn. */
   readonly stderr: NodeJS.WriteStream;
   /** Whether somebody is there to answer a question. */
   readonly canAsk: boolean;
-  /** Whether stderr is a terminal that can be redrawn. */
+  /** Whether stderr is a terminal. */
   readonly isLive: boolean;
-  readonly columns: number;
-  user(): string;
+  /** Of the terminal now; it may be resized. */
+  size(): { readonly columns: number; readonly rows: number };
   /** The answer: stdout. */
   out(text: string): void;
   /** The story: stderr. */
   err(text: string): void;
-  /** Asks on stderr; rejects when a signal comes instead of an answer. */
+  /** Asks on stderr; empty when the input ends, rejects when a signal comes instead of an answer. */
   ask(question: string): Promise<string>;
 }

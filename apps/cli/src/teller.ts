@@ -1,99 +1,90 @@
-import type { Event, Sink } from "@lockstep/core";
+import type { Sink } from "@lockstep/core";
 import type { Flags } from "./program.ts";
-import { newStory, renderFrame, tellDetails, tellEvent } from "./render/story.ts";
-import { createStyle } from "./render/style.ts";
+import { renderFrame, renderHeartbeat } from "./render/frame.ts";
+import type { Look } from "./render/look.ts";
+import { renderDetails, renderEvent } from "./render/plain.ts";
+import { advance, newState, type RunState } from "./render/state.ts";
+import { createScreen, type Screen } from "./screen.ts";
 import type { Shell } from "./shell.ts";
 
-/** Tells a run on stderr while it happens. */
-export interface Teller {
+/** Tells a run while it happens. */
+export interface Teller extends Disposable {
   readonly sink: Sink;
-  /** Everything that happened, for the end of the story. */
-  readonly events: Event[];
-  /** Takes the live area away; nothing is drawn afterwards. */
-  end(): void;
+  /** What happened until now. */
+  readonly state: RunState;
+  /** Adds a line of our own to the story. */
+  say(line: string): void;
 }
 
+/** What a run is told with. */
+export interface TellerWish {
+  readonly flags: Flags;
+  readonly look: Look;
+  readonly isCI: boolean;
+  /** Whether the whole plan is shown anyway, so that its summary would only repeat it. */
+  readonly showsPlan: boolean;
+}
+
+/** A frame at most every so many milliseconds. */
 const FRAME_MS = 100;
+
+/** Silence, in milliseconds, after which a log without redraws shows a sign of life. */
 const HEARTBEAT_MS = 30_000;
 
-/** A live area on a terminal, plain lines with a heartbeat elsewhere, nothing with `--quiet` or JSON. */
-export async function createTeller(shell: Shell, flags: Flags, isCI: boolean): Promise<Teller> {
-  const events: Event[] = [];
-  if (flags.output === "ndjson") {
-    const sink: Sink = (event) => {
-      events.push(event);
-      shell.out(`${JSON.stringify(event)}\n`);
-    };
-    return { sink, events, end: () => {} };
-  }
-  if (flags.quiet === true || flags.output === "json") {
-    return { sink: (event) => events.push(event), events, end: () => {} };
-  }
-  const isLive = shell.isLive && !isCI && shell.env["TERM"] !== "dumb";
-  const screen = isLive ? await liveScreen(shell) : plainScreen(shell);
-  const story = newStory();
-  const style = createStyle({ env: shell.env, isLive });
-  const timer = setInterval(
-    () => screen.draw(renderFrame(story, { columns: shell.columns, rows: 12, now: Date.now() })),
-    FRAME_MS,
-  );
+/** Events on stdout for programs; for people a live area on a terminal and plain lines elsewhere. */
+export async function createTeller(shell: Shell, wish: TellerWish): Promise<Teller> {
+  const state = newState();
+  const { output, quiet } = wish.flags;
+  if (output === "text" && quiet !== true) return tellPeople(shell, state, wish);
+  return {
+    state,
+    say: () => {},
+    sink(event) {
+      if (output === "ndjson") shell.out(`${JSON.stringify(event)}\n`);
+      advance(state, event);
+    },
+    [Symbol.dispose]: () => {},
+  };
+}
+
+async function tellPeople(shell: Shell, state: RunState, wish: TellerWish): Promise<Teller> {
+  const { flags, isCI, showsPlan } = wish;
+  const look = isCI ? { ...wish.look, isLive: false } : wish.look;
+  const screen = await createScreen(shell, look);
+  const timer = setInterval(() => redraw({ shell, state, look, screen }), FRAME_MS);
   timer.unref();
   return {
-    events,
+    state,
+    say: (line) => screen.print([line]),
     sink(event) {
-      events.push(event);
-      const lines = tellEvent(story, event, style);
-      screen.print([...lines, ...(flags.verbose === true ? tellDetails(event) : [])]);
+      const isKnown = showsPlan && event.type === "plan.finished";
+      const details = flags.verbose === true ? renderDetails(state, event, look) : [];
+      const lines = isKnown ? [] : renderEvent(state, event, look);
+      advance(state, event);
+      screen.print([...details, ...lines]);
     },
-    end() {
+    [Symbol.dispose]() {
       clearInterval(timer);
-      screen.clear();
+      screen.end();
     },
   };
 }
 
-interface Screen {
-  print(lines: readonly string[]): void;
-  draw(frame: readonly string[]): void;
-  clear(): void;
-}
-
-async function liveScreen({ stderr, err }: Shell): Promise<Screen> {
-  const { createLogUpdate } = await import("log-update");
-  const update = createLogUpdate(stderr);
-  let frame: readonly string[] = [];
-  return {
-    print(lines) {
-      if (lines.length === 0) return;
-      update.clear();
-      err(lines.map((line) => `${line}\n`).join(""));
-      if (frame.length > 0) update(frame.join("\n"));
-    },
-    draw(next) {
-      frame = next;
-      if (frame.length > 0) update(frame.join("\n"));
-      else update.clear();
-    },
-    clear() {
-      update.clear();
-      update.done();
-    },
-  };
-}
-
-/** CI logs: finished lines, and one sign of life in every half minute of silence. */
-function plainScreen({ err }: Shell): Screen {
-  let last = Date.now();
-  const write = (lines: readonly string[]): void => {
-    if (lines.length === 0) return;
-    err(lines.map((line) => `${line}\n`).join(""));
-    last = Date.now();
-  };
-  return {
-    print: write,
-    draw(frame) {
-      if (Date.now() - last >= HEARTBEAT_MS) write(frame);
-    },
-    clear: () => {},
-  };
+function redraw(drawn: {
+  readonly shell: Shell;
+  readonly state: RunState;
+  readonly look: Look;
+  readonly screen: Screen;
+}): void {
+  const { shell, state, look, screen } = drawn;
+  const now = Date.now();
+  if (look.isLive) {
+    const { columns, rows } = shell.size();
+    screen.draw(
+      renderFrame(state, { columns: columns - 1, rows: Math.max(2, rows - 2), now, look }),
+    );
+  } else if (screen.silentMs() >= HEARTBEAT_MS) {
+    const line = renderHeartbeat(state, { now, look, silentMs: screen.silentMs() });
+    if (line !== undefined) screen.print([line]);
+  }
 }

@@ -1,261 +1,245 @@
-import type { Event, EventBody, Outcome, Plan } from "@lockstep/core";
+import type { Outcome, Plan, PlannedFor } from "@lockstep/core";
+import { MemoryWorld, memoryTarget } from "@lockstep/testkit";
 import { describe, expect, it } from "vitest";
-import { outcomeJson, refText, renderOutcome } from "../src/render/outcome.ts";
+import { parseDuration } from "../src/duration.ts";
+import { renderDiagnostic, renderDiagnosticLine } from "../src/render/error.ts";
+import { outcomeJson } from "../src/render/json.ts";
+import { commonRelease, liveLines, refText } from "../src/render/live.ts";
+import { createLook, PLAIN } from "../src/render/look.ts";
+import { renderOutcome, type Verb } from "../src/render/outcome.ts";
 import { renderPlan } from "../src/render/plan.ts";
-import { newStory, renderFrame, tellDetails, tellEvent } from "../src/render/story.ts";
-import { createStyle } from "../src/render/style.ts";
-import { bytesText, safeText, tableText, timeText } from "../src/render/text.ts";
-
-const plain = createStyle({ env: {}, isLive: false });
+import { newState } from "../src/render/state.ts";
+import { bytesText, clip, quoted, tableText, timeText, widthOf } from "../src/render/text.ts";
 
 const OUTCOME: Outcome = {
   run: "production-000007-4f9c2d1a",
   environment: "production",
-  release: "20261121T101500Z-4f9c2d1a",
+  release: "r7",
   result: "done",
   exit: 0,
-  live: { api: [{ unit: "web-1", ref: { release: "20261121T101500Z-4f9c2d1a" }, kept: [] }] },
+  live: {
+    api: [{ unit: "web-1", ref: { release: "r7" }, kept: [] }],
+    web: [{ ref: "r7", kept: [] }],
+  },
   diagnostics: [],
-  skewMs: 412,
 };
 
-function at(body: EventBody, ms = 0): Event {
-  return { v: 1, seq: 0, at: new Date(ms).toISOString(), run: "r", ...body };
+function ending(outcome: Partial<Outcome>, verb: Verb = "deploy", state = newState()): string {
+  const command = (words: readonly string[]): string => `lockstep ${words.join(" ")} -e production`;
+  return renderOutcome({ ...OUTCOME, ...outcome }, { verb, state, look: PLAIN, command });
 }
 
 describe("the end of a run", () => {
-  it("says what is live, and how far apart the pointers moved", () => {
-    const watched = at({
+  it("says what is live, how far apart the pointers moved, and what users noticed", () => {
+    const state = newState();
+    const about = { v: 1, seq: 0, at: "", run: "", target: "users" } as const;
+    state.watched.push({
+      ...about,
       type: "watch.finished",
-      target: "users",
       requests: 812,
       failed: 0,
       slowestMs: 24,
     });
 
-    expect(renderOutcome(OUTCOME, [watched], plain)).toMatchInlineSnapshot(`
-      "✔ Release 20261121T101500Z-4f9c2d1a is live in production.
-        api web-1  20261121T101500Z-4f9c2d1a
-        first and last pointer moved within 412 ms
-        users: 0 of 812 requests failed, slowest 24 ms
+    expect(ending({ skewMs: 412 }, "deploy", state)).toMatchInlineSnapshot(`
+      "✔ Deployed. Release r7 is live in production.
+        Pointers moved within 412 ms.
+        users: 0 of 812 requests failed meanwhile; the slowest took 24 ms.
       "
     `);
   });
 
-  it("puts what failed first, then the result, then the next command", () => {
-    const outcome: Outcome = {
-      ...OUTCOME,
-      result: "needs-human",
-      exit: 32,
-      diagnostics: [
-        {
-          severity: "error",
-          code: "REVERT_CONFLICT",
-          message: "Somebody changed it.",
-          hint: "Look at it.",
-          target: "api",
-          unit: "web-1",
-        },
-      ],
+  it("names every unit where they differ, after what failed and before the next command", () => {
+    const live = {
+      api: [{ unit: "web-1", ref: { release: "r7" }, kept: [] }],
+      web: [{ ref: null, kept: [] }],
     };
+    const diagnostics = [
+      {
+        severity: "error",
+        code: "REVERT_CONFLICT",
+        message: "Somebody changed it.",
+        hint: "Look at it.",
+        target: "web",
+      },
+    ] as const;
 
-    expect(renderOutcome(outcome, [], plain)).toMatchInlineSnapshot(`
-      "✖ REVERT_CONFLICT  api web-1: Somebody changed it.
+    expect(ending({ result: "needs-human", exit: 32, live, diagnostics })).toMatchInlineSnapshot(`
+      "✖ REVERT_CONFLICT  web: Somebody changed it.
         → Look at it.
-      ✖ A human is needed: not everything could be put back.
-        api web-1  20261121T101500Z-4f9c2d1a
-        first and last pointer moved within 412 ms
-        next: lockstep recover -e production
-        story: lockstep explain production-000007-4f9c2d1a -e production
+      ✖ Deploy failed, and a person is needed: not everything could be put back. Live now:
+        api web-1  r7
+        web  nothing
+        → lockstep recover -e production
+        → lockstep explain production-000007-4f9c2d1a -e production
       "
     `);
   });
 
-  it("of a recover is good news also when everything was put back", () => {
-    const outcome: Outcome = { ...OUTCOME, result: "rolled-back", exit: 0 };
-
-    expect(renderOutcome(outcome, [], plain)).toMatch(/^✔ Recovered: the run is closed/);
+  it.each([
+    ["rollback", "done", 0, "✔ Rolled back. Release r7 is live in production."],
+    ["rollback", "rolled-back", 31, "✖ Rollback failed and was rolled back. Release r7"],
+    [
+      "deploy",
+      "interrupted",
+      130,
+      "✖ Deploy was stopped before anything was activated; users saw nothing.",
+    ],
+    ["deploy", "fenced", 35, "✖ Deploy was overtaken by another run"],
+    ["recover", "done", 0, "✔ Recovered: the run was finished."],
+    ["recover", "rolled-back", 0, "✔ Recovered: the run was rolled back."],
+    ["recover", "unchanged", 0, "✔ Nothing to recover: no run is open."],
+    ["recover", "needs-human", 32, "✖ Recover failed, and a person is needed"],
+  ] as const)("of a %s that is %s begins with its result", (verb, result, exit, text) => {
+    expect(ending({ result, exit }, verb).startsWith(text)).toBe(true);
   });
 
   it("is one JSON document with every unit, and null for what there is not", () => {
-    const { run: _, skewMs: __, ...rest } = OUTCOME;
+    const { run: _, ...rest } = OUTCOME;
 
-    expect(outcomeJson(OUTCOME)).toMatchObject({
-      live: { api: [{ unit: "web-1", ref: { release: "20261121T101500Z-4f9c2d1a" } }] },
-      targets: ["api"],
-      skewMs: 412,
+    expect(outcomeJson(rest)).toEqual({
+      run: null,
+      release: "r7",
+      result: "done",
+      exit: 0,
+      live: { api: [{ unit: "web-1", ref: { release: "r7" } }], web: [{ unit: null, ref: "r7" }] },
+      targets: ["api", "web"],
+      diagnostics: [],
+      skewMs: null,
     });
-    expect(outcomeJson(rest)).toMatchObject({ run: null, skewMs: null });
+  });
+});
+
+describe("what is live", () => {
+  it("has one name only where all units agree", () => {
+    const unit = (ref: string | null): Outcome["live"][string][number] => ({ ref, kept: [] });
+
+    expect(commonRelease({ a: [unit("r7"), unit("r7")] })).toBe("r7");
+    expect(commonRelease({ a: [unit("r7")], b: [unit("r6")] })).toBeUndefined();
+    expect(commonRelease({ a: [unit("r7"), unit(null)] })).toBeUndefined();
+    expect(liveLines({ a: [unit(null)] })).toEqual(["Nothing is live on any target."]);
+    expect(liveLines({ a: [unit("r7")] }, ["a"])).toEqual(["Release r7 is live on a."]);
+    expect(liveLines({ checks: [] })).toEqual([]);
   });
 
-  it("names a release in a target's own words", () => {
+  it("is named in a target's own words", () => {
     expect(refText(null)).toBe("nothing");
-    expect(refText("v7")).toBe("v7");
     expect(refText({ release: "r7", digest: "sha256:0" })).toBe("r7");
     expect(refText({ tag: 7 })).toBe('{"tag":7}');
+    expect(refText("a\u001b[2Jb\n")).toBe("ab ");
+  });
+});
+
+describe("an error", () => {
+  const diagnostic = {
+    severity: "error",
+    code: "CHECK_FAILED",
+    message: "ask it: wanted 200, found 500, found nothing.",
+    hint: "Mend it.",
+    target: "web",
+    unit: "web-1",
+  } as const;
+
+  it("of a check tells line by line what was wanted and found", () => {
+    expect(renderDiagnostic(diagnostic, PLAIN, { stepText: "ask it" })).toBe(
+      "✖ CHECK_FAILED  web web-1: ask it\n  wanted  200, found 500\n  found   nothing\n  → Mend it.",
+    );
+    expect(renderDiagnostic(diagnostic, PLAIN)).toContain("wanted 200, found 500, found nothing.");
+  });
+
+  it("with several lines keeps them, and each begins with blanks of ours", () => {
+    const message = "2 problems:\n::error::a\nb\u001b[2J";
+
+    expect(
+      renderDiagnostic({ ...diagnostic, message }, PLAIN)
+        .split("\n")
+        .slice(0, 3),
+    ).toEqual(["✖ CHECK_FAILED  web web-1: 2 problems:", "  ::error::a", "  b"]);
+    expect(renderDiagnosticLine({ ...diagnostic, message })).not.toContain("\n");
+  });
+
+  it("that nobody expected says where to report it", () => {
+    const { hint: _, ...rest } = diagnostic;
+
+    expect(renderDiagnostic({ ...rest, code: "UNEXPECTED" }, PLAIN)).toContain("/issues");
   });
 });
 
 describe("a plan", () => {
-  it("shows counts, the first changes with reasons, the order, and how it is undone", () => {
-    const changes = Array.from({ length: 12 }, (_, index) => ({
-      action: "change" as const,
+  const web = memoryTarget({ world: new MemoryWorld(["web-1"]), content: "two" });
+  const input = { unit: "web-1", ref: { release: "r7", content: "two" } };
+  const planned: PlannedFor = {
+    plugin: "@lockstep/testkit",
+    version: "1.0.0",
+    places: ["memory://web-1"],
+    fencing: "checked",
+    changes: Array.from({ length: 12 }, (_, index) => ({
+      action: "add",
       what: `page-${index}.html`,
-      reason: "content" as const,
+      reason: "absent",
       bytes: 1200,
-    }));
-    const target = {
-      plugin: "@lockstep/ssh",
-      version: "1.0.0",
-      places: ["ssh://web-1:22/srv/shop"],
-      fencing: "checked" as const,
-      changes,
-      unchanged: 30,
-      steps: [
-        { id: "upload", kind: "ssh.upload/1", phase: "stage" as const, input: null, bytes: 14_400 },
-      ],
-      basedOn: null,
-      undo: "The link is moved back.",
-    };
-    const plan: Plan = {
-      version: 1,
-      kind: "deploy",
-      environment: "production",
-      release: { id: "r7", createdAt: "2026-11-21T10:15:00.000Z" },
-      groups: [["api"], ["web"]],
-      targets: { api: target, web: { ...target, changes: [], steps: [] } },
-    };
+    })),
+    unchanged: 30,
+    steps: [
+      { id: "b", kind: "memory.activate/1", phase: "activate", input, unit: "web-1", wave: 1 },
+      { id: "a", kind: "memory.stage/1", phase: "stage", input, unit: "web-1", bytes: 14_400 },
+      { id: "m", kind: "memory.once/1", phase: "activate", input, undo: "leave" },
+      {
+        id: "c",
+        kind: "memory.check/1",
+        phase: "verify",
+        input,
+        until: { successes: 3, intervalMs: 100, deadlineMs: 30_000 },
+      },
+    ],
+    basedOn: null,
+    undo: "It is pointed back.",
+  };
+  const plan: Plan = {
+    version: 1,
+    kind: "deploy",
+    environment: "production",
+    release: { id: "r7", createdAt: "" },
+    groups: [["web"], ["users"]],
+    targets: { web: planned, users: { ...planned, places: [], changes: [], steps: [] } },
+  };
 
-    expect(renderPlan(plan, plain)).toMatchInlineSnapshot(`
+  it("shows counts, the first changes with reasons, steps in words, the order, and how it is undone", () => {
+    expect(renderPlan(plan, { targets: { web }, look: PLAIN })).toMatchInlineSnapshot(`
       "Deploy release r7 in production
 
-        api  @lockstep/ssh  +0 ~12 -0, 30 unchanged, 14.4 kB to send
-          ssh://web-1:22/srv/shop
-          ~ page-0.html  (content, 1.2 kB)
-          ~ page-1.html  (content, 1.2 kB)
-          ~ page-2.html  (content, 1.2 kB)
-          ~ page-3.html  (content, 1.2 kB)
-          ~ page-4.html  (content, 1.2 kB)
-          ~ page-5.html  (content, 1.2 kB)
-          ~ page-6.html  (content, 1.2 kB)
-          ~ page-7.html  (content, 1.2 kB)
-          ~ page-8.html  (content, 1.2 kB)
-          ~ page-9.html  (content, 1.2 kB)
-          … and 2 more (-v shows all)
-          steps: stage 1
-          undo: The link is moved back.
+        web  @lockstep/testkit  +12 ~0 -0, 30 unchanged, 14.4 kB to send
+          memory://web-1
+          + page-0.html  (absent, 1.2 kB)
+          + page-1.html  (absent, 1.2 kB)
+          + page-2.html  (absent, 1.2 kB)
+          + page-3.html  (absent, 1.2 kB)
+          + page-4.html  (absent, 1.2 kB)
+          + page-5.html  (absent, 1.2 kB)
+          + page-6.html  (absent, 1.2 kB)
+          + page-7.html  (absent, 1.2 kB)
+          + page-8.html  (absent, 1.2 kB)
+          + page-9.html  (absent, 1.2 kB)
+          … and 2 more changes (-v shows all)
+          stage     web-1: stage two on web-1
+          activate  migrate web-1 (stays when the run is put back)
+                    web-1: point web-1 at two (in wave 2)
+          verify    ask web-1 (3 passes in a row within 30.0 s)
+          undo      It is pointed back.
 
-        web  @lockstep/ssh  unchanged
-          ssh://web-1:22/srv/shop
+        users  @lockstep/testkit  unchanged
 
-      Order: api, then web.
+      Order: web, then users.
       1 target to change, 1 unchanged.
       "
     `);
-    expect(renderPlan(plan, plain, true)).toContain("page-11.html");
-  });
-});
-
-describe("the story of a run", () => {
-  const started = at({
-    type: "step.started",
-    phase: "stage",
-    target: "api",
-    unit: "web-1",
-    step: "upload",
-    text: "upload it",
   });
 
-  it("tells a step when it has ended, with its time and size", () => {
-    const story = newStory();
-    tellEvent(story, started, plain);
-    tellEvent(
-      story,
-      at(
-        {
-          type: "step.progress",
-          target: "api",
-          unit: "web-1",
-          step: "upload",
-          bytes: 5e5,
-          totalBytes: 2e6,
-        },
-        1000,
-      ),
-      plain,
-    );
-    const frame = renderFrame(story, { columns: 80, rows: 5, now: 1000 });
-    const lines = tellEvent(
-      story,
-      at({
-        type: "step.finished",
-        phase: "stage",
-        target: "api",
-        unit: "web-1",
-        step: "upload",
-        result: "applied",
-        ms: 1234,
-      }),
-      plain,
-    );
+  it("shows everything on request", () => {
+    const text = renderPlan(plan, { targets: { web }, look: PLAIN, everything: true });
 
-    expect(frame).toEqual(["  … [api web-1] 500 kB of 2.0 MB, 500 kB/s  upload it"]);
-    expect(lines).toEqual(["  ✔ [api web-1] upload it (1.2 s, 2.0 MB)"]);
-    expect(renderFrame(story, { columns: 80, rows: 5, now: 1000 })).toEqual([]);
-  });
-
-  it("keeps what is going on within the rows and columns of the terminal", () => {
-    const story = newStory();
-    for (let unit = 0; unit < 200; unit += 1) {
-      tellEvent(story, { ...started, unit: `web-${unit}` } as Event, plain);
-    }
-
-    const frame = renderFrame(story, { columns: 24, rows: 3, now: 0 });
-
-    expect(frame).toHaveLength(4);
-    expect(frame.at(-1)).toBe("  … and 197 more");
-    for (const line of frame) expect(line.length).toBeLessThanOrEqual(24);
-  });
-
-  it("cannot be taken over by what a host prints", () => {
-    const log = at({
-      type: "step.log",
-      target: "api",
-      unit: "web-1",
-      step: "a",
-      text: "\u001B[2J::set-output\r\nnext\u0007",
-    });
-
-    expect(tellDetails(log)).toEqual(["    [api web-1] ::set-output ", "    [api web-1] next "]);
-    expect(safeText("\u001B]8;;http://x\u0007a\u0000b")).not.toMatch(/\p{Cc}/u);
-  });
-});
-
-describe("numbers", () => {
-  it.each([
-    [0, "0 B"],
-    [999, "999 B"],
-    [1000, "1.0 kB"],
-    [99_499, "99.5 kB"],
-    [999_600, "1.0 MB"],
-    [2_202_009, "2.2 MB"],
-    [314_000_000_000, "314 GB"],
-  ])("%d bytes are %s", (bytes, text) => expect(bytesText(bytes)).toBe(text));
-
-  it.each([
-    [12, "12 ms"],
-    [1234, "1.2 s"],
-    [59_960, "1 m 00 s"],
-    [125_000, "2 m 05 s"],
-  ])("%d ms are %s", (ms, text) => expect(timeText(ms)).toBe(text));
-
-  it("stand in columns", () => {
-    expect(
-      tableText([
-        ["A", "BB"],
-        ["ccc", "d"],
-      ]),
-    ).toBe("A    BB\nccc  d\n");
+    expect(text).toContain("page-11.html");
+    expect(text).not.toContain("-v shows all");
   });
 });
 
@@ -263,10 +247,74 @@ describe("colors", () => {
   it.each([
     [{ env: {}, isLive: true }, true],
     [{ env: { NO_COLOR: "1" }, isLive: true }, false],
+    [{ env: { NO_COLOR: "" }, isLive: true }, true],
     [{ env: { TERM: "dumb" }, isLive: true }, false],
+    [{ env: { FORCE_COLOR: "0" }, isLive: true }, false],
     [{ env: {}, isLive: false }, false],
     [{ env: { FORCE_COLOR: "1", NO_COLOR: "1" }, isLive: false }, true],
-  ])("for %j: %s", (shell, colored) => {
-    expect(createStyle(shell)("red", "x") !== "x").toBe(colored);
+  ])("for %j: %s", (wish, colored) => {
+    expect(createLook(wish).style("red", "x") !== "x").toBe(colored);
+  });
+});
+
+describe("numbers and words", () => {
+  it.each([
+    [0, "0 B"],
+    [999, "999 B"],
+    [1000, "1.0 kB"],
+    [99_949, "99.9 kB"],
+    [99_950, "100 kB"],
+    [999_499, "999 kB"],
+    [999_500, "1.0 MB"],
+    [2_202_009, "2.2 MB"],
+    [314_000_000_000, "314 GB"],
+  ])("%d bytes are %s", (bytes, text) => expect(bytesText(bytes)).toBe(text));
+
+  it.each([
+    [12, "12 ms"],
+    [999.6, "1.0 s"],
+    [1234, "1.2 s"],
+    [59_949, "59.9 s"],
+    [59_960, "1 m 00 s"],
+    [125_000, "2 m 05 s"],
+  ])("%d ms are %s", (ms, text) => expect(timeText(ms)).toBe(text));
+
+  it.each([
+    ["90s", 90_000],
+    ["5m", 300_000],
+    ["1h", 3_600_000],
+    ["0s", 0],
+    ["5", undefined],
+    ["5 m", undefined],
+    ["-5m", undefined],
+    ["1.5h", undefined],
+    ["1d", undefined],
+  ])("%s is a wait of %s ms", (text, ms) => expect(parseDuration(text)).toBe(ms));
+
+  it("stand in columns, also wide ones", () => {
+    const table = tableText([
+      ["A", "BB"],
+      ["ccc", "d"],
+      ["服", "e"],
+    ]);
+
+    expect(table).toBe("A    BB\nccc  d\n服   e\n");
+  });
+
+  it("are cut where the terminal ends", () => {
+    expect(clip("abc", 3, "…")).toBe("abc");
+    expect(clip("abcd", 3, "…")).toBe("ab…");
+    expect(clip("服务器", 4, "…")).toBe("服…");
+    expect(clip("abcd", 0, "…")).toBe("");
+    expect(widthOf("e\u0301")).toBe(1);
+  });
+
+  it("can be pasted into a shell", () => {
+    expect(["lockstep.config.ts", "a b", "it's", "$(x)"].map(quoted)).toEqual([
+      "lockstep.config.ts",
+      "'a b'",
+      String.raw`'it'\''s'`,
+      "'$(x)'",
+    ]);
   });
 });

@@ -7,5 +7,5 @@ import { runJob } from "../run-job.ts";
 /** `lockstep deploy`: plan, confirm, apply. */
 export const runDeploy: RunCommand = async (invocation) => {
   const release = await newRelease(folderOf(invocation), new Date());
-  return runJob(invocation, (job) => deploy({ ...job, release }));
+  return runJob(invocation, "deploy", (job) => deploy({ ...job, release }));
 };

@@ -5,5 +5,5 @@ import { runJob } from "../run-job.ts";
 /** `lockstep rollback`: make an earlier release live again. */
 export const runRollback: RunCommand = async (invocation) => {
   const { to } = invocation.flags;
-  return runJob(invocation, (job) => rollback(to === undefined ? job : { ...job, to }));
+  return runJob(invocation, "rollback", (job) => rollback(to === undefined ? job : { ...job, to }));
 };

@@ -1,94 +1,109 @@
-import type { Event, Outcome } from "@lockstep/core";
-import { renderDiagnostic } from "./diagnostic.ts";
-import type { Style } from "./style.ts";
-import { placeText, safeText } from "./text.ts";
+import type { Outcome, Result } from "@lockstep/core";
+import { renderDiagnostic } from "./error.ts";
+import { commonRelease, liveLines, unitLines } from "./live.ts";
+import type { Look } from "./look.ts";
+import { keyOf, type RunState } from "./state.ts";
+import { safeText, timeText } from "./text.ts";
 
-/** What production is like after a command, in one sentence. */
-export function resultText({ result, release, environment, exit }: Outcome): string {
-  const isRecovered = exit === 0 && result !== "done" && result !== "unchanged";
-  if (isRecovered)
-    return "Recovered: the run is closed, and every target serves what it served before it.";
-  const texts: Readonly<Record<Outcome["result"], string>> = {
-    done: `Release ${release} is live in ${environment}.`,
-    unchanged: `Nothing to do in ${environment}.`,
-    failed: "Failed before anything was activated: users saw nothing, and what was staged is gone.",
-    interrupted:
-      "Stopped before anything was activated: users saw nothing, and what was staged is gone.",
-    "rolled-back": "Failed and rolled back: every target serves what it served before.",
-    "needs-human": "A human is needed: not everything could be put back.",
-    parked: "Parked: the run is open.",
-    inconclusive: "Parked: a check could not be measured, and the new release is live.",
-    fenced: "Another run took over: this one touched nothing more.",
-  };
-  return texts[result];
+/** The command that ended. */
+export type Verb = "deploy" | "rollback" | "recover";
+
+/** What the end of a run is told with. */
+export interface OutcomeView {
+  readonly verb: Verb;
+  /** What happened until then. */
+  readonly state: RunState;
+  readonly look: Look;
+  /** The targets of the run, where it was not about all. */
+  readonly only?: readonly string[] | undefined;
+  /** A command with the flags that belong to it: `recover` gives `lockstep recover -e production`. */
+  command(words: readonly string[]): string;
 }
 
-/** The end of the story: problems first, then the result, then what is live, then the next command. */
-export function renderOutcome(outcome: Outcome, events: readonly Event[], style: Style): string {
-  const { exit, environment, skewMs } = outcome;
-  const good = exit === 0;
-  const mark = good ? style("green", "✔") : style("red", "✖");
-  const open = exit === 32 || exit === 33 || exit === 34;
+const NAMES: Readonly<Record<Verb, string>> = {
+  deploy: "Deploy",
+  rollback: "Rollback",
+  recover: "Recover",
+};
+
+const SENTENCES: Readonly<Record<Result, string>> = {
+  done: "",
+  unchanged: "",
+  failed: "failed before anything was activated; users saw nothing.",
+  interrupted: "was stopped before anything was activated; users saw nothing.",
+  "rolled-back": "failed and was rolled back.",
+  "needs-human": "failed, and a person is needed: not everything could be put back.",
+  parked: "was stopped half-way; the run is open.",
+  inconclusive: "is undecided: a check could not be measured; the run is open.",
+  fenced: "was overtaken by another run, which decides now; this one wrote nothing more.",
+};
+
+/** A recover that closes a run has done well, whatever that meant. */
+const RECOVERED: Partial<Readonly<Record<Result, string>>> = {
+  done: "Recovered: the run was finished.",
+  unchanged: "Nothing to recover: no run is open.",
+  failed: "Recovered: the run was put back; users saw nothing of it.",
+  interrupted: "Recovered: the run was put back; users saw nothing of it.",
+  "rolled-back": "Recovered: the run was rolled back.",
+};
+
+const OPEN: readonly Result[] = ["needs-human", "parked", "inconclusive"];
+
+/** What production is like after a command, in one line. */
+export function resultText({ result, environment }: Outcome, verb: Verb): string {
+  const recovered = verb === "recover" ? RECOVERED[result] : undefined;
+  if (recovered !== undefined) return recovered;
+  if (result === "done") return verb === "deploy" ? "Deployed." : "Rolled back.";
+  return result === "unchanged"
+    ? `Nothing to do in ${safeText(environment)}.`
+    : `${NAMES[verb]} ${SENTENCES[result]}`;
+}
+
+/** The end of the story: problems, then the result and what is live, then the next command. */
+export function renderOutcome(outcome: Outcome, view: OutcomeView): string {
+  const { look, state, verb, only } = view;
+  const { style, mark } = look;
+  const good = outcome.exit === 0;
+  const [first = "", ...rows] =
+    outcome.result === "done" ? doneLines(outcome, only) : liveLines(outcome.live, only);
   return [
-    ...outcome.diagnostics
-      .filter(({ code }) => !(good && code === "RUN_INTERRUPTED")) // that is what recover was called for
-      .map((diagnostic) => renderDiagnostic(diagnostic, style)),
-    `${mark} ${style("bold", resultText(outcome))}`,
-    ...liveLines(outcome),
-    ...(skewMs === undefined ? [] : [`  first and last pointer moved within ${skewMs} ms`]),
-    ...watchLines(events),
-    ...(open ? [`  next: lockstep recover -e ${environment}`] : []),
-    ...(good || outcome.run === undefined
-      ? []
-      : [`  story: lockstep explain ${outcome.run} -e ${environment}`]),
+    ...outcome.diagnostics.map((diagnostic) =>
+      // What was wrong before a recover that went well is no error any more.
+      renderDiagnostic(good ? { ...diagnostic, severity: "warning" } : diagnostic, look, {
+        stepText: state.texts.get(keyOf(diagnostic)),
+      }),
+    ),
+    `${good ? style("green", mark("good")) : style("red", mark("bad"))} ${style("bold", `${resultText(outcome, verb)} ${first}`.trimEnd())}`,
+    ...rows,
+    ...factLines(outcome, state),
+    ...nextLines(outcome, view),
     "",
   ].join("\n");
 }
 
-function liveLines({ live }: Outcome): string[] {
-  return Object.entries(live).flatMap(([target, units]) =>
-    units.map(
-      ({ unit, ref }) =>
-        `  ${placeText({ target, ...(unit === undefined ? {} : { unit }) })}  ${refText(ref)}`,
+/** After a commit every target has the release; a target may have a name of its own for it. */
+function doneLines({ release, environment, live }: Outcome, only?: readonly string[]): string[] {
+  const where = only === undefined ? "" : `, on ${only.join(", ")}`;
+  const sentence = safeText(`Release ${release} is live in ${environment}${where}.`);
+  return commonRelease(live) === release ? [sentence] : [sentence, ...unitLines(live)];
+}
+
+function factLines({ skewMs }: Outcome, { watched }: RunState): string[] {
+  return [
+    ...(skewMs === undefined ? [] : [`  Pointers moved within ${skewMs} ms.`]),
+    ...watched.map(
+      ({ target, requests, failed, slowestMs }) =>
+        `  ${safeText(target ?? "")}: ${failed} of ${requests} requests failed meanwhile; the slowest took ${timeText(slowestMs)}.`,
     ),
-  );
+  ];
 }
 
-function watchLines(events: readonly Event[]): string[] {
-  return events.flatMap((event) =>
-    event.type === "watch.finished"
-      ? [
-          `  ${event.target ?? ""}: ${event.failed} of ${event.requests} requests failed, slowest ${event.slowestMs} ms`,
-        ]
-      : [],
-  );
-}
-
-/** A target's name of a release, in words: its `release` where it has one. */
-export function refText(ref: unknown): string {
-  if (ref === null || ref === undefined) return "nothing";
-  if (typeof ref === "string") return safeText(ref);
-  const release = typeof ref === "object" && "release" in ref ? ref.release : undefined;
-  return safeText(typeof release === "string" ? release : JSON.stringify(ref));
-}
-
-/** One JSON document for programs. */
-export function outcomeJson(outcome: Outcome): object {
-  const { run, release, result, exit, live, diagnostics, skewMs } = outcome;
-  const shown = Object.fromEntries(
-    Object.entries(live).map(([name, units]) => [
-      name,
-      units.map(({ unit, ref }) => ({ unit: unit ?? null, ref })),
-    ]),
-  );
-  return {
-    run: run ?? null,
-    release,
-    result,
-    exit,
-    live: shown,
-    targets: Object.keys(live),
-    diagnostics,
-    skewMs: skewMs ?? null,
-  };
+function nextLines({ run, result }: Outcome, { command, look }: OutcomeView): string[] {
+  const arrow = look.style("dim", look.mark("next"));
+  if (run === undefined || result === "done") return [];
+  return [
+    ...(OPEN.includes(result) ? [`  ${arrow} ${command(["recover"])}`] : []),
+    ...(result === "fenced" ? [`  ${arrow} ${command(["status"])}`] : []),
+    `  ${arrow} ${command(["explain", run])}`,
+  ];
 }
