@@ -98,10 +98,12 @@ function unfinished(answer: CheckResult, passed: number, successes: number): Che
 async function ask(run: Run, scheduled: Scheduled, signal: AbortSignal): Promise<CheckResult> {
   const handler = checkOf(run, scheduled);
   try {
-    return await callStep(run, scheduled, {
+    const answer = await callStep(run, scheduled, {
       signal,
-      make: async (ctx) => handler?.check(scheduled.step.input, ctx) ?? { status: "inconclusive" },
+      make: async (ctx): Promise<CheckResult> =>
+        handler?.check(scheduled.step.input, ctx) ?? { status: "inconclusive" },
     });
+    return run.session.redactor.json({ ...answer }); // it is for the journal, too
   } catch (error) {
     if (!isRetryable(error) || signal.aborted) throw error;
     return { status: "inconclusive", found: toDiagnostic(error).message };

@@ -84,13 +84,13 @@ async function runJob(job: RunJob, wish: Wish): Promise<Outcome> {
   // Said early, so that nobody reads a plan that cannot be run; taking the lease says it for certain.
   if (found?.body.open === true && (await isLeft(found, store)))
     throw openRun(name, found.body.holder);
-  const live = await readLive(session);
+  const live = await readLive(session, job.stop);
   const lineage = await lineageOf(store, surroundings);
   refuseForeign(live, lineage, job.adopt === true || store.traits.ephemeral === true);
 
   const shown =
     job.confirm === undefined ? undefined : await confirmed(session, live, { job, wish });
-  if (shown !== undefined && isEmpty(shown)) return unchanged(session, shown, live);
+  if (shown !== undefined && isEmpty(shown)) return await unchanged(session, shown, live);
   const lease = await takeLease({
     store,
     environment: name,
@@ -110,7 +110,10 @@ async function confirmed(
   live: LiveByTarget,
   { job, wish }: Pick<Attempt, "job" | "wish">,
 ): Promise<Plan> {
-  const plan = await makePlan(session, await wish(session, live));
+  const plan = await makePlan(session, {
+    ...(await wish(session, live)),
+    signal: job.stop,
+  });
   tellPlan(session, plan);
   const yes = isEmpty(plan) || (await job.confirm?.(plan)) === true;
   if (!yes) throw confirmationNeeded(plan.environment);
@@ -122,16 +125,14 @@ async function underLease(attempt: Attempt, lease: Lease): Promise<Outcome> {
   const { session, shown, job } = attempt;
   let run: Run;
   try {
-    const live = await readLive(session);
-    const plan = await makePlan(session, {
-      ...(await attempt.wish(session, live)),
-      signal: lease.lost,
-    });
+    const signal = AbortSignal.any([job.stop, lease.lost]);
+    const live = await readLive(session, signal);
+    const plan = await makePlan(session, { ...(await attempt.wish(session, live)), signal });
     if (shown === undefined) tellPlan(session, plan);
     else if (planFacts(plan) !== planFacts(shown)) throw planStale();
     if (isEmpty(plan)) {
       await lease.release({ open: false });
-      return unchanged(session, plan, live);
+      return await unchanged(session, plan, live);
     }
     run = await beginRun(attempt, lease, { plan, live });
   } catch (error) {
@@ -170,12 +171,14 @@ async function beginRun(
   return startRun({ session, plan, journal, lease, stamp, liveBefore: live, stop: job.stop });
 }
 
-function unchanged(session: Session, plan: Plan, live: LiveByTarget): Outcome {
+/** Nothing was to be done: what is live is what was deployed last. */
+async function unchanged(session: Session, plan: Plan, live: LiveByTarget): Promise<Outcome> {
+  const { store, name } = session.environment;
   const result = "unchanged";
   session.events.emit({ type: "run.finished", result, exit: EXIT_OF[result] });
   return {
-    environment: plan.environment,
-    release: plan.release.id,
+    environment: name,
+    release: (await lastCommit(store, name))?.release.id ?? plan.release.id,
     result,
     exit: EXIT_OF[result],
     live,

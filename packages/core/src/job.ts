@@ -54,8 +54,8 @@ export function sessionOf(job: Job, only?: readonly string[]): Promise<Session> 
  *
  * @throws {LockstepError} the failure of a unit that cannot be read; an AggregateError of several
  */
-export async function readLive(session: Session): Promise<LiveByTarget> {
-  const seen = await observe(session);
+export async function readLive(session: Session, signal?: AbortSignal): Promise<LiveByTarget> {
+  const seen = await observe(session, {}, signal);
   const errors = Object.values(seen).flatMap((observed) => observed.errors);
   if (errors.length > 0) throw together(errors, `${errors.length} units could not be read.`);
   return liveOf(seen);

@@ -16,39 +16,45 @@ const LOOK_TIMEOUT_MS = 60_000;
 export async function observe(
   session: Session,
   known: Readonly<Record<string, readonly Live[]>> = {},
+  signal?: AbortSignal,
 ): Promise<Readonly<Record<string, Observed>>> {
   const entries = await Promise.all(
     [...session.targets.keys()].map(async (name): Promise<[string, Observed]> => [
       name,
-      await observeTarget(session, name, known[name] ?? []),
+      await observeTarget(session, { name, signal, known: known[name] ?? [] }),
     ]),
   );
   return Object.fromEntries(entries);
 }
 
-async function observeTarget(
-  session: Session,
-  name: string,
-  known: readonly Live[],
-): Promise<Observed> {
+interface Glance {
+  readonly name: string;
+  readonly known: readonly Live[];
+  readonly signal: AbortSignal | undefined;
+}
+
+async function observeTarget(session: Session, glance: Glance): Promise<Observed> {
   try {
-    return { live: await look(session, name), errors: [] };
+    return { live: await look(session, glance), errors: [] };
   } catch (error) {
     const errors = leavesOf(error);
     const failed = new Set(errors.map(unitOf));
-    const others = known
+    const others = glance.known
       .map(({ unit }) => unit)
       .filter((unit) => unit !== undefined && !failed.has(unit));
-    const live = await Promise.all(others.map((unit) => look(session, name, unit).catch(() => [])));
+    const live = await Promise.all(
+      others.map((unit) => look(session, glance, unit).catch(() => [])),
+    );
     return { live: live.flat(), errors };
   }
 }
 
-function look(session: Session, name: string, unit?: string): Promise<readonly Live[]> {
+function look(session: Session, { name, signal }: Glance, unit?: string): Promise<readonly Live[]> {
   const scope = {
     target: name,
     timeoutMs: LOOK_TIMEOUT_MS,
     ...(unit === undefined ? {} : { unit }),
+    ...(signal === undefined ? {} : { signal }),
   };
   return call(
     session,

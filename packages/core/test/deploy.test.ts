@@ -97,7 +97,7 @@ describe("a deploy", () => {
 
     const outcome = await deployed("one");
 
-    expect(outcome).toMatchObject({ result: "unchanged", exit: 0 });
+    expect(outcome).toMatchObject({ result: "unchanged", exit: 0, release: "r1" });
     expect(outcome.run).toBeUndefined();
     expect(world.writes).toEqual([]);
   });

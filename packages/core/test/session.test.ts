@@ -2,6 +2,8 @@ import {
   API_VERSION,
   type Json,
   planned,
+  type PlannedStep,
+  type ReadContext,
   secret,
   type Step,
   type Target,
@@ -31,6 +33,7 @@ async function deployed(
   apply: Apply,
   more: Partial<Target> = {},
   timeoutMs?: number,
+  further: readonly PlannedStep[] = [],
 ): Promise<Outcome> {
   const step: Step<null, null, Json, AsyncDisposable> = {
     kind: "one.apply/1",
@@ -50,7 +53,7 @@ async function deployed(
     plan: async () => ({
       changes: [],
       unchanged: 0,
-      steps: [planned(step, timeoutMs === undefined ? input : { ...input, timeoutMs })],
+      steps: [planned(step, timeoutMs === undefined ? input : { ...input, timeoutMs }), ...further],
       basedOn: null,
       undo: "",
     }),
@@ -93,6 +96,24 @@ describe("a call to a target", () => {
     expect(written).not.toContain(Buffer.from(CANARY).toString("base64").slice(4, 20));
     expect(written).not.toContain("session-key-0815");
     expect(written).toContain("token=");
+  });
+
+  it("leaves no secret of a check's answer in journal, events or outcome", async () => {
+    const check = {
+      kind: "one.check/1",
+      describe: () => "look",
+      check: async (_: Json, ctx: ReadContext<AsyncDisposable>) => {
+        const found = `answered ${await ctx.secret(secret("TOKEN"))}`;
+        return { status: "fail" as const, wanted: "200", found };
+      },
+    };
+    const outcome = await deployed(async () => null, { checks: [check] }, undefined, [
+      { id: "check", kind: "one.check/1", phase: "verify", input: null },
+    ]);
+
+    const written = everythingWritten() + JSON.stringify(outcome);
+    expect(outcome.diagnostics[0]?.message).toBe("look: wanted 200, found answered [secret].");
+    expect(written).not.toContain(CANARY);
   });
 
   it("says on which target, and in which step, it failed", async () => {
