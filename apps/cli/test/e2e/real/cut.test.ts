@@ -64,7 +64,7 @@ const deploy = (): Promise<Ended> => rig.lockstep("deploy", "-e", "production", 
 
 /** Names the newest release as the one of this edition. */
 async function mustBeLive({ exit, stdout, stderr }: Ended): Promise<void> {
-  expect([exit, stderr]).toEqual([0, expect.any(String)]);
+  expect(exit, stderr).toBe(0);
   releases.set(stdout.trim(), expected);
   expect(await rig.links()).toEqual(rig.hosts.map(() => `releases/${stdout.trim()}`));
 }
@@ -204,7 +204,7 @@ describe("a connection that is cut", () => {
     ]);
     expect(links).toEqual(before.links);
     expect(kept.toSpliced(1, 1)).toEqual(before.kept.toSpliced(1, 1));
-    expect([recovered.exit, recovered.stderr]).toEqual([0, expect.any(String)]);
+    expect(recovered.exit, recovered.stderr).toBe(0);
     await mustBeAsBefore(before);
     await mustBeLive(await deploy());
   }, 60_000);

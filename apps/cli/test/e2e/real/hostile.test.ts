@@ -56,7 +56,7 @@ describe("hostile names in a source", () => {
 
     const { exit, stderr } = await rig.lockstep("deploy", "-e", "production", "-y");
 
-    expect([exit, stderr]).toEqual([0, expect.any(String)]);
+    expect(exit, stderr).toBe(0);
     for (const { root } of rig.hosts) {
       expect((await readdir(join(root, "current"))).toSorted()).toEqual(names.toSorted());
       for (const name of names)
@@ -108,7 +108,7 @@ describe("hostile values in a config", () => {
 
     const { exit, stderr } = await rig.lockstep("deploy", "-e", "production", "-y");
 
-    expect([exit, stderr]).toEqual([0, expect.any(String)]);
+    expect(exit, stderr).toBe(0);
     for (const { root } of rig.hosts) {
       const received = (await readFile(join(root, "arguments"), "utf8")).split("\0").slice(0, -1);
       expect(received).toEqual([...values, values.join("|")]);
@@ -130,9 +130,7 @@ describe("hostile values in a config", () => {
     const back = await rig.lockstep("rollback", "-e", "production", "-y");
     const status = await rig.lockstep("status", "-e", "production");
 
-    expect([first, second, back, status].map(({ exit, stderr }) => [exit, stderr])).toEqual(
-      Array.from({ length: 4 }, () => [0, expect.any(String)]),
-    );
+    for (const { exit, stderr } of [first, second, back, status]) expect(exit, stderr).toBe(0);
     for (const { root } of rig.hosts) {
       const shop = join(root, name);
       expect(await readFile(join(shop, "current/index.html"), "utf8")).toBe("first edition");

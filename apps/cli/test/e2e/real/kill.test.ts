@@ -122,7 +122,7 @@ describe("a deploy that is killed with SIGKILL", () => {
       expect(exit).toBe(null);
       expect([blocked.exit, blocked.stderr]).toEqual([25, expect.stringContaining("RUN_OPEN")]);
       expect(untouched).toEqual(killed);
-      expect([recovered.exit, recovered.stderr]).toEqual([0, expect.any(String)]);
+      expect(recovered.exit, recovered.stderr).toBe(0);
       expect(new Set(links).size).toBe(1);
       expect(links[0] === old[0]).toBe(ends === "old");
       expect(left.map((host, index) => onlyIn(host.releases, kept[index]?.releases))).toEqual(

@@ -10,10 +10,13 @@ const shared = dirname(dirname(release));
 
 if (serve === "serve") {
   const broken = readOptional(join(release, "broken-on")).split(/\s+/).includes(host);
-  createServer((request, response) => {
+  const server = createServer((request, response) => {
     response.statusCode = broken && request.url === "/health" ? 500 : 200;
     response.end(JSON.stringify({ host, release: basename(release), pid: process.pid }));
-  }).listen(Number(port), "127.0.0.1");
+  });
+  const listen = () => server.listen(Number(port), "127.0.0.1");
+  server.on("error", () => setTimeout(listen, 10)); // the port is free once the old process is gone
+  listen();
 } else {
   const old = Number(readOptional(join(shared, "service.pid")));
   if (old > 0) end(old);
