@@ -161,7 +161,7 @@ describe("a service on three hosts", () => {
 
 describe("two deploys at once", () => {
   it("end with one release live and the other refused, naming the holder", async () => {
-    await rig.configure("service: true");
+    await rig.configure('restart: ["sleep", "2"]');
     await release("four");
 
     const both = await Promise.all([
@@ -170,9 +170,13 @@ describe("two deploys at once", () => {
     ]);
 
     const refused = both.find(({ exit }) => exit !== 0);
+    const links = await rig.links();
     expect(new Set(both.map(({ exit }) => exit))).toEqual(new Set([0, 23]));
     expect(refused?.stderr).toMatch(
       /LEASE_HELD {2}production is held by run production-\d{6}-[0-9a-f]{8} \(/,
+    );
+    expect(links).toEqual(
+      links.map(() => `releases/${both.find(({ exit }) => exit === 0)?.stdout.trim() ?? "?"}`),
     );
   }, 60_000);
 });
