@@ -64,6 +64,8 @@ function shellOf(stop: AbortSignal, stopExit: () => number): Shell {
     stop,
     stopExit,
     stderr,
+    isCI: async () =>
+      (await import("std-env")).isCI || !["", "0", "false"].includes(env["CI"] ?? ""),
     canAsk: stdin.isTTY && stderr.isTTY,
     isLive: stderr.isTTY,
     // A terminal that does not know its size says 0.

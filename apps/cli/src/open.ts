@@ -11,7 +11,6 @@ import {
   realSurroundings,
   type Sink,
 } from "@lockstep/core";
-import { isCI } from "std-env";
 import { eventsUnwritable } from "./errors.ts";
 import type { Invocation } from "./program.ts";
 import type { Shell } from "./shell.ts";
@@ -41,7 +40,7 @@ export async function open(
     sinks,
     ...(flags.target === undefined ? {} : { targets: flags.target }),
   };
-  return { job, environment: environmentOf(job), isCI: inCI(shell) };
+  return { job, environment: environmentOf(job), isCI: await shell.isCI() };
 }
 
 /**
@@ -49,10 +48,10 @@ export async function open(
  *
  * @throws {LockstepError} as `loadConfig` does
  */
-export function configOf({ shell, flags }: Invocation): Promise<Config> {
+export async function configOf({ shell, flags }: Invocation): Promise<Config> {
   return loadConfig({
     cwd: shell.cwd,
-    ci: inCI(shell),
+    ci: await shell.isCI(),
     nodeVersion: shell.nodeVersion,
     ...(flags.config === undefined ? {} : { file: flags.config }),
   });
@@ -88,10 +87,6 @@ export function folderOf({ shell, flags }: Invocation): string {
   return flags.config === undefined ? shell.cwd : dirname(resolve(shell.cwd, flags.config));
 }
 
-function inCI({ env }: Shell): boolean {
-  return isCI || isTrue(env["CI"]);
-}
-
 function actorOf(env: Shell["env"]): Actor {
   const url = jobPage(env);
   const user = env["GITHUB_ACTOR"] ?? env["GITLAB_USER_LOGIN"] ?? accountName(env);
@@ -113,8 +108,4 @@ function jobPage(env: Shell["env"]): string | undefined {
     return `${server}/${repository}/actions/runs/${run}`;
   }
   return env["CI_JOB_URL"] ?? env["BUILDKITE_BUILD_URL"] ?? env["BUILD_URL"];
-}
-
-function isTrue(value: string | undefined): boolean {
-  return value !== undefined && value !== "" && value !== "0" && value !== "false";
 }

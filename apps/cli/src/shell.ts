@@ -11,6 +11,8 @@ export interface Shell {
   stopExit(): number;
   /** Where a live area is drawn. */
   readonly stderr: NodeJS.WriteStream;
+  /** Whether this is a CI job: nobody is there to answer, and the machine is thrown away. */
+  isCI(): Promise<boolean>;
   /** Whether somebody is there to answer a question. */
   readonly canAsk: boolean;
   /** Whether stderr is a terminal. */

@@ -87,6 +87,7 @@ export async function lockstep(
     stop,
     stopExit: () => stopExit,
     stderr: new PassThrough() as unknown as NodeJS.WriteStream,
+    isCI: async () => env["CI"] === "true",
     canAsk: answer !== undefined,
     isLive: false,
     size: () => ({ columns: 80, rows: 24 }),
