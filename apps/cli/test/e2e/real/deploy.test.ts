@@ -38,6 +38,7 @@ async function writeManyFiles(folder: string): Promise<number> {
   await mkdir(join(folder, "empty"));
   await writeFile(join(folder, "run.sh"), "#!/bin/sh\n", { mode: 0o755 });
   await symlink("section-1/../section-0", join(folder, "start"));
+  // 755 for directories and what its owner may run, else 644
   execFileSync("chmod", ["-R", "u=rwX,go=rX", folder]);
   return count;
 }
@@ -45,10 +46,18 @@ async function writeManyFiles(folder: string): Promise<number> {
 describe("a release of more than 10,000 files", () => {
   it("arrives on dash and busybox hosts as it is, and a second deploy of it changes nothing", async () => {
     const files = await writeManyFiles(rig.build);
+    const source = treeOf(rig.build);
+    // umasks differ between machines, releases do not
+    execFileSync("chmod", [
+      "-R",
+      "u=rwX,go=",
+      join(rig.build, "section-1"),
+      join(rig.build, "run.sh"),
+    ]);
+    execFileSync("chmod", ["-R", "ug=rwX,o=rX", join(rig.build, "section-2")]);
     await rig.configure();
 
     const first = await rig.lockstep("deploy", "-e", "production", "-y");
-    const source = treeOf(rig.build);
     const trees = rig.hosts.map(({ root }) => treeOf(join(root, "current/")));
     const second = await rig.lockstep("deploy", "-e", "production", "-y");
 
