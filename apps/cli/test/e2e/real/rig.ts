@@ -11,6 +11,7 @@ import {
   readFile,
   readlink,
   rm,
+  rmdir,
   symlink,
   writeFile,
 } from "node:fs/promises";
@@ -84,7 +85,8 @@ export async function startRig(env: Readonly<Record<string, string>> = {}): Prom
   const folder = await mkdtemp(join(tmpdir(), "lockstep-e2e-"));
   stack.defer(() => rm(folder, { recursive: true, force: true }));
   await chmod(folder, 0o755);
-  await mkdir(PATH, { recursive: true });
+  const made = await mkdir(PATH, { recursive: true });
+  if (made !== undefined) stack.defer(() => rmdir(PATH)); // after the hosts, which see their own folder there
   const tools = await writeTools(folder);
   const hosts: TestHost[] = [];
   for (const [index, shell] of (["dash", "busybox", "dash"] as const).entries()) {
