@@ -327,7 +327,9 @@ describe("looking", () => {
     expect(newest).toContain("rolled-back");
     expect(oldest).toMatch(/ done .* first edition$/);
     expect(none).toEqual([]);
-    expect(await history("--limit", "1")).toEqual([expect.any(String), newest]);
+    const [, only, ...more] = await history("--limit", "1");
+    expect(only?.split(/ +/)).toEqual(newest?.split(/ +/)); // columns are as wide as their rows need
+    expect(more).toEqual([]);
   });
 });
 
