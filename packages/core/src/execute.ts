@@ -27,22 +27,28 @@ export async function execute(run: Run, onStop: OnStop): Promise<Outcome> {
     watching.begin();
     await activate(run);
     await verify(run);
-    await decide(run, "commit", "every check passed");
   } catch (error) {
     await watching.end();
     return endBadly(run, error, onStop);
   }
   await watching.end();
-  return commit(run);
+  return commit(run, () => decide(run, "commit", "every check passed"));
 }
 
-/** After the decision nothing is put back any more: what is old goes, and the run ends. */
-export async function commit(run: Run): Promise<Outcome> {
+/**
+ * From here on nothing is put back any more: what is old goes, and the run ends.
+ *
+ * A store that fails now may have kept the decision although its reply was lost: the run is left open as it
+ * is, and a recover reads what was decided.
+ */
+export async function commit(run: Run, decideFirst?: () => Promise<void>): Promise<Outcome> {
   try {
+    await decideFirst?.();
     await retire(run);
     return await close(run, await endOfCommit(run));
   } catch (error) {
     if (isFenced(error)) return close(run, await asSeen(run, "fenced", error));
+    if (isStoreLost(error)) return leftOpen(run, await asSeen(run, "parked", error));
     throw error;
   }
 }
@@ -140,16 +146,28 @@ async function withoutStore(run: Run, cause: unknown): Promise<Outcome> {
   );
   done.abort();
   const seen = restored?.seen ?? (await observe(run.session, run.liveBefore));
-  run.lease.abandon();
-  events.emit({ type: "run.finished", result: "parked", exit: EXIT_OF.parked });
-  return {
-    run: run.journal.run,
-    environment: run.plan.environment,
-    release: run.plan.release.id,
+  return leftOpen(run, {
     result: "parked",
-    exit: EXIT_OF.parked,
-    live: liveOf(seen),
     diagnostics: [...causes, ...(restored?.problems ?? [])],
+    seen,
+  });
+}
+
+/** Reports a run whose end cannot be written down: it stays open, and its lease runs out. */
+function leftOpen(run: Run, { result, diagnostics, seen }: Ending): Outcome {
+  run.lease.abandon();
+  const exit = EXIT_OF[result];
+  run.session.events.emit({ type: "run.finished", result, exit });
+  const { environment, release } = run.plan;
+  const { run: name } = run.journal;
+  return {
+    run: name,
+    environment,
+    release: release.id,
+    result,
+    exit,
+    live: liveOf(seen),
+    diagnostics,
   };
 }
 

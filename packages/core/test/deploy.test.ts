@@ -402,6 +402,32 @@ describe("a deploy", () => {
     expect(await recover(await job("two"))).toMatchObject({ result: "rolled-back", exit: 0 });
   });
 
+  it.each(["onWrite", "afterWrite"] as const)(
+    "is left as it is when the store is lost at the decision (%s): a recover reads what was decided",
+    async (moment) => {
+      await deployed("one");
+      world.on = (call, when) => {
+        if (when !== "after" || call !== "check memory.check/1 web-3") return;
+        let writes = 0;
+        store[moment] = (key) => {
+          // the answers of the three checks come first, then the decision
+          if (key.startsWith("runs/") && (writes += 1) >= 4) throw new Error("EIO");
+        };
+      };
+
+      const outcome = await deployed("two");
+      world.on = () => {};
+      store[moment] = () => {};
+      store.killAll();
+
+      expect(outcome).toMatchObject({ result: "parked", exit: 33 });
+      expect(world.contents()).toEqual(liveNew);
+      const decided = moment === "afterWrite";
+      expect((await recover(await job("two"))).result).toBe(decided ? "done" : "rolled-back");
+      expect(world.contents()).toEqual(decided ? liveNew : liveOld);
+    },
+  );
+
   it("measures how far apart the first and the last pointer moved", async () => {
     world.on = async (call, when) => {
       if (when === "before" && call === "apply memory.activate/1 web-3") {
