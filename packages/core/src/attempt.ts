@@ -1,7 +1,12 @@
+import {
+  type About,
+  type Phase,
+  type StepResult,
+  isRetryable,
+  toDiagnostic,
+} from "@lockstep/events";
 import type { Check, CheckResult, Json, Retire, Step } from "@lockstep/plugin";
 import { checkFailed, checkInconclusive } from "./errors.ts";
-import type { About, Phase, StepResult } from "./events.ts";
-import { isRetryable, toDiagnostic } from "./failures.ts";
 import { callStep, type Run } from "./run.ts";
 import { fullId, type Scheduled } from "./schedule.ts";
 import { located } from "./session.ts";

@@ -1,23 +1,28 @@
+import { EXIT_OF } from "@lockstep/events";
 import { canonicalJson, type Json, type Live, type Release } from "@lockstep/plugin";
-import { EXIT_OF, type Outcome } from "./ending.ts";
-import { confirmationNeeded, nothingToReturnTo, openRun, planStale, refGone } from "./errors.ts";
-import { execute, type OnStop } from "./execute.ts";
-import { type BeginBody, type HistoryEntry, lastCommit } from "./history.ts";
 import {
+  openRun,
+  type BeginBody,
+  type HistoryEntry,
+  lastCommit,
   highestEpoch,
-  isUnfenced,
-  type Job,
   lineageOf,
   type LiveByTarget,
-  readLive,
   refuseForeign,
-  sessionOf,
-} from "./job.ts";
-import { openJournal, putBlob } from "./journal.ts";
-import { isLeft, type Lease, readLease, takeLease } from "./lease.ts";
+  openJournal,
+  putBlob,
+  isLeft,
+  type Lease,
+  readLease,
+  takeLease,
+} from "@lockstep/state";
+import { type Outcome } from "./ending.ts";
+import { confirmationNeeded, nothingToReturnTo, planStale, refGone } from "./errors.ts";
+import { execute, type OnStop } from "./execute.ts";
+import { isUnfenced, type Job, readLive, sessionOf } from "./job.ts";
 import { isEmpty, makePlan, type Plan, planFacts, type PlanWish } from "./plan.ts";
 import { type Run, startRun } from "./run.ts";
-import type { Session } from "./session.ts";
+import { type Session } from "./session.ts";
 
 /** A job that changes targets. */
 export interface RunJob extends Job {

@@ -1,33 +1,7 @@
+import { type Diagnostic, EXIT_OF, type Result } from "@lockstep/events";
 import type { Json, Live } from "@lockstep/plugin";
-import type { Diagnostic } from "./events.ts";
-import { EXIT } from "./failures.ts";
 import { differencesOf, liveOf, observe, type Observed } from "./observe.ts";
 import { type Run, skewOf } from "./run.ts";
-
-/** How a run ended, in one word. */
-export type Result =
-  | "done"
-  | "unchanged"
-  | "failed"
-  | "interrupted"
-  | "rolled-back"
-  | "needs-human"
-  | "parked"
-  | "inconclusive"
-  | "fenced";
-
-/** What each result says about production. */
-export const EXIT_OF: Readonly<Record<Result, number>> = {
-  done: EXIT.done,
-  unchanged: EXIT.done,
-  failed: EXIT.failedBeforeActivation,
-  interrupted: EXIT.interrupted,
-  "rolled-back": EXIT.rolledBack,
-  "needs-human": EXIT.human,
-  parked: EXIT.parked,
-  inconclusive: EXIT.inconclusive,
-  fenced: EXIT.fenced,
-};
 
 /** What a command reports when a run has ended or was parked. */
 export interface Outcome {

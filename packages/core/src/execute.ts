@@ -1,6 +1,13 @@
-import { close, endOfCommit, type Ending, EXIT_OF, type Outcome } from "./ending.ts";
+import {
+  EXIT_OF,
+  isFenced,
+  isInconclusive,
+  isStoreLost,
+  leavesOf,
+  toDiagnostic,
+} from "@lockstep/events";
+import { close, endOfCommit, type Ending, type Outcome } from "./ending.ts";
 import { runStopped, together } from "./errors.ts";
-import { isFenced, isInconclusive, isStoreLost, leavesOf, toDiagnostic } from "./failures.ts";
 import { liveOf, observe } from "./observe.ts";
 import { activate, barrier, retire, stage, verify } from "./phases.ts";
 import { revertAll } from "./revert.ts";

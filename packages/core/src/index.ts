@@ -7,30 +7,44 @@ export {
   type Environment,
   type WrittenConfig,
   type WrittenEnvironment,
-} from "./config.ts";
+  nearest,
+  CONFIG_FILES,
+  loadConfig,
+  type LoadRequest,
+} from "@lockstep/config";
+export {
+  type Result,
+  type About,
+  type Diagnostic,
+  type Event,
+  type EventBody,
+  type Phase,
+  type PlannedTarget,
+  type Sink,
+  type StepResult,
+  EXIT,
+  exitOf,
+  leavesOf,
+  toDiagnostic,
+} from "@lockstep/events";
+export {
+  type HistoryEntry,
+  readHistory,
+  type JournalRecord,
+  openJournal,
+  type LocalStore,
+  localStore,
+  type LocalStoreOptions,
+  type Actor,
+  realSurroundings,
+  type Surroundings,
+} from "@lockstep/state";
 export { coreErrors } from "./catalogue.ts";
 export { deploy, planDeploy, rollback, type RunJob } from "./deploy.ts";
-export type { Outcome, Result } from "./ending.ts";
-export type {
-  About,
-  Diagnostic,
-  Event,
-  EventBody,
-  Phase,
-  PlannedTarget,
-  Sink,
-  StepResult,
-} from "./events.ts";
-export type { OnStop } from "./execute.ts";
-export { nearest } from "./errors.ts";
-export { EXIT, exitOf, leavesOf, toDiagnostic } from "./failures.ts";
-export { type HistoryEntry, readHistory } from "./history.ts";
+export { type Outcome } from "./ending.ts";
+export { type OnStop } from "./execute.ts";
 export { environmentOf, type Job } from "./job.ts";
-export { type JournalRecord, openJournal } from "./journal.ts";
-export { CONFIG_FILES, loadConfig, type LoadRequest } from "./load.ts";
-export type { Difference } from "./observe.ts";
+export { type Difference } from "./observe.ts";
 export { isEmpty, type Plan, planDigest, type PlannedFor } from "./plan.ts";
 export { recover, type RecoverJob } from "./recover.ts";
 export { readStatus, type Status } from "./status.ts";
-export { type LocalStore, localStore, type LocalStoreOptions } from "./store-files.ts";
-export { type Actor, realSurroundings, type Surroundings } from "./surroundings.ts";

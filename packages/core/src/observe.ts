@@ -1,5 +1,5 @@
+import { leavesOf } from "@lockstep/events";
 import { canonicalJson, isLockstepError, type Json, type Live } from "@lockstep/plugin";
-import { leavesOf } from "./failures.ts";
 import { call, type Session } from "./session.ts";
 
 /** What one target answered when asked what it serves. */

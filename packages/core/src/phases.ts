@@ -1,8 +1,7 @@
+import { type StepResult, toDiagnostic } from "@lockstep/events";
 import type { Json } from "@lockstep/plugin";
 import pLimit from "p-limit";
 import { judge, retireOf, stepOf, told, withRetries } from "./attempt.ts";
-import type { StepResult } from "./events.ts";
-import { toDiagnostic } from "./failures.ts";
 import { callStep, type Run } from "./run.ts";
 import { type Batch, batchesOf, fullId, type Lane, type Scheduled } from "./schedule.ts";
 

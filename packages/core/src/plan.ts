@@ -7,9 +7,9 @@ import {
   type Release,
   type TargetPlan,
 } from "@lockstep/plugin";
+import { digestOf } from "@lockstep/state";
 import { planBroken } from "./errors.ts";
 import { call, type Connected, type Session } from "./session.ts";
-import { digestOf } from "./surroundings.ts";
 
 /** What a run will do: plain data, without secrets, the same bytes for the same facts. */
 export interface Plan {

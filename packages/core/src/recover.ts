@@ -1,16 +1,25 @@
+import { EXIT_OF, type Result } from "@lockstep/events";
 import type { Json } from "@lockstep/plugin";
-import { close, EXIT_OF, type Outcome, type Result } from "./ending.ts";
+import {
+  type BeginBody,
+  highestEpoch,
+  lineageOf,
+  getBlob,
+  type JournalRecord,
+  openJournal,
+  type Lease,
+  readLease,
+  takeLease,
+} from "@lockstep/state";
+import { close, type Outcome } from "./ending.ts";
 import { pluginChanged, recoverDiffers, runInterrupted, runNotOpen, targetGone } from "./errors.ts";
 import { abort, commit, fenceAll, putBack } from "./execute.ts";
-import type { BeginBody } from "./history.ts";
-import { environmentOf, highestEpoch, isUnfenced, type Job, lineageOf, sessionOf } from "./job.ts";
-import { getBlob, type JournalRecord, openJournal } from "./journal.ts";
-import { type Lease, readLease, takeLease } from "./lease.ts";
+import { environmentOf, isUnfenced, type Job, sessionOf } from "./job.ts";
 import { liveOf, observe } from "./observe.ts";
 import { type Plan, roleOf } from "./plan.ts";
 import { type Run, startRun } from "./run.ts";
 import { batchesOf, fullId, type Scheduled } from "./schedule.ts";
-import type { Session } from "./session.ts";
+import { type Session } from "./session.ts";
 
 /** A job that finishes or undoes what another process left. */
 export interface RecoverJob extends Job {

@@ -1,8 +1,13 @@
+import {
+  type Diagnostic,
+  type StepResult,
+  isFenced,
+  leavesOf,
+  toDiagnostic,
+} from "@lockstep/events";
 import type { Reverted } from "@lockstep/plugin";
 import pLimit from "p-limit";
 import { aboutStep, askUntil, stepOf, told } from "./attempt.ts";
-import type { Diagnostic, StepResult } from "./events.ts";
-import { isFenced, leavesOf, toDiagnostic } from "./failures.ts";
 import { differencesOf, observe, type Observed } from "./observe.ts";
 import { callStep, hasActivated, type Run, type Started } from "./run.ts";
 import { type Batch, batchesOf, fullId, type Scheduled } from "./schedule.ts";

@@ -1,7 +1,6 @@
 import type { Json, Live, Stamp } from "@lockstep/plugin";
-import type { Journal } from "./journal.ts";
-import type { Lease } from "./lease.ts";
-import type { Plan } from "./plan.ts";
+import { type Journal, type Lease } from "@lockstep/state";
+import { type Plan } from "./plan.ts";
 import { fullId, type Scheduled } from "./schedule.ts";
 import { call, type CallContext, type CallScope, type Session } from "./session.ts";
 

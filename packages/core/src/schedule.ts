@@ -1,5 +1,5 @@
 import type { PlannedStep } from "@lockstep/plugin";
-import type { Plan } from "./plan.ts";
+import { type Plan } from "./plan.ts";
 
 /** A planned step and the target it belongs to. */
 export interface Scheduled {

@@ -1,3 +1,5 @@
+import { type AnyTarget, type Environment } from "@lockstep/config";
+import { type About, type Events, type Redactor } from "@lockstep/events";
 import {
   isLockstepError,
   type Json,
@@ -9,11 +11,8 @@ import {
   type TargetContext,
   type WriteContext,
 } from "@lockstep/plugin";
-import type { AnyTarget, Environment } from "./config.ts";
+import { type Surroundings } from "@lockstep/state";
 import { stepTimedOut } from "./errors.ts";
-import type { About, Events } from "./events.ts";
-import type { Redactor } from "./redact.ts";
-import type { Surroundings } from "./surroundings.ts";
 
 /** Milliseconds for one call of a step that says nothing about its time. */
 export const DEFAULT_TIMEOUT_MS = 600_000;

@@ -1,11 +1,8 @@
+import { type Diagnostic, toDiagnostic } from "@lockstep/events";
 import type { Live } from "@lockstep/plugin";
-import type { Diagnostic } from "./events.ts";
-import { toDiagnostic } from "./failures.ts";
-import { type HistoryEntry, lastCommit } from "./history.ts";
+import { type HistoryEntry, lastCommit, readLease, type Holder } from "@lockstep/state";
 import { environmentOf, type Job, sessionOf } from "./job.ts";
-import { readLease } from "./lease.ts";
 import { type Difference, differencesOf, liveOf, observe } from "./observe.ts";
-import type { Holder } from "./surroundings.ts";
 
 /** What an environment is like now. */
 export interface Status {

@@ -1,4 +1,4 @@
-import type { Run } from "./run.ts";
+import { type Run } from "./run.ts";
 import { call } from "./session.ts";
 
 /** Looks as users do from barrier to decision. Counts; never decides anything. */

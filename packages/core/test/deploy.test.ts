@@ -1,4 +1,6 @@
 import type { Store } from "@lockstep/plugin";
+import { openJournal } from "@lockstep/state";
+import { realSurroundings } from "@lockstep/state";
 import { memoryTarget, type MemoryTargetOptions, MemoryWorld } from "@lockstep/testkit";
 import { beforeEach, describe, expect, it } from "vitest";
 import {
@@ -12,8 +14,6 @@ import {
   rollback,
   type RunJob,
 } from "../src/index.ts";
-import { openJournal } from "../src/journal.ts";
-import { realSurroundings } from "../src/surroundings.ts";
 import { MapStore } from "./fixtures.ts";
 
 let world: MemoryWorld;

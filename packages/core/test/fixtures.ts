@@ -1,5 +1,5 @@
 import { type Store, type Stored, API_VERSION } from "@lockstep/plugin";
-import type { Surroundings } from "../src/surroundings.ts";
+import type { Surroundings } from "@lockstep/state";
 
 /** A store in memory that can fail on command and whose handles share one map, as processes share a bucket. */
 export class MapStore implements Store {

@@ -1,7 +1,7 @@
+import { realSurroundings } from "@lockstep/state";
 import { memoryTarget, type MemoryTargetOptions, MemoryWorld } from "@lockstep/testkit";
 import { beforeEach, describe, expect, it } from "vitest";
 import { checkConfig, deploy, readStatus, recover, type RunJob } from "../src/index.ts";
-import { realSurroundings } from "../src/surroundings.ts";
 import { MapStore } from "./fixtures.ts";
 
 const NEVER = new Promise<void>(() => {});

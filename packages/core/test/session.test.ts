@@ -1,3 +1,5 @@
+import { createEvents } from "@lockstep/events";
+import { createRedactor } from "@lockstep/events";
 import {
   API_VERSION,
   type Json,
@@ -9,11 +11,9 @@ import {
   type Target,
   type WriteContext,
 } from "@lockstep/plugin";
+import { realSurroundings } from "@lockstep/state";
 import { beforeEach, describe, expect, it } from "vitest";
-import { createEvents } from "../src/events.ts";
 import { checkConfig, deploy, type Event, type Outcome } from "../src/index.ts";
-import { createRedactor } from "../src/redact.ts";
-import { realSurroundings } from "../src/surroundings.ts";
 import { MapStore } from "./fixtures.ts";
 
 const CANARY = "c4nary-value-0123456789";

@@ -170,3 +170,14 @@ export function secretUnreadable(name: string, cause: unknown): LockstepError {
     hint: "Try it as the user that runs lockstep.",
   });
 }
+
+/**
+ * Makes the function with which a package raises the errors of its catalogue: the hint is the catalogue's
+ * `fix`, unless a failure can say it better with the names at hand.
+ */
+export function raising(
+  catalogue: ErrorCatalogue,
+): (code: string, message: string, more?: Partial<ErrorFields>) => LockstepError {
+  return (code, message, more = {}) =>
+    new LockstepError({ code, message, hint: catalogue[code]?.fix, ...more });
+}

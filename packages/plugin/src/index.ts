@@ -8,6 +8,7 @@ export {
   isLockstepError,
   LockstepError,
   pluginErrors,
+  raising,
   sourceChanged,
   stepConflict,
 } from "./errors.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describeStoreContract } from "@lockstep/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { localStore } from "../src/store-files.ts";
+import { localStore } from "../src/local-store.ts";
 
 let folder = "";
 

@@ -2,9 +2,10 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { API_VERSION, defineTarget, isLockstepError, type Target } from "@lockstep/plugin";
+import { localStore } from "@lockstep/state";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { checkConfig, loadConfig, localStore } from "../src/index.ts";
+import { checkConfig, loadConfig } from "../src/index.ts";
 
 const ORIGIN = { file: "lockstep.config.ts", folder: "/nowhere", ci: false };
 

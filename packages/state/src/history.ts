@@ -1,5 +1,5 @@
+import type { Result } from "@lockstep/events";
 import type { Json, Live, Release, Store } from "@lockstep/plugin";
-import type { Result } from "./ending.ts";
 import { type JournalRecord, readEnds, reachable } from "./journal.ts";
 import type { Actor } from "./surroundings.ts";
 

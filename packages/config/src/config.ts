@@ -6,8 +6,8 @@ import {
   type Store,
   type Target,
 } from "@lockstep/plugin";
+import { isLocalStore, localStore } from "@lockstep/state";
 import { configInvalid, nearest, pluginIncompatible } from "./errors.ts";
-import { isLocalStore, localStore } from "./store-files.ts";
 
 /** What a config file exports. */
 export interface WrittenConfig {
@@ -70,7 +70,7 @@ export interface ConfigOrigin {
  * @throws {LockstepError} `CONFIG_INVALID` with every problem and its path, `PLUGIN_INCOMPATIBLE`
  */
 export async function checkConfig(written: unknown, origin: ConfigOrigin): Promise<Config> {
-  const { checkShape } = await import("./config-shape.ts"); // brings zod, which --help need not wait for
+  const { checkShape } = await import("./shape.ts"); // brings zod, which --help need not wait for
   const shape = checkShape(written);
   if (shape.problems !== undefined) throw configInvalid(origin.file, shape.problems);
 

@@ -1,0 +1,24 @@
+export {
+  EXIT,
+  exitOf,
+  isFenced,
+  isInconclusive,
+  isRetryable,
+  isStoreLost,
+  leavesOf,
+  toDiagnostic,
+} from "./diagnostic.ts";
+export {
+  type About,
+  createEvents,
+  type Diagnostic,
+  type Event,
+  type EventBody,
+  type Events,
+  type Phase,
+  type PlannedTarget,
+  type Sink,
+  type StepResult,
+} from "./events.ts";
+export { createRedactor, type RedactedStream, type Redactor } from "./redact.ts";
+export { EXIT_OF, type Result } from "./result.ts";
