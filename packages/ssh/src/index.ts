@@ -1,9 +1,5 @@
 export type { SshConnection } from "./connection.ts";
 export { sshErrors } from "./catalogue.ts";
-export type {
-  SshCommandCheckOptions,
-  SshHostOptions,
-  SshHttpCheckOptions,
-  SshOptions,
-} from "./options.ts";
+export type { SshCommandCheckOptions, SshHttpCheckOptions, SshOptions } from "./options.ts";
+export type { SshHostOptions, SshLoginOptions } from "./login-options.ts";
 export { ssh } from "./target.ts";

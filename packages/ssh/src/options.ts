@@ -1,21 +1,18 @@
 import type { GuardName, WrittenSource } from "@lockstep/artifact";
-import { isSecret, type Secret, type Until } from "@lockstep/plugin";
+import type { Secret, Until } from "@lockstep/plugin";
 import { z } from "zod";
-import { type HostSettings, isPublicKey, type LoginSettings } from "./login.ts";
-
-/** One server. */
-export interface SshHostOptions {
-  /** Name or IP address. */
-  readonly address: string;
-  /** Name of the unit in plans and reports; default: the address. Unique within the target. */
-  readonly name?: string;
-  /** Default: the target's `port`. */
-  readonly port?: number;
-  /** Default: the target's `user`. */
-  readonly user?: string;
-  /** Public key of the server, `ssh-ed25519 AAAA…`; then known_hosts is not asked. */
-  readonly hostKey?: string;
-}
+import {
+  folderValue,
+  hostOf,
+  hostValue,
+  loginFields,
+  loginOf,
+  secretValue,
+  type SshHostOptions,
+  type SshLoginOptions,
+  textValue as text,
+} from "./login-options.ts";
+import type { HostSettings, LoginSettings } from "./login.ts";
 
 /** Asks the live release through the SSH connection. */
 export interface SshHttpCheckOptions {
@@ -38,13 +35,9 @@ export interface SshCommandCheckOptions {
 }
 
 /** Options of {@link ssh}. */
-export interface SshOptions {
+export interface SshOptions extends SshLoginOptions {
   /** The servers: `"web-1"`, `"deploy@web-1:2222"`, `"[2001:db8::1]:22"`, or an object. */
   readonly hosts: readonly (string | SshHostOptions)[];
-  /** Who logs in; default: the user that runs Lockstep. */
-  readonly user?: string;
-  /** Default 22. */
-  readonly port?: number;
   /** Absolute folder on each host; `current` in it is the live release. */
   readonly path: string;
   /** Folder of the artifact, relative to the config file, or files of a git commit. */
@@ -53,14 +46,6 @@ export interface SshOptions {
   readonly exclude?: readonly string[];
   /** Guards of the source that are switched off, by name. */
   readonly allow?: readonly GuardName[];
-  /** Private key file; `~/` is the home folder, other relative paths start at the config file. */
-  readonly identity?: string;
-  /** Passphrase of the identity. */
-  readonly passphrase?: Secret;
-  /** Offer the keys of the SSH agent; default: true without an identity. */
-  readonly agent?: boolean;
-  /** Default `~/.ssh/known_hosts`. */
-  readonly knownHosts?: string;
   /**
    * Run in `current` after each change of the link, in both directions: program and arguments, no shell.
    * It may run twice for one release.
@@ -74,8 +59,6 @@ export interface SshOptions {
   readonly keep?: number;
   /** Hosts handled side by side; default 8. */
   readonly parallel?: number;
-  /** Milliseconds until a login must be usable; default 20,000. */
-  readonly connectTimeoutMs?: number;
 }
 
 /** A check with its defaults filled in. */
@@ -101,13 +84,6 @@ export interface SshSettings {
 
 const UNTIL: Until = { successes: 2, intervalMs: 500, deadlineMs: 30_000 };
 
-const text = z
-  .string()
-  .min(1)
-  .refine((value) => !value.includes("\0"), "A NUL is not allowed");
-const port = z.int().min(1).max(65_535);
-const user = z.string().regex(/^[^\s@:/\0-][^\s@:/\0]*$/, "This is no user name");
-const address = z.string().regex(/^(?!-)[0-9A-Za-z_.:%-]+$/, "This is no host name or address");
 const command = z.array(z.string().refine((word) => !word.includes("\0"), "A NUL is not allowed"));
 const words = command.min(1).refine(([program]) => program !== "", "The program has no name");
 
@@ -118,38 +94,6 @@ const until = z
     deadlineMs: z.int().min(0),
   })
   .default(UNTIL);
-
-const host = z.strictObject({
-  address,
-  name: z
-    .string()
-    .regex(/^[0-9A-Za-z][0-9A-Za-z._:-]*$/, "A name has letters, digits, dot, dash, colon")
-    .optional(),
-  port: port.optional(),
-  user: user.optional(),
-  hostKey: z
-    .string()
-    .refine(isPublicKey, 'This is no public key such as "ssh-ed25519 AAAA…"')
-    .optional(),
-});
-
-/** `user@host:port`, `[address]:port`; a bare IPv6 address has more than one colon and no port. */
-const SHORT =
-  /^(?:(?<user>[^@]*)@)?(?:\[(?<v6>[^\]]*)\]|(?<name>[^:[\]]*)|(?<bare>[^[\]]*:[^[\]]*:[^[\]]*))(?::(?<port>\d+))?$/;
-
-const shortHost = z.string().transform((written, { issues }) => {
-  const found = SHORT.exec(written)?.groups;
-  const parsed = host.safeParse({
-    address: found?.["v6"] ?? found?.["bare"] ?? found?.["name"] ?? "",
-    user: found?.["user"],
-    port: found?.["port"] === undefined ? undefined : Number(found["port"]),
-  });
-  if (parsed.success) return parsed.data;
-  for (const { message } of parsed.error.issues) {
-    issues.push({ code: "custom", message: `${written}: ${message}`, input: written });
-  }
-  return z.NEVER;
-});
 
 const check = z.union([
   z.strictObject({
@@ -163,33 +107,18 @@ const check = z.union([
   z.strictObject({ command: words, until }),
 ]);
 
-const secretValue = z.custom<Secret>((value) => isSecret(value), "This is no secret(…)");
-
-/** Of a folder that can be made, and that is not all of the host. */
-function isFolder(path: string): boolean {
-  const parts = path.split("/").slice(1);
-  return (
-    path.startsWith("/") && parts.every((part) => part !== "" && part !== "." && part !== "..")
-  );
-}
-
 /** Checks what a user wrote and fills in the defaults. */
 export const sshSchema: z.ZodType<SshSettings> = z
   .strictObject({
-    hosts: z.array(z.union([shortHost, host])).min(1),
-    user: user.optional(),
-    port: port.default(22),
-    path: text.refine(isFolder, "This is no absolute folder such as /srv/shop"),
+    ...loginFields,
+    hosts: z.array(hostValue).min(1),
+    path: folderValue,
     source: z.union([
       text,
       z.strictObject({ git: text, directory: text.optional() }),
     ]) as z.ZodType<WrittenSource>,
     exclude: z.array(z.string()).default([]),
     allow: z.array(z.string() as unknown as z.ZodType<GuardName>).default([]),
-    identity: text.optional(),
-    passphrase: secretValue.optional(),
-    agent: z.boolean().optional(),
-    knownHosts: text.default("~/.ssh/known_hosts"),
     restart: words.optional(),
     env: z
       .record(
@@ -200,26 +129,11 @@ export const sshSchema: z.ZodType<SshSettings> = z
     checks: z.array(check).default([]),
     keep: z.int().min(2).default(5),
     parallel: z.int().min(1).optional(),
-    connectTimeoutMs: z.int().min(1).default(20_000),
   })
   .transform((written): SshSettings => {
-    const { hosts, identity, passphrase, agent, knownHosts, connectTimeoutMs, ...rest } = written;
-    return {
-      ...rest,
-      hosts: hosts.map((one) => ({
-        ...one,
-        name: one.name ?? one.address,
-        port: one.port ?? written.port,
-        user: one.user ?? written.user,
-      })),
-      login: {
-        identity,
-        passphrase,
-        agent: agent ?? identity === undefined,
-        knownHosts,
-        connectTimeoutMs,
-      },
-    };
+    const { hosts, ...rest } = written;
+    const login = loginOf(written);
+    return { ...rest, hosts: hosts.map((one) => hostOf(one, written)), login };
   })
   .superRefine(({ hosts }, context) => {
     for (const [index, { name }] of hosts.entries()) {
