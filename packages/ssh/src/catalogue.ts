@@ -103,6 +103,26 @@ export const sshErrors: ErrorCatalogue = {
     why: "A link can be replaced in one step only within one file system.",
     fix: "Mount the whole path, not a folder in it.",
   },
+  SSH_STORE_KEY: {
+    when: "A store on a host was asked for a key that none can have.",
+    why: "Keys become names of files.",
+    fix: "Report it: this is a bug of whoever asked.",
+  },
+  SSH_STORE_OPTIONS: {
+    when: "The options of `sshStore` are wrong.",
+    why: "Without them the state of the environment cannot be found.",
+    fix: "Correct what the message names in the config.",
+  },
+  SSH_STORE_RESTLESS: {
+    when: "A value of a store on a host was replaced each time it was read.",
+    why: "Half of one value and half of another is neither.",
+    fix: "Try again. If it repeats, look at what else writes below that folder.",
+  },
+  SSH_STORE_UNFIT: {
+    when: "The file system below a store on a host gave one name to two files, or has no hard links.",
+    why: "That a name is given only once is what keeps two runs apart.",
+    fix: "Keep the store on a local file system of the host, such as ext4 or xfs.",
+  },
   SSH_TIMEOUT: {
     when: "A host took longer than allowed.",
     why: "A host that hangs must not hold up the others. What was asked of it may still happen.",

@@ -7,6 +7,14 @@ import type { Script } from "./shell.ts";
 /** A shell on a host that reads commands from stdin. */
 export type ShellStream = Duplex & { readonly stderr: Readable };
 
+/** What is kept of an answer. */
+export interface Keeping {
+  /** Most bytes of each stream. */
+  readonly outputBytes: number;
+  /** How the bytes of stdout become text; default UTF-8. */
+  readonly encoding?: BufferEncoding;
+}
+
 /** Characters kept of what is said outside of answers. */
 const MOST_ASIDE = 4096;
 
@@ -48,8 +56,8 @@ export class ControlChannel {
   }
 
   /** Waits for its turn, sends one request and resolves with its answer; rejects when the shell ends first. */
-  run(script: Script, outputBytes: number): Promise<Ran> {
-    const turn = this.#last.then(() => this.#send(script, outputBytes));
+  run(script: Script, kept: Keeping): Promise<Ran> {
+    const turn = this.#last.then(() => this.#send(script, kept));
     this.#last = turn.catch(() => undefined);
     return turn;
   }
@@ -62,11 +70,11 @@ export class ControlChannel {
     this.#settle = undefined;
   }
 
-  async #send(script: Script, outputBytes: number): Promise<Ran> {
+  async #send(script: Script, { outputBytes, encoding }: Keeping): Promise<Ran> {
     if (this.#ended !== undefined) throw asError(this.#ended.cause);
     const nonce = newNonce();
     const text = requestText(script, nonce);
-    this.#answer = new Answer(nonce, outputBytes);
+    this.#answer = new Answer(nonce, outputBytes, encoding);
     const { promise, resolve, reject } = deferred<Ran>();
     this.#settle = { done: resolve, lost: (cause) => reject(asError(cause)) };
     this.#stream.write(text);

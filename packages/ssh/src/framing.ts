@@ -59,8 +59,8 @@ export class Kept {
     this.#size += Math.min(rest, chunk.length);
   }
 
-  text(): string {
-    return Buffer.concat(this.#chunks).toString("utf8");
+  text(encoding: BufferEncoding = "utf8"): string {
+    return Buffer.concat(this.#chunks).toString(encoding);
   }
 }
 
@@ -70,13 +70,15 @@ const LONGEST_LINE = 32;
 /** The answer to one request, read piece by piece. */
 export class Answer {
   readonly #nonce: string;
+  readonly #encoding: BufferEncoding;
   readonly #streams: readonly [Kept, Kept];
   #tail: Buffer = Buffer.alloc(0);
   #status: number | undefined;
   #hasEnded = false;
 
-  constructor(nonce: string, limitBytes: number) {
+  constructor(nonce: string, limitBytes: number, encoding: BufferEncoding = "utf8") {
     this.#nonce = nonce;
+    this.#encoding = encoding;
     this.#streams = [new Kept(limitBytes), new Kept(limitBytes)];
   }
 
@@ -113,7 +115,8 @@ export class Answer {
   get ran(): Ran | undefined {
     if (!this.#hasEnded || this.#status === undefined) return undefined;
     const [stdout, stderr] = this.#streams;
-    return { status: this.#status, stdout: stdout.text(), stderr: stderr.text().slice(1) };
+    const text = stdout.text(this.#encoding);
+    return { status: this.#status, stdout: text, stderr: stderr.text().slice(1) };
   }
 
   /** What came so far. */

@@ -15,6 +15,8 @@ export interface Ran {
 export interface Limits {
   /** Most bytes kept of each stream; default 65,536. */
   readonly outputBytes?: number;
+  /** True for data that is no text: stdout then holds one character, U+0000 to U+00FF, for each byte. */
+  readonly asBytes?: boolean;
   /** Milliseconds the command may take; default: until the signal of the context aborts. */
   readonly timeoutMs?: number;
 }

@@ -4,6 +4,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { isLockstepError, type TargetContext } from "@lockstep/plugin";
 import type { ClientChannel } from "ssh2";
+import type { Keeping } from "./control.ts";
 import { abortOf, asError, deferred } from "./deferred.ts";
 import { connectionLost, timedOut } from "./errors.ts";
 import { Kept, newNonce, readerCommand, readerText } from "./framing.ts";
@@ -30,6 +31,8 @@ class SshHost implements RemoteHost {
   #link: Promise<Link> | undefined;
   /** The link once it is there. */
   #open: Link | undefined;
+  /** Calls under way. */
+  #calls = 0;
 
   constructor(settings: SshHostSettings) {
     this.name = settings.where.name;
@@ -38,9 +41,7 @@ class SshHost implements RemoteHost {
   }
 
   async run(ctx: TargetContext, script: Script, limits: Limits = {}): Promise<Ran> {
-    return this.#bounded(ctx, limits, async ({ control }) =>
-      control.run(script, limits.outputBytes ?? OUTPUT_BYTES),
-    );
+    return this.#bounded(ctx, limits, async ({ control }) => control.run(script, keeping(limits)));
   }
 
   async exec(
@@ -51,7 +52,7 @@ class SshHost implements RemoteHost {
     return this.#bounded(ctx, limits, async ({ client }, signal) => {
       const nonce = newNonce();
       const channel = await openChannel(client, readerCommand(nonce));
-      const ended = endOf(channel, limits.outputBytes ?? OUTPUT_BYTES);
+      const ended = endOf(channel, keeping(limits));
       const stop = (): void => channel.signal("KILL");
       signal.addEventListener("abort", stop);
       try {
@@ -99,10 +100,12 @@ class SshHost implements RemoteHost {
     const signals = timeoutMs === undefined ? [] : [AbortSignal.timeout(timeoutMs)];
     const signal = AbortSignal.any([ctx.signal, ...signals]);
     const gaveUp = abortOf(signal);
+    this.#calls += 1;
     try {
       const connecting = this.#connected(ctx);
       connecting.catch(() => undefined);
       const link = await Promise.race([connecting, gaveUp.promise]);
+      link.hold(true);
       const call = make(link, signal);
       call.catch(() => undefined);
       const lost = link.lost.then((cause) => Promise.reject(connectionLost(where, cause)));
@@ -121,6 +124,8 @@ class SshHost implements RemoteHost {
       throw cause;
     } finally {
       gaveUp.forget();
+      this.#calls -= 1;
+      if (this.#calls === 0 && this.#settings.isIdle === true) this.#open?.hold(false);
     }
   }
 
@@ -168,8 +173,12 @@ async function* bodyOf(
   if (body !== undefined) yield* body;
 }
 
+function keeping({ outputBytes = OUTPUT_BYTES, asBytes = false }: Limits): Keeping {
+  return { outputBytes, encoding: asBytes ? "latin1" : "utf8" };
+}
+
 /** Resolves with the status of a command; rejects when the channel closes without one. */
-function endOf(channel: ClientChannel, outputBytes: number): Promise<Ran> {
+function endOf(channel: ClientChannel, { outputBytes, encoding }: Keeping): Promise<Ran> {
   const stdout = new Kept(outputBytes);
   const stderr = new Kept(outputBytes);
   const { promise, resolve, reject } = deferred<Ran>();
@@ -177,7 +186,7 @@ function endOf(channel: ClientChannel, outputBytes: number): Promise<Ran> {
   let open = 2;
   const finish = (): void => {
     if (status === undefined) reject(new Error("the command ended without a status"));
-    else resolve({ status, stdout: stdout.text(), stderr: stderr.text() });
+    else resolve({ status, stdout: stdout.text(encoding), stderr: stderr.text() });
   };
   const ended = (): void => {
     open -= 1;

@@ -26,6 +26,8 @@ export interface Link {
   readonly control: ControlChannel;
   /** Why the connection ended; pending as long as it is there. */
   readonly lost: Promise<Error>;
+  /** Whether the connection keeps this process from ending; true at first. */
+  hold(yes: boolean): void;
   /** Says goodbye, so that what was just sent still gets out, and waits for no answer. */
   giveUp(): void;
 }
@@ -35,6 +37,11 @@ export interface SshHostSettings {
   readonly where: Where;
   readonly host: HostSettings;
   readonly login: LoginSettings;
+  /**
+   * True for a connection that nobody ends: it is there as long as the process, but does not keep it from
+   * ending. It is not asked whether it still works either, so every call needs a time limit.
+   */
+  readonly isIdle?: boolean;
 }
 
 /**
@@ -76,7 +83,8 @@ export async function connect(
       client.end();
       setTimeout(() => socket.destroy(), GOODBYE_MS).unref();
     };
-    return { client, control, lost, giveUp };
+    const hold = (yes: boolean): void => void (yes ? socket.ref() : socket.unref());
+    return { client, control, lost, hold, giveUp };
   } catch (cause) {
     socket.destroy();
     throw isLockstepError(cause) ? cause : hostUnreachable(where, cause);
@@ -100,7 +108,7 @@ async function startShell(
   const channel = await openChannel(client, "exec sh -s");
   const control = new ControlChannel(channel);
   try {
-    await control.run({ text: ":", values: {} }, GREETING_BYTES);
+    await control.run({ text: ":", values: {} }, { outputBytes: GREETING_BYTES });
     return control;
   } catch {
     const cause = await Promise.race([lost, sleep(TOGETHER_MS)]);
@@ -110,7 +118,7 @@ async function startShell(
 
 function ready(
   { client, socket }: { readonly client: Client; readonly socket: Socket },
-  { where, login }: SshHostSettings,
+  { where, login, isIdle = false }: SshHostSettings,
   credentials: Login,
 ): Promise<void> {
   const { user, trust } = credentials;
@@ -129,7 +137,7 @@ function ready(
       sock: socket,
       username: user,
       readyTimeout: login.connectTimeoutMs,
-      ...KEEPALIVE,
+      ...(isIdle ? {} : KEEPALIVE),
       algorithms: { serverHostKey: signaturesFor(trust) },
       hostVerifier(shown: Buffer): boolean {
         refusal = trust.refuse(shown);

@@ -4,8 +4,8 @@ import { sshErrors } from "./catalogue.ts";
 import { eachHost, gatherHosts, type SshConnection } from "./connection.ts";
 import { liveOf, readFacts } from "./facts.ts";
 import { fenceHost } from "./fence.ts";
-import type { HostSettings } from "./login.ts";
 import { type SshOptions, type SshSettings, sshSchema } from "./options.ts";
+import { placeOf } from "./place.ts";
 import { plan } from "./plan.ts";
 import { sshHost } from "./ssh-host.ts";
 import { activate } from "./steps/activate.ts";
@@ -60,10 +60,4 @@ function make(settings: SshSettings): TargetBody<SshConnection> {
       await eachHost(ctx.connection, ctx, (host) => fenceHost(ctx, host, { path, stamp }));
     },
   };
-}
-
-/** `ssh://web-1:22/srv/shop`. */
-function placeOf({ address, port }: HostSettings, path: string): string {
-  const name = address.includes(":") ? `[${address}]` : address;
-  return `ssh://${name}:${port}${encodeURI(path)}`;
 }

@@ -5,7 +5,11 @@ import { ssh, sshErrors } from "../src/index.ts";
 
 describe("the package", () => {
   it("has these names and no others", async () => {
-    expect(Object.keys(await import("../src/index.ts")).toSorted()).toEqual(["ssh", "sshErrors"]);
+    expect(Object.keys(await import("../src/index.ts")).toSorted()).toEqual([
+      "ssh",
+      "sshErrors",
+      "sshStore",
+    ]);
   });
 
   it("does not load ssh2 with a config", async () => {
@@ -24,7 +28,9 @@ describe("the package", () => {
   it("explains every code it raises, and raises every code it explains", async () => {
     const folder = join(import.meta.dirname, "../src");
     const texts = await Promise.all(
-      ["errors.ts", "login-errors.ts"].map((name) => readFile(join(folder, name), "utf8")),
+      ["errors.ts", "login-errors.ts", "store-errors.ts"].map((name) =>
+        readFile(join(folder, name), "utf8"),
+      ),
     );
     const raised = texts.flatMap((text) => text.match(/(?<=code: ")SSH_\w+/g) ?? []);
     const explained = Object.keys(sshErrors).filter((code) => code.startsWith("SSH_"));
