@@ -86,6 +86,7 @@ class SshHost implements RemoteHost {
     this.#end.abort(new Error("the run ended"));
     const link = await this.#link?.catch(() => undefined);
     this.#forget();
+    link?.hold(true);
     link?.giveUp();
     await link?.lost;
   }
