@@ -1,4 +1,4 @@
-import { nearest } from "@lockstep/core";
+import { nearest } from "@lockstep/config";
 import { type ErrorCatalogue, type ErrorFields, LockstepError } from "@lockstep/plugin";
 
 /** The codes of the command line itself. */

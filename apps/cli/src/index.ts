@@ -2,10 +2,8 @@ export {
   type Config,
   defineConfig,
   type Environment,
-  type LocalStore,
-  localStore,
-  type LocalStoreOptions,
   type WrittenConfig,
   type WrittenEnvironment,
-} from "@lockstep/core";
+} from "@lockstep/config";
+export { type LocalStore, localStore, type LocalStoreOptions } from "@lockstep/state";
 export { type Secret, secret } from "@lockstep/plugin";

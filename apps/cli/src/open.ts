@@ -1,16 +1,10 @@
 import { closeSync, fchmodSync, openSync, writeSync } from "node:fs";
 import { hostname, userInfo } from "node:os";
 import { dirname, resolve } from "node:path";
-import {
-  type Actor,
-  type Config,
-  type Environment,
-  environmentOf,
-  type Job,
-  loadConfig,
-  realSurroundings,
-  type Sink,
-} from "@lockstep/core";
+import { type Config, type Environment, environmentOf, loadConfig } from "@lockstep/config";
+import { type Job } from "@lockstep/core";
+import { type Sink } from "@lockstep/events";
+import { type Actor, realSurroundings } from "@lockstep/state";
 import { eventsUnwritable } from "./errors.ts";
 import type { Invocation } from "./program.ts";
 import type { Shell } from "./shell.ts";

@@ -1,4 +1,4 @@
-import { type Diagnostic, exitOf, leavesOf, toDiagnostic } from "@lockstep/core";
+import { type Diagnostic, exitOf, leavesOf, toDiagnostic } from "@lockstep/events";
 import type { Ends, Flags } from "./program.ts";
 import { renderDiagnostic, renderDiagnosticLine } from "./render/error.ts";
 import { documentText, errorJson } from "./render/json.ts";

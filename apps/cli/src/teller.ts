@@ -1,4 +1,4 @@
-import type { Sink } from "@lockstep/core";
+import { type Sink } from "@lockstep/events";
 import type { Flags } from "./program.ts";
 import { renderFrame, renderHeartbeat } from "./render/frame.ts";
 import type { Look } from "./render/look.ts";

@@ -1,4 +1,4 @@
-import type { EventBody } from "@lockstep/core";
+import { type EventBody } from "@lockstep/events";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createLook } from "../src/render/look.ts";
 import { createScreen, type Screen } from "../src/screen.ts";

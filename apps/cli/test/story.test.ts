@@ -1,4 +1,4 @@
-import type { Event, EventBody } from "@lockstep/core";
+import { type Event, type EventBody } from "@lockstep/events";
 import { describe, expect, it } from "vitest";
 import { type FrameView, renderFrame, renderHeartbeat } from "../src/render/frame.ts";
 import { createLook, PLAIN } from "../src/render/look.ts";

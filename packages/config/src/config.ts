@@ -7,7 +7,7 @@ import {
   type Target,
 } from "@lockstep/plugin";
 import { isLocalStore, localStore } from "@lockstep/state";
-import { configInvalid, nearest, pluginIncompatible } from "./errors.ts";
+import { configInvalid, environmentUnknown, nearest, pluginIncompatible } from "./errors.ts";
 
 /** What a config file exports. */
 export interface WrittenConfig {
@@ -54,6 +54,21 @@ export interface Environment {
 /** Gives a config its type; checks nothing yet. */
 export function defineConfig(config: WrittenConfig): WrittenConfig {
   return config;
+}
+
+/**
+ * Finds an environment of a config.
+ *
+ * @throws {LockstepError} `ENVIRONMENT_UNKNOWN` with the nearest name
+ */
+export function environmentOf(job: {
+  readonly config: Config;
+  readonly environment: string;
+}): Environment {
+  const { environments } = job.config;
+  const found = environments[job.environment];
+  if (found === undefined) throw environmentUnknown(job.environment, Object.keys(environments));
+  return found;
 }
 
 /** Where a config was found, and whether its state would be thrown away with the machine. */

@@ -5,8 +5,9 @@ export {
   type ConfigOrigin,
   defineConfig,
   type Environment,
+  environmentOf,
   type WrittenConfig,
   type WrittenEnvironment,
 } from "./config.ts";
-export { configErrors, environmentUnknown, nearest, targetUnknown } from "./errors.ts";
+export { configErrors, nearest, targetUnknown } from "./errors.ts";
 export { CONFIG_FILES, loadConfig, type LoadRequest } from "./load.ts";

@@ -26,6 +26,11 @@ export const coreErrors: ErrorCatalogue = {
     why: "The end state is what the targets say, not what the reverts believe.",
     fix: "Look at that target and make it right, then run `lockstep recover`.",
   },
+  LIVE_MOVED: {
+    when: "Somebody changed what a target serves while the run was staging.",
+    why: "The run would overwrite that change, and foreign changes are never overwritten.",
+    fix: "Look at what is live, then deploy again: the new plan starts from there.",
+  },
   LIVE_UNKNOWN: {
     when: "A target could not be read after the commit.",
     why: "The release was verified before the commit, so it stays.",
@@ -55,6 +60,16 @@ export const coreErrors: ErrorCatalogue = {
     when: "A target of the open run points to another place in the config than it did when the run began.",
     why: "Putting back must happen where the run was.",
     fix: "Recover with the config of that run, then change it.",
+  },
+  RECOVER_REFUSED: {
+    when: "`recover --forward` or `--accept` is asked for a run in which that would not be safe.",
+    why: "A run whose release failed cannot go on, and only what is live everywhere can be accepted.",
+    fix: "`lockstep recover` without it puts everything back. `lockstep explain RUN` tells what the run did.",
+  },
+  RELEASE_DIFFERS: {
+    when: "`--release` names a release that is live in another environment, and a target would bring other content.",
+    why: "What was proven there is its content, not its name.",
+    fix: "Deploy from the same build, or under a new name.",
   },
   RELEASE_GONE: {
     when: "A target no longer keeps the release that is to be live again.",
@@ -90,6 +105,11 @@ export const coreErrors: ErrorCatalogue = {
     when: "The open run deployed to a target that the config does not have any more.",
     why: "It must be put back there, too.",
     fix: "Recover with the config of that run, then change it.",
+  },
+  UNIT_UNKNOWN: {
+    when: "`recover --skip` names a unit that the run does not have.",
+    why: "A misspelt name would leave the wrong unit as it is.",
+    fix: "Use one of the names that the message lists.",
   },
   UNEXPECTED: {
     when: "Something failed in a way that no part of Lockstep expects.",

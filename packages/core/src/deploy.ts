@@ -1,28 +1,30 @@
 import { EXIT_OF } from "@lockstep/events";
-import { canonicalJson, type Json, type Live, type Release } from "@lockstep/plugin";
+import { canonicalJson, type Json } from "@lockstep/plugin";
 import {
-  openRun,
+  admit,
   type BeginBody,
-  type HistoryEntry,
-  lastCommit,
   highestEpoch,
+  isLeft,
+  lastCommit,
+  type Lease,
   lineageOf,
   type LiveByTarget,
-  refuseForeign,
   openJournal,
+  openRun,
   putBlob,
-  isLeft,
-  type Lease,
   readLease,
+  refuseForeign,
   takeLease,
 } from "@lockstep/state";
-import { type Outcome } from "./ending.ts";
-import { confirmationNeeded, nothingToReturnTo, planStale, refGone } from "./errors.ts";
+import type { Outcome } from "./ending.ts";
+import { confirmationNeeded, planStale } from "./errors.ts";
 import { execute, type OnStop } from "./execute.ts";
 import { isUnfenced, type Job, readLive, sessionOf } from "./job.ts";
-import { isEmpty, makePlan, type Plan, planFacts, type PlanWish } from "./plan.ts";
+import { makePlan, type PlanWish } from "./make-plan.ts";
+import { isEmpty, type Plan, planFacts } from "./plan.ts";
 import { type Run, startRun } from "./run.ts";
-import { type Session } from "./session.ts";
+import type { Session } from "./session.ts";
+import { type Delivery, wishToDeploy, wishToReturn } from "./wish.ts";
 
 /** A job that changes targets. */
 export interface RunJob extends Job {
@@ -33,6 +35,8 @@ export interface RunJob extends Job {
   readonly lockWaitMs?: number;
   /** Take over targets that another store's runs have stamped. */
   readonly adopt?: boolean;
+  /** Deploy a release although a newer one is live. */
+  readonly allowOlder?: boolean;
   /** Kept in the history. */
   readonly message?: string;
   /** Shown the plan before anything is locked or changed; false means no. Absent: yes, unseen. */
@@ -45,10 +49,22 @@ export interface RunJob extends Job {
  * Resolves for every run that began, whatever became of it; rejects when nothing was changed.
  *
  * @throws {LockstepError} before any write to a target: `RUN_OPEN`, `LEASE_HELD`, `PLAN_STALE`,
- *   `FOREIGN_LINEAGE`, `CONFIRMATION_NEEDED`, and whatever targets raise while they are read
+ *   `FOREIGN_LINEAGE`, `CONFIRMATION_NEEDED`, `NEWER_IS_LIVE`, `RELEASE_QUARANTINED`, `RELEASE_DIFFERS`, and
+ *   whatever targets raise while they are read
  */
-export async function deploy(job: RunJob & { readonly release: Release }): Promise<Outcome> {
-  return runJob(job, async (session) => wishToDeploy(session, job.release));
+export async function deploy(job: RunJob & Delivery): Promise<Outcome> {
+  return runJob(job, { wish: admitted(job, job) });
+}
+
+/**
+ * Runs exactly a plan that was made before, on the targets it names.
+ *
+ * @throws {LockstepError} as {@link deploy}; `PLAN_STALE` when planning again gives anything else
+ */
+export async function apply(job: RunJob & { readonly plan: Plan }): Promise<Outcome> {
+  const { plan } = job;
+  const wish = admitted(job, plan);
+  return runJob({ ...job, targets: plan.groups.flat() }, { wish, saved: plan });
 }
 
 /**
@@ -57,70 +73,83 @@ export async function deploy(job: RunJob & { readonly release: Release }): Promi
  * @throws {LockstepError} as {@link deploy}, and `RELEASE_GONE`, `NOTHING_TO_RETURN_TO`
  */
 export async function rollback(job: RunJob & { readonly to?: string }): Promise<Outcome> {
-  return runJob(job, (session, live) => wishToReturn(session, live, job.to));
+  return runJob(job, { wish: (session, live) => wishToReturn(session, live, job.to) });
 }
 
 /** Plans a deploy and changes nothing. */
-export async function planDeploy(job: Job & { readonly release: Release }): Promise<Plan> {
+export async function planDeploy(job: Job & Delivery): Promise<Plan> {
   await using session = await sessionOf(job);
   await readLive(session);
-  const plan = await makePlan(session, await wishToDeploy(session, job.release));
+  const plan = await makePlan(session, await wishToDeploy(session, job));
   tellPlan(session, plan);
   return plan;
 }
 
 type Wish = (session: Session, live: LiveByTarget) => Promise<PlanWish>;
 
-/** What belongs to one run from its first look to its end. */
-interface Attempt {
-  readonly job: RunJob;
+/** Asked again under the lease: another run may have deployed something newer meanwhile. */
+function admitted({ allowOlder = false }: RunJob, delivery: Delivery): Wish {
+  return async (session) => {
+    const { store, name: environment } = session.environment;
+    await admit(delivery.release, { store, environment, allowOlder });
+    return wishToDeploy(session, delivery);
+  };
+}
+
+/** How a run gets its plan: made anew from a wish, and the same as the one that was saved. */
+interface Planning {
   readonly wish: Wish;
+  readonly saved?: Plan;
+}
+
+/** What belongs to one run from its first look to its end. */
+interface Attempt extends Planning {
+  readonly job: RunJob;
   readonly session: Session;
   readonly lineage: string;
   /** The plan somebody said yes to; absent when nobody was asked. */
   readonly shown: Plan | undefined;
 }
 
-async function runJob(job: RunJob, wish: Wish): Promise<Outcome> {
+async function runJob(job: RunJob, planning: Planning): Promise<Outcome> {
   await using session = await sessionOf(job);
-  const { store, name } = session.environment;
-  const { surroundings } = job;
-  const found = await readLease(store, name);
+  const { store, name: environment } = session.environment;
+  const { surroundings, stop: signal, lockWaitMs: waitMs = 0 } = job;
+  const found = await readLease(store, environment);
   // Said early, so that nobody reads a plan that cannot be run; taking the lease says it for certain.
   if (found?.body.open === true && (await isLeft(found, store)))
-    throw openRun(name, found.body.holder);
-  const live = await readLive(session, job.stop);
+    throw openRun(environment, found.body.holder);
+  const live = await readLive(session, signal);
   const lineage = await lineageOf(store, surroundings);
   refuseForeign(live, lineage, job.adopt === true || store.traits.ephemeral === true);
 
-  const shown =
-    job.confirm === undefined ? undefined : await confirmed(session, live, { job, wish });
+  const shown = await confirmed(session, live, { ...planning, job });
   if (shown !== undefined && isEmpty(shown)) return await unchanged(session, shown, live);
   const lease = await takeLease({
     store,
-    environment: name,
+    environment,
     surroundings,
+    signal,
+    waitMs,
     above: highestEpoch(live),
-    waitMs: job.lockWaitMs ?? 0,
     patient: isUnfenced(session),
-    signal: job.stop,
     onWaiting: ({ run, user, machine }) =>
       session.events.emit({ type: "lease.waiting", holder: `${run} (${user} on ${machine})` }),
   });
-  return await underLease({ job, wish, session, lineage, shown }, lease);
+  return await underLease({ ...planning, job, session, lineage, shown }, lease);
 }
 
+/** The plan somebody saw, now or when it was saved; undefined when nobody wants to see one. */
 async function confirmed(
   session: Session,
   live: LiveByTarget,
-  { job, wish }: Pick<Attempt, "job" | "wish">,
-): Promise<Plan> {
-  const plan = await makePlan(session, {
-    ...(await wish(session, live)),
-    signal: job.stop,
-  });
+  { job, wish, saved }: Planning & { readonly job: RunJob },
+): Promise<Plan | undefined> {
+  if (job.confirm === undefined && saved === undefined) return undefined;
+  const plan = await makePlan(session, { ...(await wish(session, live)), signal: job.stop });
+  if (saved !== undefined && planFacts(plan) !== planFacts(saved)) throw planStale();
   tellPlan(session, plan);
-  const yes = isEmpty(plan) || (await job.confirm?.(plan)) === true;
+  const yes = isEmpty(plan) || job.confirm === undefined || (await job.confirm(plan));
   if (!yes) throw confirmationNeeded(plan.environment);
   return plan;
 }
@@ -157,38 +186,33 @@ async function beginRun(
   { plan, live }: { readonly plan: Plan; readonly live: LiveByTarget },
 ): Promise<Run> {
   const { store } = session.environment;
-  const { surroundings } = job;
+  const { surroundings, message, stop } = job;
   const { kind, environment, release } = plan;
   const body: BeginBody = {
     kind,
     environment,
     release,
+    live,
+    message,
     who: surroundings.who,
     targets: plan.groups.flat(),
     plan: await putBlob(store, canonicalJson(plan as unknown as Json)),
-    live,
-    ...(job.message === undefined ? {} : { message: job.message }),
   };
   const writer = { epoch: lease.epoch, now: () => surroundings.now() };
   const journal = await openJournal(store, lease.run, writer);
-  await journal.append("run.begin", body as unknown as Json);
+  await journal.append("run.begin", body);
   const stamp = { lineage, epoch: lease.epoch, run: lease.run };
-  return startRun({ session, plan, journal, lease, stamp, liveBefore: live, stop: job.stop });
+  return startRun({ session, plan, journal, lease, stamp, liveBefore: live, stop });
 }
 
 /** Nothing was to be done: what is live is what was deployed last. */
 async function unchanged(session: Session, plan: Plan, live: LiveByTarget): Promise<Outcome> {
-  const { store, name } = session.environment;
+  const { store, name: environment } = session.environment;
   const result = "unchanged";
-  session.events.emit({ type: "run.finished", result, exit: EXIT_OF[result] });
-  return {
-    environment: name,
-    release: (await lastCommit(store, name))?.release.id ?? plan.release.id,
-    result,
-    exit: EXIT_OF[result],
-    live,
-    diagnostics: [],
-  };
+  const exit = EXIT_OF[result];
+  session.events.emit({ type: "run.finished", result, exit });
+  const release = (await lastCommit(store, environment))?.release.id ?? plan.release.id;
+  return { environment, release, result, exit, live, diagnostics: [] };
 }
 
 function tellPlan(session: Session, plan: Plan): void {
@@ -202,67 +226,4 @@ function tellPlan(session: Session, plan: Plan): void {
     }),
   );
   session.events.emit({ type: "plan.finished", targets });
-}
-
-async function wishToDeploy(session: Session, release: Release): Promise<PlanWish> {
-  const { store, name, targets } = session.environment;
-  const all = Object.keys(targets).every((target) => session.targets.has(target));
-  const last = all ? undefined : await lastCommit(store, name);
-  return { release, ...(last === undefined ? {} : { outputs: last.outputs }) };
-}
-
-async function wishToReturn(
-  session: Session,
-  live: LiveByTarget,
-  to: string | undefined,
-): Promise<PlanWish> {
-  const { store, name } = session.environment;
-  const entry = await commitToReturnTo(session, to);
-  const hasHistory = to !== undefined || (await lastCommit(store, name)) !== undefined;
-  if (entry === undefined && hasHistory) throw nothingToReturnTo(name, to);
-  const refs = entry?.live ?? previousOf(live);
-  const returns: Record<string, readonly Live[]> = {};
-  for (const [target, units] of Object.entries(live)) {
-    returns[target] = (refs[target] ?? []).filter(({ ref }) => ref !== null);
-    for (const wanted of returns[target]) refuseGone(target, wanted, units);
-  }
-  if (Object.values(returns).every((units) => units.length === 0))
-    throw nothingToReturnTo(name, to);
-  return { release: entry?.release ?? PREVIOUS, returns };
-}
-
-/** Without a history each target's own previous release answers. */
-const PREVIOUS: Release = { id: "previous", createdAt: "" };
-
-/** The commit before the one that first made the live release live: a rollback never goes forward again. */
-async function commitToReturnTo(
-  { environment }: Session,
-  to: string | undefined,
-): Promise<HistoryEntry | undefined> {
-  const { store, name } = environment;
-  if (to !== undefined) return lastCommit(store, name, ({ release }) => release.id === to);
-  const current = await lastCommit(store, name);
-  const id = current?.release.id;
-  const origin = await lastCommit(
-    store,
-    name,
-    ({ kind, release }) => kind === "deploy" && release.id === id,
-  );
-  const before = (origin ?? current)?.run ?? "";
-  return lastCommit(store, name, ({ run, release }) => run < before && release.id !== id);
-}
-
-function previousOf(live: LiveByTarget): LiveByTarget {
-  return Object.fromEntries(
-    Object.entries(live).map(([target, units]) => [
-      target,
-      units.map(({ kept: [last], ...unit }) => ({ ...unit, ref: last ?? null, kept: [] })),
-    ]),
-  );
-}
-
-function refuseGone(target: string, wanted: Live, units: readonly Live[]): void {
-  const unit = units.find((live) => live.unit === wanted.unit);
-  const there = [unit?.ref ?? null, ...(unit?.kept ?? [])].map((ref) => canonicalJson(ref));
-  if (!there.includes(canonicalJson(wanted.ref))) throw refGone(target, wanted);
 }

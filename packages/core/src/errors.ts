@@ -1,4 +1,7 @@
-import { type Live, type LockstepError, raising } from "@lockstep/plugin";
+import { nearest } from "@lockstep/config";
+import { type Json, type Live, type LockstepError, raising } from "@lockstep/plugin";
+import { type Difference } from "@lockstep/state";
+import type { HistoryEntry } from "@lockstep/state";
 import { coreErrors } from "./catalogue.ts";
 
 const raise = raising(coreErrors);
@@ -69,14 +72,6 @@ export function pluginChanged(
   return raise("PLUGIN_CHANGED", message, { target });
 }
 
-/** The one failure itself, or all of several. */
-export function together(errors: readonly unknown[], message: string): Error {
-  const [first] = errors;
-  return errors.length === 1 && first instanceof Error
-    ? first
-    : new AggregateError(errors, message);
-}
-
 /** What the config says now is not what the run was made for. */
 export function recoverDiffers(
   target: string,
@@ -91,6 +86,59 @@ export function refGone(target: string, { unit, ref }: Live): LockstepError {
   const what = `${target}${unit === undefined ? "" : ` (${unit})`}`;
   const message = `${what} no longer keeps ${JSON.stringify(ref)}.`;
   return raise("RELEASE_GONE", message, { target, unit });
+}
+
+/** A release was proven elsewhere with other content. */
+export function releaseDiffers(
+  target: string,
+  { release, environment }: HistoryEntry,
+  [wanted = "nothing", found = "nothing"]: readonly (Json | undefined)[],
+): LockstepError {
+  const has = `${environment} has ${JSON.stringify(wanted)} as release ${release.id}`;
+  return raise("RELEASE_DIFFERS", `${target} would bring ${JSON.stringify(found)}; ${has}.`, {
+    target,
+  });
+}
+
+/** A recover was asked for what would not be safe. */
+export function recoverRefused(what: string): LockstepError {
+  return raise("RECOVER_REFUSED", `Recover cannot ${what}.`);
+}
+
+/** A target serves something else than before, although everything was put back. */
+export function liveDiffers({ target, unit, wanted, found }: Difference): LockstepError {
+  const message = `It serves ${JSON.stringify(found)}, and served ${JSON.stringify(wanted)} before the run.`;
+  return raise("LIVE_DIFFERS", message, { target, unit });
+}
+
+/** A unit could not be read after the commit. */
+export function liveUnknown({ target, unit }: Difference): LockstepError {
+  return raise("LIVE_UNKNOWN", "It could not be read after the commit.", { target, unit });
+}
+
+/** Somebody came after this run and before its revert. */
+export function revertConflict(what: string): LockstepError {
+  const message = `Somebody changed what this run was about to put back (${what}); it was left alone.`;
+  return raise("REVERT_CONFLICT", message);
+}
+
+/** The release before does not work either. */
+export function oldCheckFailed(answer: Answer): LockstepError {
+  const hint = "The old release does not work either: look at the service itself.";
+  const { message } = checkFailed("The release that is live again fails its check", answer);
+  return raise("CHECK_FAILED", message, { hint });
+}
+
+/** What was live changed while the run staged. */
+export function liveMoved({ target, unit, wanted, found }: Difference): LockstepError {
+  const message = `It serves ${JSON.stringify(found)}, and served ${JSON.stringify(wanted)} when the run was planned.`;
+  return raise("LIVE_MOVED", message, { target, unit });
+}
+
+/** The run has no such unit. */
+export function unitUnknown(name: string, names: readonly string[]): LockstepError {
+  const hint = `Units of the run: ${names.join(", ")}.`;
+  return raise("UNIT_UNKNOWN", `The run has no unit ${name}.${nearest(name, names)}`, { hint });
 }
 
 /** A run was found unfinished and is put back. */

@@ -1,14 +1,15 @@
+import { together } from "@lockstep/events";
 import {
-  EXIT_OF,
+  type Diagnostic,
   isFenced,
   isInconclusive,
   isStoreLost,
   leavesOf,
   toDiagnostic,
 } from "@lockstep/events";
-import { close, endOfCommit, type Ending, type Outcome } from "./ending.ts";
-import { runStopped, together } from "./errors.ts";
-import { liveOf, observe } from "./observe.ts";
+import { close, endOfCommit, type Ending, leave, type Outcome } from "./ending.ts";
+import { runStopped } from "./errors.ts";
+import { observe } from "./observe.ts";
 import { activate, barrier, retire, stage, verify } from "./phases.ts";
 import { revertAll } from "./revert.ts";
 import { hasActivated, type Run } from "./run.ts";
@@ -21,7 +22,7 @@ export type OnStop = "roll-back" | "park";
 /**
  * Runs a plan to its end: fence, stage, barrier, activate, verify, then commit, or put everything back.
  *
- * The lease is held and `run.begin` is durable before; whatever happens, what production is like is
+ * A run that is taken up again does over what it had begun: every step may be applied twice. The lease is held and `run.begin` is durable before; whatever happens, what production is like is
  * observed, written down and returned.
  */
 export async function execute(run: Run, onStop: OnStop): Promise<Outcome> {
@@ -54,9 +55,8 @@ export async function commit(run: Run, decideFirst?: () => Promise<void>): Promi
     await retire(run);
     return await close(run, await endOfCommit(run));
   } catch (error) {
-    if (isFenced(error)) return close(run, await asSeen(run, "fenced", error));
-    if (isStoreLost(error)) return leftOpen(run, await asSeen(run, "parked", error));
-    throw error;
+    if (!isFenced(error) && !isStoreLost(error)) throw error;
+    return leave(run, await asSeen(run, isFenced(error) ? "fenced" : "parked", error));
   }
 }
 
@@ -67,19 +67,11 @@ export async function commit(run: Run, decideFirst?: () => Promise<void>): Promi
  * @throws {LockstepError} when a target already belongs to a newer run
  */
 export async function fenceAll(run: Run): Promise<readonly unknown[]> {
+  const { session, journal, plan, stamp, lease } = run;
+  const scope = { run: journal.run, release: plan.release, stamp, signal: lease.lost };
   const results = await Promise.allSettled(
-    [...run.session.targets.values()].map(({ name, target }) =>
-      call(
-        run.session,
-        {
-          target: name,
-          run: run.journal.run,
-          release: run.plan.release,
-          stamp: run.stamp,
-          signal: run.lease.lost,
-        },
-        async (ctx) => target.fence?.(run.stamp, ctx),
-      ),
+    [...session.targets.values()].map(({ name, target }) =>
+      call(session, { ...scope, target: name }, async (ctx) => target.fence?.(stamp, ctx)),
     ),
   );
   const failures = results.flatMap((result) =>
@@ -90,20 +82,18 @@ export async function fenceAll(run: Run): Promise<readonly unknown[]> {
   return failures;
 }
 
-async function decide(run: Run, verdict: "commit" | "abort", reason: string): Promise<void> {
+/** The one decision of a run; durable when it resolves. */
+export async function decide(run: Run, verdict: "commit" | "abort", reason: string): Promise<void> {
   await run.journal.append("decision", { verdict, reason });
   run.session.events.emit({ type: "decision", verdict, reason });
 }
 
 async function endBadly(run: Run, failed: unknown, onStop: OnStop): Promise<Outcome> {
+  if (isFenced(failed) || isStoreLost(failed)) return leaveBadly(run, failed);
   // What broke after somebody said stop, broke because of it.
-  const error =
-    run.stop.aborted && !isFenced(failed) && !isStoreLost(failed) ? runStopped() : failed;
-  const failure = leavesOf(error);
-  if (failure.some(isFenced)) return close(run, await asSeen(run, "fenced", error));
-  if (failure.some(isStoreLost)) return withoutStore(run, error);
+  const error = run.stop.aborted ? runStopped() : failed;
   try {
-    if (hasActivated(run) && failure.every(isInconclusive)) {
+    if (hasActivated(run) && leavesOf(error).every(isInconclusive)) {
       return await close(run, await asSeen(run, "inconclusive", error));
     }
     if (hasActivated(run) && run.stop.aborted && onStop === "park") {
@@ -111,27 +101,42 @@ async function endBadly(run: Run, failed: unknown, onStop: OnStop): Promise<Outc
     }
     return await abort(run, error);
   } catch (second) {
-    if (isFenced(second)) return close(run, await asSeen(run, "fenced", second));
-    if (isStoreLost(second)) return withoutStore(run, second);
-    throw second;
+    return leaveBadly(run, second);
   }
 }
 
+/** Overtaken, a run touches nothing any more; without its store it puts back what it can and writes nothing. */
+async function leaveBadly(run: Run, error: unknown): Promise<Outcome> {
+  if (isFenced(error)) return leave(run, await asSeen(run, "fenced", error));
+  if (isStoreLost(error)) return withoutStore(run, error);
+  throw error;
+}
+
 /** Decides to abort, puts everything back, and reports what the targets say then. */
-export async function abort(run: Run, cause: unknown): Promise<Outcome> {
-  const causes = leavesOf(cause).map((leaf) => toDiagnostic(leaf));
-  for (const diagnostic of causes) run.session.events.emit({ type: "diagnostic", ...diagnostic });
+export async function abort(
+  run: Run,
+  cause: unknown,
+  skip: readonly string[] = [],
+): Promise<Outcome> {
+  const causes = tell(run, cause);
   await decide(run, "abort", causes[0]?.message ?? "unknown");
-  return close(run, await putBack(run, causes));
+  return close(run, await putBack(run, { causes, skip }));
+}
+
+/** Why everything is put back, and the units that are to be left as they are. */
+interface PutBack {
+  readonly causes: readonly Diagnostic[];
+  readonly skip: readonly string[];
 }
 
 /** The part of an abort after its decision; a recover enters here when the decision is already durable. */
-export async function putBack(run: Run, causes: Ending["diagnostics"]): Promise<Ending> {
-  const fresh = new AbortController(); // a stopped run must still clean up
-  const { clean, problems, seen } = await revertAll(run, { signal: fresh.signal, records: true });
+export async function putBack(run: Run, { causes, skip }: PutBack): Promise<Ending> {
+  const { signal } = new AbortController(); // a stopped run must still clean up
+  const { problems, seen } = await revertAll(run, { signal, skip, records: true });
+  const isClean = problems.every(({ severity }) => severity === "warning");
   const harmless = run.stop.aborted ? "interrupted" : "failed";
   const good = hasActivated(run) ? "rolled-back" : harmless;
-  return { result: clean ? good : "needs-human", diagnostics: [...causes, ...problems], seen };
+  return { result: isClean ? good : "needs-human", diagnostics: [...causes, ...problems], seen };
 }
 
 /**
@@ -139,48 +144,33 @@ export async function putBack(run: Run, causes: Ending["diagnostics"]): Promise<
  * records, but must end well before anybody else may take the lease.
  */
 async function withoutStore(run: Run, cause: unknown): Promise<Outcome> {
-  const { surroundings, events } = run.session;
   const timeUp = new AbortController();
   const done = new AbortController();
-  surroundings.sleep(Math.max(0, run.lease.remainingMs() / 2), done.signal).then(
+  run.session.surroundings.sleep(Math.max(0, run.lease.remainingMs() / 2), done.signal).then(
     () => timeUp.abort(cause),
     () => undefined,
   );
-  const causes = leavesOf(cause).map((leaf) => toDiagnostic(leaf));
-  for (const diagnostic of causes) events.emit({ type: "diagnostic", ...diagnostic });
-  const restored = await revertAll(run, { signal: timeUp.signal, records: false }).catch(
-    () => undefined,
-  );
+  const causes = tell(run, cause);
+  const options = { signal: timeUp.signal, skip: [], records: false };
+  const restored = await revertAll(run, options).catch(() => undefined);
   done.abort();
   const seen = restored?.seen ?? (await observe(run.session, run.liveBefore));
-  return leftOpen(run, {
-    result: "parked",
-    diagnostics: [...causes, ...(restored?.problems ?? [])],
-    seen,
-  });
+  const diagnostics = [...causes, ...(restored?.problems ?? [])];
+  return leave(run, { result: "parked", diagnostics, seen });
 }
 
-/** Reports a run whose end cannot be written down: it stays open, and its lease runs out. */
-function leftOpen(run: Run, { result, diagnostics, seen }: Ending): Outcome {
-  run.lease.abandon();
-  const exit = EXIT_OF[result];
-  run.session.events.emit({ type: "run.finished", result, exit });
-  const { environment, release } = run.plan;
-  const { run: name } = run.journal;
+/** How a run ends without being put right: as it is seen now, with what went wrong. */
+async function asSeen(run: Run, result: Ending["result"], error: unknown): Promise<Ending> {
   return {
-    run: name,
-    environment,
-    release: release.id,
     result,
-    exit,
-    live: liveOf(seen),
-    diagnostics,
+    diagnostics: tell(run, error),
+    seen: await observe(run.session, run.liveBefore),
   };
 }
 
-async function asSeen(run: Run, result: Ending["result"], error: unknown): Promise<Ending> {
+function tell(run: Run, error: unknown): readonly Diagnostic[] {
   const diagnostics = leavesOf(error).map((leaf) => toDiagnostic(leaf));
   for (const diagnostic of diagnostics)
     run.session.events.emit({ type: "diagnostic", ...diagnostic });
-  return { result, diagnostics, seen: await observe(run.session, run.liveBefore) };
+  return diagnostics;
 }

@@ -1,7 +1,7 @@
-import { type Config, type Environment, environmentUnknown, targetUnknown } from "@lockstep/config";
+import { type Config, environmentOf, targetUnknown } from "@lockstep/config";
+import { together } from "@lockstep/events";
 import { createEvents, type Sink, createRedactor } from "@lockstep/events";
 import { type LiveByTarget, type Surroundings } from "@lockstep/state";
-import { together } from "./errors.ts";
 import { liveOf, observe } from "./observe.ts";
 import { openSession, type Session } from "./session.ts";
 
@@ -14,17 +14,6 @@ export interface Job {
   readonly surroundings: Surroundings;
   /** Where events go, already without secrets. */
   readonly sinks: readonly Sink[];
-}
-
-/**
- * Finds the environment a job names.
- *
- * @throws {LockstepError} `ENVIRONMENT_UNKNOWN` with the nearest name
- */
-export function environmentOf({ config, environment }: Job): Environment {
-  const found = config.environments[environment];
-  if (found === undefined) throw environmentUnknown(environment, Object.keys(config.environments));
-  return found;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { leavesOf } from "@lockstep/events";
-import { canonicalJson, isLockstepError, type Json, type Live } from "@lockstep/plugin";
+import { isLockstepError, type Live } from "@lockstep/plugin";
 import { call, type Session } from "./session.ts";
 
 /** What one target answered when asked what it serves. */
@@ -50,12 +50,7 @@ async function observeTarget(session: Session, glance: Glance): Promise<Observed
 }
 
 function look(session: Session, { name, signal }: Glance, unit?: string): Promise<readonly Live[]> {
-  const scope = {
-    target: name,
-    timeoutMs: LOOK_TIMEOUT_MS,
-    ...(unit === undefined ? {} : { unit }),
-    ...(signal === undefined ? {} : { signal }),
-  };
+  const scope = { target: name, unit, signal, timeoutMs: LOOK_TIMEOUT_MS };
   return call(
     session,
     scope,
@@ -66,31 +61,6 @@ function look(session: Session, { name, signal }: Glance, unit?: string): Promis
 /** The unit an error is about, where it says so. */
 export function unitOf(error: unknown): string | undefined {
   return isLockstepError(error) ? error.unit : undefined;
-}
-
-/** One way in which what is live differs from what it should be. */
-export interface Difference {
-  readonly target: string;
-  readonly unit: string | undefined;
-  readonly wanted: Json | null;
-  /** Absent when the unit could not be read. */
-  readonly found?: Json | null;
-}
-
-/** Compares what should be live with what is; stamps and kept releases do not matter. */
-export function differencesOf(
-  wanted: Readonly<Record<string, readonly Live[]>>,
-  seen: Readonly<Record<string, Observed>>,
-): Difference[] {
-  return Object.entries(wanted).flatMap(([target, units]) =>
-    units.flatMap(({ unit, ref }) => {
-      const now = seen[target]?.live.find((live) => live.unit === unit);
-      if (now === undefined) return [{ target, unit, wanted: ref }];
-      return canonicalJson(now.ref) === canonicalJson(ref)
-        ? []
-        : [{ target, unit, wanted: ref, found: now.ref }];
-    }),
-  );
 }
 
 /** The live part of what was observed, by target. */

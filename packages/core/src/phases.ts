@@ -1,9 +1,14 @@
-import { type StepResult, toDiagnostic } from "@lockstep/events";
+import { together } from "@lockstep/events";
+import { toDiagnostic } from "@lockstep/events";
 import type { Json } from "@lockstep/plugin";
+import { differencesOf } from "@lockstep/state";
+import { recordsOf } from "@lockstep/state";
 import pLimit from "p-limit";
 import { judge, retireOf, stepOf, told, withRetries } from "./attempt.ts";
-import { callStep, type Run } from "./run.ts";
-import { type Batch, batchesOf, fullId, type Lane, type Scheduled } from "./schedule.ts";
+import { liveMoved } from "./errors.ts";
+import { observe } from "./observe.ts";
+import { callStep, type Run, type Started } from "./run.ts";
+import { type Batch, batchesOf, fullId, type Lane, type Scheduled, stepsOf } from "./schedule.ts";
 
 /** Units of one target that are worked on at the same time, unless its plan says otherwise. */
 const DEFAULT_PARALLEL = 8;
@@ -28,21 +33,29 @@ export async function stage(run: Run): Promise<void> {
  * From here on any process can put everything back.
  */
 export async function barrier(run: Run): Promise<void> {
-  const steps = stepsOf(batchesOf(run.plan, "activate"));
+  if (recordsOf(run.journal.records, "barrier").length > 0) return; // a run that goes on is beyond it
+  await refuseForeignChanges(run);
   const limit = pLimit(DEFAULT_PARALLEL);
-  const befores = await Promise.all(
-    steps
-      .filter((scheduled) => stepOf(run, scheduled) !== undefined)
-      .map((scheduled) =>
-        limit(async () => ({
-          id: fullId(scheduled),
-          before: await inspect(run, scheduled, run.stop),
-        })),
-      ),
+  const steps = stepsOf(batchesOf(run.plan, "activate")).filter(
+    (step) => stepOf(run, step) !== undefined,
   );
+  const look = async (scheduled: Scheduled): Promise<{ id: string; before: Json }> => ({
+    id: fullId(scheduled),
+    before: await inspect(run, scheduled, run.stop),
+  });
+  const befores = await limit.map(steps, look);
   await run.journal.append("barrier", { befores });
   for (const { id, before } of befores) run.befores.set(id, before);
   run.session.events.emit({ type: "barrier" });
+}
+
+/** Staging takes its time: who changed what is live meanwhile must not be overwritten. */
+async function refuseForeignChanges(run: Run): Promise<void> {
+  const seen = await observe(run.session, run.liveBefore, run.stop);
+  const unreadable = Object.values(seen).flatMap(({ errors }) => errors);
+  const moved = differencesOf(run.liveBefore, seen).filter(({ found }) => found !== undefined);
+  const errors = [...unreadable, ...moved.map((difference) => liveMoved(difference))];
+  if (errors.length > 0) throw together(errors, "Several units changed while the run staged.");
 }
 
 /** Moves all pointers, wave after wave. When it rejects, some may have moved. */
@@ -82,38 +95,30 @@ export async function retire(run: Run): Promise<void> {
 async function retireStep(run: Run, scheduled: Scheduled): Promise<void> {
   const handler = retireOf(run, scheduled);
   const { input, kind } = scheduled.step;
-  const body = async (): Promise<StepResult> => {
+  const text = handler?.describe(input) ?? kind;
+  await told(run, { ...scheduled, phase: "retire", text }, async () => {
     await run.lease.ensureFresh();
-    await callStep(run, scheduled, {
-      signal: run.lease.lost,
-      make: async (ctx) => handler?.retire(input, ctx),
-    });
+    const call = { ...scheduled, signal: run.lease.lost };
+    await callStep(run, call, async (ctx) => handler?.retire(input, ctx));
     return "retired";
-  };
-  await told(run, scheduled, { phase: "retire", text: handler?.describe(input) ?? kind, body });
-}
-
-function stepsOf(batches: readonly Batch[]): Scheduled[] {
-  return batches.flatMap(({ lanes }) => lanes.flatMap((lane) => lane.steps));
+  });
 }
 
 /** One intent record for the whole wave, so that no store round trip falls between two of its moves. */
 async function intend(run: Run, batch: Batch): Promise<void> {
-  const steps = stepsOf([batch]).filter((scheduled) => stepOf(run, scheduled) !== undefined);
+  const steps = stepsOf([batch]).filter(
+    (scheduled) => stepOf(run, scheduled) !== undefined && !run.started.has(fullId(scheduled)),
+  );
   if (steps.length === 0) return;
-  await run.journal.append("intent", {
-    phase: batch.phase,
-    entries: steps.map((scheduled) => ({ id: fullId(scheduled) })),
-  });
-  for (const scheduled of steps) {
-    run.started.push({ ...scheduled, before: run.befores.get(fullId(scheduled)) ?? null });
-  }
+  const entries = steps.map((scheduled) => ({ id: fullId(scheduled) }));
+  await run.journal.append("intent", { phase: batch.phase, entries });
+  for (const scheduled of steps) begin(run, scheduled, run.befores.get(fullId(scheduled)) ?? null);
 }
 
 /** What a phase keeps while it runs. */
 interface Work {
   /** Aborts when one step failed: nothing new is started, and staging stops where it is. */
-  readonly halt: AbortSignal;
+  readonly halt: AbortController;
   readonly budget: { left: number };
   /** Records that need not be waited for between two pointer moves; the batch ends when they are durable. */
   readonly records: Promise<void>[];
@@ -129,37 +134,29 @@ async function inPhase(
 ): Promise<void> {
   const { events, surroundings } = run.session;
   const begun = surroundings.monotonic();
-  const halt = new AbortController();
-  const work: Work = {
-    halt: halt.signal,
-    budget: { left: RETRIES_PER_PHASE },
-    records: [],
-    batch: (batch, one) => runBatch(run, batch, { work, one, halt }),
-  };
   const steps = stepsOf(batchesOf(run.plan, phase)).length;
   if (steps === 0) return;
   events.emit({ type: "phase.started", phase, steps });
+  const work: Work = {
+    halt: new AbortController(),
+    budget: { left: RETRIES_PER_PHASE },
+    records: [],
+    batch: (batch, one) => runBatch(run, batch, { work, one }),
+  };
   await body(work);
   events.emit({ type: "phase.finished", phase, ms: Math.round(surroundings.monotonic() - begun) });
 }
-
 /** Runs the lanes side by side; when one fails, no lane starts another step, and all are awaited. */
 async function runBatch(
   run: Run,
   batch: Batch,
-  {
-    work,
-    one,
-    halt,
-  }: { readonly work: Work; readonly one: StepRunner; readonly halt: AbortController },
+  { work, one }: { readonly work: Work; readonly one: StepRunner },
 ): Promise<void> {
-  const limits = new Map<string, ReturnType<typeof pLimit>>();
-  const limitOf = (target: string): ReturnType<typeof pLimit> => {
-    const limit =
-      limits.get(target) ?? pLimit(run.plan.targets[target]?.parallel ?? DEFAULT_PARALLEL);
-    limits.set(target, limit);
-    return limit;
-  };
+  const { halt, records } = work;
+  const names = new Set(batch.lanes.map(({ target }) => target));
+  const limits = new Map(
+    [...names].map((name) => [name, pLimit(run.plan.targets[name]?.parallel ?? DEFAULT_PARALLEL)]),
+  );
   const failures: unknown[] = [];
   const runLane = async (lane: Lane): Promise<void> => {
     try {
@@ -175,78 +172,78 @@ async function runBatch(
       halt.abort(error);
     }
   };
-  await Promise.all(batch.lanes.map((lane) => limitOf(lane.target)(() => runLane(lane))));
-  for (const record of await Promise.allSettled(work.records.splice(0))) {
+  await Promise.all(
+    batch.lanes.map(async (lane) => limits.get(lane.target)?.(() => runLane(lane))),
+  );
+  for (const record of await Promise.allSettled(records.splice(0))) {
     if (record.status === "rejected") failures.push(record.reason);
   }
-  if (failures.length === 1) throw failures[0];
-  if (failures.length > 1) throw new AggregateError(failures, "Several steps failed.");
+  if (failures.length > 0) throw together(failures, "Several steps failed.");
 }
 
 async function stageStep(run: Run, scheduled: Scheduled, work: Work): Promise<void> {
-  const handler = stepOf(run, scheduled);
-  const signal = AbortSignal.any([work.halt, run.stop, run.lease.lost]);
-  if (handler === undefined) return judge(run, scheduled, signal);
-  const { step } = scheduled;
-  const body = async (): Promise<StepResult> => {
-    const before = await inspect(run, scheduled, signal);
-    await run.journal.append("intent", {
-      phase: "stage",
-      entries: [{ id: fullId(scheduled), before }],
-    });
-    run.started.push({ ...scheduled, before });
-    const once = (): Promise<Json> => apply(run, scheduled, { before, signal });
-    const output = await withRetries(run, scheduled, { ...work, signal, once });
-    await noteApplied(run, scheduled, output);
+  const signal = AbortSignal.any([work.halt.signal, run.stop, run.lease.lost]);
+  const text = stepOf(run, scheduled)?.describe(scheduled.step.input);
+  if (text === undefined) return judge(run, scheduled, signal);
+  await told(run, { ...scheduled, phase: "stage", text }, async () => {
+    const id = fullId(scheduled);
+    const begun = run.started.get(id);
+    const before = begun === undefined ? await inspect(run, scheduled, signal) : begun.before;
+    if (begun === undefined) {
+      await run.journal.append("intent", { phase: "stage", entries: [{ id, before }] });
+      begin(run, scheduled, before);
+    }
+    await (
+      await apply(run, { ...scheduled, before }, { ...work, signal })
+    ).record;
     return "applied";
-  };
-  await told(run, scheduled, { phase: "stage", text: handler.describe(step.input), body });
+  });
 }
 
 /** A pointer move in flight is not cut off by a stop or by another step's failure; its own time limits it. */
 async function activateStep(run: Run, scheduled: Scheduled, work: Work): Promise<void> {
-  const handler = stepOf(run, scheduled);
-  if (handler === undefined)
-    return judge(run, scheduled, AbortSignal.any([run.stop, run.lease.lost]));
-  const before = run.befores.get(fullId(scheduled)) ?? null;
-  const body = async (): Promise<StepResult> => {
+  const text = stepOf(run, scheduled)?.describe(scheduled.step.input);
+  if (text === undefined) return judge(run, scheduled, AbortSignal.any([run.stop, run.lease.lost]));
+  await told(run, { ...scheduled, phase: "activate", text }, async () => {
     await run.lease.ensureFresh();
-    const signal = run.lease.lost;
-    const once = (): Promise<Json> => apply(run, scheduled, { before, signal });
-    const output = await withRetries(run, scheduled, { ...work, signal, once });
-    run.moves.push(run.session.surroundings.monotonic());
-    const record = noteApplied(run, scheduled, output);
+    const before = run.befores.get(fullId(scheduled)) ?? null;
+    const applying = { ...work, signal: run.lease.lost };
+    const { record } = await apply(run, { ...scheduled, before }, applying);
     record.catch(() => undefined); // seen when the batch ends; until then it must not end the process
     work.records.push(record);
     return "applied";
-  };
-  await told(run, scheduled, {
-    phase: "activate",
-    text: handler.describe(scheduled.step.input),
-    body,
   });
 }
 
-async function noteApplied(run: Run, scheduled: Scheduled, output: Json): Promise<void> {
-  run.outputs.set(fullId(scheduled), output);
-  await run.journal.append("applied", { id: fullId(scheduled), output });
+function begin(run: Run, scheduled: Scheduled, before: Json): void {
+  run.started.set(fullId(scheduled), { ...scheduled, before });
 }
 
-function apply(
+/** Applies a step, again while that is worth it; resolves with the record of it, which is not durable yet. */
+async function apply(
   run: Run,
-  scheduled: Scheduled,
-  { before, signal }: { readonly before: Json; readonly signal: AbortSignal },
-): Promise<Json> {
-  return callStep(run, scheduled, {
-    signal,
-    make: async (ctx) =>
-      (await stepOf(run, scheduled)?.apply(scheduled.step.input, before, ctx)) ?? null,
-  });
+  started: Started,
+  { budget, signal }: Pick<Work, "budget"> & { readonly signal: AbortSignal },
+): Promise<{ readonly record: Promise<void> }> {
+  const { step, before } = started;
+  const once = (): Promise<Json> =>
+    callStep(
+      run,
+      { ...started, signal },
+      async (ctx) => (await stepOf(run, started)?.apply(step.input, before, ctx)) ?? null,
+    );
+  const output = await withRetries(run, started, { budget, signal, once });
+  const id = fullId(started);
+  run.outputs.set(id, output);
+  if (step.phase === "activate") run.moves.push(run.session.surroundings.monotonic());
+  return { record: run.journal.append("applied", { id, output }) };
 }
 
 function inspect(run: Run, scheduled: Scheduled, signal: AbortSignal): Promise<Json> {
-  return callStep(run, scheduled, {
-    signal,
-    make: async (ctx) => (await stepOf(run, scheduled)?.inspect(scheduled.step.input, ctx)) ?? null,
-  });
+  const { input } = scheduled.step;
+  return callStep(
+    run,
+    { ...scheduled, signal },
+    async (ctx) => (await stepOf(run, scheduled)?.inspect(input, ctx)) ?? null,
+  );
 }

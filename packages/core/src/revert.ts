@@ -1,16 +1,12 @@
-import {
-  type Diagnostic,
-  type StepResult,
-  isFenced,
-  leavesOf,
-  toDiagnostic,
-} from "@lockstep/events";
-import type { Reverted } from "@lockstep/plugin";
+import { type About, type Diagnostic, isFenced, leavesOf, toDiagnostic } from "@lockstep/events";
+import type { CheckResult, Reverted } from "@lockstep/plugin";
+import { differencesOf } from "@lockstep/state";
 import pLimit from "p-limit";
 import { aboutStep, askUntil, stepOf, told } from "./attempt.ts";
-import { differencesOf, observe, type Observed } from "./observe.ts";
+import { liveDiffers, oldCheckFailed, revertConflict } from "./errors.ts";
+import { observe, type Observed } from "./observe.ts";
 import { callStep, hasActivated, type Run, type Started } from "./run.ts";
-import { type Batch, batchesOf, fullId, type Scheduled } from "./schedule.ts";
+import { type Batch, batchesOf, fullId, stepsOf } from "./schedule.ts";
 
 /** Tries of one revert before a human is asked. */
 const TRIES = 3;
@@ -20,8 +16,7 @@ const PARALLEL = 8;
 
 /** What putting everything back led to, as it was seen afterwards. */
 export interface Restored {
-  /** True when every target serves what it served before, by its own account. */
-  readonly clean: boolean;
+  /** No error among them: every target serves what it served before, by its own account. */
   readonly problems: readonly Diagnostic[];
   readonly seen: Readonly<Record<string, Observed>>;
 }
@@ -30,6 +25,8 @@ export interface Restored {
 export interface RevertOptions {
   readonly signal: AbortSignal;
   readonly records: boolean;
+  /** Units, as `target` or `target/unit`, that are left as they are. */
+  readonly skip: readonly string[];
 }
 
 /**
@@ -42,12 +39,10 @@ export interface RevertOptions {
 export async function revertAll(run: Run, options: RevertOptions): Promise<Restored> {
   const begun = run.session.surroundings.monotonic();
   const { events } = run.session;
-  events.emit({ type: "phase.started", phase: "revert", steps: run.started.length });
+  events.emit({ type: "phase.started", phase: "revert", steps: run.started.size });
   const problems: Diagnostic[] = [];
-  for (const batch of [
-    ...batchesOf(run.plan, "stage"),
-    ...batchesOf(run.plan, "activate"),
-  ].toReversed()) {
+  const batches = [...batchesOf(run.plan, "stage"), ...batchesOf(run.plan, "activate")];
+  for (const batch of batches.toReversed()) {
     problems.push(...(await revertBatch(run, batch, options)));
   }
   const ms = Math.round(run.session.surroundings.monotonic() - begun);
@@ -55,8 +50,18 @@ export async function revertAll(run: Run, options: RevertOptions): Promise<Resto
 
   const seen = await observe(run.session, run.liveBefore);
   problems.push(...notAsBefore(run, seen), ...(await oldChecks(run, options.signal)));
-  for (const problem of problems) events.emit({ type: "diagnostic", ...problem });
-  return { clean: problems.length === 0, problems, seen };
+  const reported = problems.map((problem) => asSkipped(problem, options.skip));
+  for (const problem of reported) events.emit({ type: "diagnostic", ...problem });
+  return { problems: reported, seen };
+}
+
+function isSkipped({ target = "", unit = "" }: About, skip: readonly string[]): boolean {
+  return skip.includes(target) || skip.includes(`${target}/${unit}`);
+}
+
+/** What is wrong with a unit that somebody gave up is worth a word, and no reason to keep the run open. */
+function asSkipped(problem: Diagnostic, skip: readonly string[]): Diagnostic {
+  return isSkipped(problem, skip) ? { ...problem, severity: "warning" } : problem;
 }
 
 async function revertBatch(
@@ -64,21 +69,15 @@ async function revertBatch(
   { lanes }: Batch,
   options: RevertOptions,
 ): Promise<Diagnostic[]> {
-  const limit = pLimit(PARALLEL);
-  const startedOf = ({ target, step }: Scheduled): Started | undefined =>
-    run.started.find((started) => started.target === target && started.step.id === step.id);
-  const problems = await Promise.all(
-    lanes.map((lane) =>
-      limit(async () => {
-        const found: Diagnostic[] = [];
-        for (const scheduled of lane.steps.toReversed()) {
-          const started = startedOf(scheduled);
-          if (started !== undefined) found.push(...(await revertStep(run, started, options)));
-        }
-        return found;
-      }),
-    ),
-  );
+  const problems = await pLimit(PARALLEL).map(lanes, async (lane) => {
+    const found: Diagnostic[] = [];
+    for (const scheduled of lane.steps.toReversed()) {
+      const started = run.started.get(fullId(scheduled));
+      if (started === undefined || isSkipped(aboutStep(started), options.skip)) continue;
+      found.push(...(await revertStep(run, started, options)));
+    }
+    return found;
+  });
   return problems.flat();
 }
 
@@ -87,41 +86,37 @@ async function revertStep(
   started: Started,
   options: RevertOptions,
 ): Promise<Diagnostic[]> {
-  const handler = stepOf(run, started);
-  const { step } = started;
-  if (handler === undefined) return [];
-  let result: StepResult = "failed";
-  const body = async (): Promise<StepResult> => {
-    result = step.undo === undefined ? await tryRevert(run, started, options) : "left";
-    if (options.records) await run.journal.append("reverted", { id: fullId(started), result });
-    return result;
-  };
+  const what = stepOf(run, started)?.describe(started.step.input) ?? "";
+  const problems: Diagnostic[] = [];
   try {
-    await told(run, started, {
-      phase: "revert",
-      text: `undo: ${handler.describe(step.input)}`,
-      body,
+    await told(run, { ...started, phase: "revert", text: `undo: ${what}` }, async () => {
+      const result =
+        started.step.undo === undefined ? await tryRevert(run, started, options) : "left";
+      if (options.records) await run.journal.append("reverted", { id: fullId(started), result });
+      if (result === "conflict")
+        problems.push({ ...toDiagnostic(revertConflict(what)), ...aboutStep(started) });
+      return result;
     });
   } catch (error) {
     if (isFenced(error)) throw error;
-    return leavesOf(error).map((leaf) => toDiagnostic(leaf));
+    problems.push(...leavesOf(error).map((leaf) => toDiagnostic(leaf)));
   }
-  return (result as StepResult) === "conflict"
-    ? [conflictAt(started, handler.describe(step.input))]
-    : [];
+  return problems;
 }
 
-async function tryRevert(run: Run, started: Started, { signal }: RevertOptions): Promise<Reverted> {
+async function tryRevert(run: Run, started: Started, options: RevertOptions): Promise<Reverted> {
   const { surroundings } = run.session;
+  const { input } = started.step;
+  const signal = AbortSignal.any([options.signal, run.lease.lost]);
   for (let attempt = 1; ; attempt += 1) {
     try {
       await run.lease.ensureFresh();
-      return await callStep(run, started, {
-        signal: AbortSignal.any([signal, run.lease.lost]),
-        make: async (ctx) =>
-          (await stepOf(run, started)?.revert?.(started.step.input, started.before, ctx)) ??
-          "untouched",
-      });
+      return await callStep(
+        run,
+        { ...started, signal },
+        async (ctx) =>
+          (await stepOf(run, started)?.revert?.(input, started.before, ctx)) ?? "untouched",
+      );
     } catch (error) {
       if (isFenced(error) || attempt === TRIES || signal.aborted) throw error;
       await surroundings.sleep(surroundings.random() * 500 * attempt, signal);
@@ -129,63 +124,28 @@ async function tryRevert(run: Run, started: Started, { signal }: RevertOptions):
   }
 }
 
-function conflictAt(started: Started, text: string): Diagnostic {
-  return {
-    severity: "error",
-    code: "REVERT_CONFLICT",
-    message: `Somebody changed what this run was about to put back (${text}); it was left alone.`,
-    hint: "Look at what is there, make it right by hand, then run `lockstep recover`.",
-    ...aboutStep(started),
-  };
-}
-
 /** The end state is what the targets say, not what the reverts believe. */
 function notAsBefore(run: Run, seen: Readonly<Record<string, Observed>>): Diagnostic[] {
-  const unreadable = Object.values(seen).flatMap(({ errors }) =>
-    errors.map((error) => toDiagnostic(error)),
-  );
+  const unreadable = Object.values(seen).flatMap(({ errors }) => errors);
   const moved = differencesOf(run.liveBefore, seen).filter(({ found }) => found !== undefined);
-  return [
-    ...unreadable,
-    ...moved.map(({ target, unit, wanted, found }): Diagnostic => ({
-      severity: "error",
-      code: "LIVE_DIFFERS",
-      message: `It serves ${JSON.stringify(found)}, and served ${JSON.stringify(wanted)} before the run.`,
-      hint: "Look at what is there, then run `lockstep recover`.",
-      target,
-      ...(unit === undefined ? {} : { unit }),
-    })),
-  ];
+  return [...unreadable, ...moved.map(liveDiffers)].map((error) => toDiagnostic(error));
 }
 
 /** Checks that do not name the new release must hold for the old one, where there was one. */
 async function oldChecks(run: Run, signal: AbortSignal): Promise<Diagnostic[]> {
   if (!hasActivated(run)) return [];
-  const checks = batchesOf(run.plan, "verify")
-    .flatMap(({ lanes }) => lanes.flatMap((lane) => lane.steps))
+  const checks = stepsOf(batchesOf(run.plan, "verify"))
     .filter(({ step }) => !JSON.stringify(step.input).includes(run.plan.release.id))
     .filter(({ target, step }) => servedBefore(run, target, step.unit));
-  const limit = pLimit(PARALLEL);
-  const answers = await Promise.all(
-    checks.map((scheduled) =>
-      limit(async () => ({
-        scheduled,
-        answer: await askUntil(run, scheduled, signal).catch(toFailure),
-      })),
-    ),
-  );
-  return answers
-    .filter(({ answer }) => answer.status === "fail")
-    .map(({ scheduled, answer }) => ({
-      severity: "error",
-      code: "CHECK_FAILED",
-      message: `The release that is live again fails its check: wanted ${answer.wanted ?? "a pass"}, found ${answer.found ?? "none"}.`,
-      hint: "The old release does not work either: look at the service itself.",
-      ...aboutStep(scheduled),
-    }));
+  const problems = await pLimit(PARALLEL).map(checks, async (scheduled): Promise<Diagnostic[]> => {
+    const answer = await askUntil(run, scheduled, signal).catch(toFailure);
+    const about = aboutStep(scheduled);
+    return answer.status === "fail" ? [{ ...toDiagnostic(oldCheckFailed(answer)), ...about }] : [];
+  });
+  return problems.flat();
 }
 
-function toFailure(error: unknown): { status: "fail"; wanted?: string; found: string } {
+function toFailure(error: unknown): CheckResult {
   return { status: "fail", found: toDiagnostic(error).message };
 }
 

@@ -21,8 +21,8 @@ export interface Run {
   readonly liveBefore: Readonly<Record<string, readonly Live[]>>;
   /** Aborts when the user asks the run to stop. */
   readonly stop: AbortSignal;
-  /** In the order of their intents. */
-  readonly started: Started[];
+  /** In the order of their intents; by full id. */
+  readonly started: Map<string, Started>;
   /** What `inspect` saw of the activate steps, from the barrier on; by full id. */
   readonly befores: Map<string, Json>;
   /** What applied steps returned, by full id. */
@@ -49,7 +49,7 @@ export function startRun(parts: RunParts): Run {
   });
   return {
     ...parts,
-    started: [],
+    started: new Map(),
     befores: new Map(),
     outputs: new Map(),
     checkpoints: new Map(),
@@ -59,7 +59,7 @@ export function startRun(parts: RunParts): Run {
 
 /** True from the moment at which users may have seen something of this run. */
 export function hasActivated(run: Run): boolean {
-  return run.started.some(({ step }) => step.phase === "activate");
+  return [...run.started.values()].some(({ step }) => step.phase === "activate");
 }
 
 /** Milliseconds between the first and the last pointer move; absent with fewer than two moves. */
@@ -70,15 +70,18 @@ export function skewOf({ moves }: Run): number | undefined {
 /** Calls the target of a step, with everything the run knows about that step. */
 export function callStep<T>(
   run: Run,
-  scheduled: Scheduled,
-  { signal, make }: { readonly signal: AbortSignal; make(ctx: CallContext): Promise<T> },
+  scheduled: Scheduled & { readonly signal: AbortSignal },
+  make: (ctx: CallContext) => Promise<T>,
 ): Promise<T> {
-  const { target, step } = scheduled;
+  const { target, step, signal } = scheduled;
+  const { unit, timeoutMs } = step;
   const id = fullId(scheduled);
   const scope: CallScope = {
     target,
+    unit,
     step: step.id,
     signal,
+    timeoutMs,
     run: run.journal.run,
     release: run.plan.release,
     stamp: run.stamp,
@@ -91,8 +94,6 @@ export function callStep<T>(
         run.checkpoints.set(id, value);
       },
     },
-    ...(step.unit === undefined ? {} : { unit: step.unit }),
-    ...(step.timeoutMs === undefined ? {} : { timeoutMs: step.timeoutMs }),
   };
   return call(run.session, scope, make);
 }

@@ -71,3 +71,8 @@ function lanesOf(steps: readonly Scheduled[]): Lane[] {
       : [{ target: first.target, unit: first.step.unit, steps: lane }];
   });
 }
+
+/** The steps of some batches, in order. */
+export function stepsOf(batches: readonly Batch[]): Scheduled[] {
+  return batches.flatMap(({ lanes }) => lanes.flatMap((lane) => lane.steps));
+}

@@ -1,9 +1,7 @@
 import { type AnyTarget, type Environment } from "@lockstep/config";
-import { type About, type Events, type Redactor } from "@lockstep/events";
+import { type About, type Events, located, type Redactor } from "@lockstep/events";
 import {
-  isLockstepError,
   type Json,
-  LockstepError,
   type PlanContext,
   readSecret,
   type Release,
@@ -44,8 +42,8 @@ export interface Connected {
 
 /** What a call is about and what it may use of the run. */
 export interface CallScope extends About {
-  readonly signal?: AbortSignal;
-  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly timeoutMs?: number | undefined;
   readonly run?: string;
   readonly release?: Release;
   readonly stamp?: Stamp;
@@ -183,34 +181,5 @@ const NO_STAMP: Stamp = { lineage: "", epoch: 0, run: "" };
 const NOT_CONNECTED: AsyncDisposable = { [Symbol.asyncDispose]: async () => {} };
 
 function aboutOf({ target, unit, step }: About): About {
-  return {
-    ...(target === undefined ? {} : { target }),
-    ...(unit === undefined ? {} : { unit }),
-    ...(step === undefined ? {} : { step }),
-  };
-}
-
-/**
- * The same failure, saying where it happened, without secrets. Per-unit errors keep their own unit; what is
- * not ours is a bug of the plugin and gets a code of its own.
- */
-export function located(error: unknown, scope: About, redactor: Redactor): unknown {
-  if (error instanceof AggregateError) {
-    const errors = error.errors.map((inner: unknown) => located(inner, scope, redactor));
-    return new AggregateError(errors, redactor.text(error.message));
-  }
-  const about = isLockstepError(error) ? error : undefined;
-  const cause = about === undefined ? error : about.cause;
-  const message = error instanceof Error ? error.message : String(error);
-  return new LockstepError({
-    code: about?.code ?? "UNEXPECTED",
-    retryable: about?.retryable ?? false,
-    message: redactor.text(message),
-    hint: about?.hint === undefined ? undefined : redactor.text(about.hint),
-    // A cause is kept for people who debug, unless a secret stands in it.
-    ...(cause instanceof Error && redactor.text(cause.message) === cause.message ? { cause } : {}),
-    target: about?.target ?? scope.target,
-    unit: about?.unit ?? scope.unit,
-    step: about?.step ?? scope.step,
-  });
+  return { target, unit, step };
 }

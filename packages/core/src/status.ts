@@ -1,19 +1,27 @@
+import { environmentOf } from "@lockstep/config";
 import { type Diagnostic, toDiagnostic } from "@lockstep/events";
 import type { Live } from "@lockstep/plugin";
-import { type HistoryEntry, lastCommit, readLease, type Holder } from "@lockstep/state";
-import { environmentOf, type Job, sessionOf } from "./job.ts";
-import { type Difference, differencesOf, liveOf, observe } from "./observe.ts";
+import { type Difference, differencesOf } from "@lockstep/state";
+import {
+  type HistoryEntry,
+  lastCommit,
+  lastCommits,
+  readLease,
+  type Holder,
+} from "@lockstep/state";
+import { type Job, sessionOf } from "./job.ts";
+import { liveOf, observe } from "./observe.ts";
 
 /** What an environment is like now. */
 export interface Status {
   readonly environment: string;
   /** The release of the last run that was committed; absent without history. */
-  readonly release?: string;
-  readonly lastCommit?: HistoryEntry;
+  readonly release?: string | undefined;
+  readonly lastCommit?: HistoryEntry | undefined;
   /** The release each target got last; they differ after a run over fewer targets. */
   readonly releases: Readonly<Record<string, string>>;
   /** A run that is going on, or that must be recovered. */
-  readonly openRun?: Holder & { readonly released: boolean };
+  readonly openRun?: (Holder & { readonly released: boolean }) | undefined;
   /** What every unit serves, read from the targets. */
   readonly live: Readonly<Record<string, readonly Live[]>>;
   /** Units that serve something else than the last commit left there. */
@@ -24,41 +32,29 @@ export interface Status {
 
 /** Reads what every target serves and compares it with the history. Changes nothing, locks nothing. */
 export async function readStatus(job: Job): Promise<Status> {
-  const { store, name } = environmentOf(job);
+  const { store, name, targets } = environmentOf(job);
   await using session = await sessionOf(job);
-  const [lease, newest] = await Promise.all([readLease(store, name), lastCommit(store, name)]);
-  const commits = await commitsOf(job, newest);
+  const selected = job.targets ?? Object.keys(targets);
+  const [lease, newest, commits] = await Promise.all([
+    readLease(store, name),
+    lastCommit(store, name),
+    lastCommits(store, name, selected),
+  ]);
   const wanted = mapValues(commits, ({ live }, target) => live[target] ?? []);
   const seen = await observe(session, wanted);
   const drift = differencesOf(wanted, seen).filter(({ found }) => found !== undefined);
+  const errors = Object.values(seen).flatMap((observed) => observed.errors);
   const { holder, released = false, open = false } = lease?.body ?? {};
   return {
     environment: name,
-    ...(newest === undefined ? {} : { release: newest.release.id, lastCommit: newest }),
+    release: newest?.release.id,
+    lastCommit: newest,
     releases: mapValues(commits, ({ release }) => release.id),
-    ...(open && holder !== undefined ? { openRun: { ...holder, released } } : {}),
+    openRun: open && holder !== undefined ? { ...holder, released } : undefined,
     live: liveOf(seen),
     drift,
-    diagnostics: Object.values(seen).flatMap(({ errors }) =>
-      errors.map((error) => toDiagnostic(error)),
-    ),
+    diagnostics: errors.map((error) => toDiagnostic(error)),
   };
-}
-
-/** The newest commit that each target took part in. */
-async function commitsOf(
-  job: Job,
-  newest: HistoryEntry | undefined,
-): Promise<Readonly<Record<string, HistoryEntry>>> {
-  const { store, name, targets } = environmentOf(job);
-  const commits: Record<string, HistoryEntry> = {};
-  for (const target of job.targets ?? Object.keys(targets)) {
-    const took = (entry: HistoryEntry): boolean => entry.targets.includes(target);
-    const commit =
-      newest !== undefined && took(newest) ? newest : await lastCommit(store, name, took);
-    if (commit !== undefined) commits[target] = commit;
-  }
-  return commits;
 }
 
 function mapValues<In, Out>(

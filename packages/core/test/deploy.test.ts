@@ -1,19 +1,12 @@
+import { checkConfig } from "@lockstep/config";
+import { type Event } from "@lockstep/events";
 import type { Store } from "@lockstep/plugin";
 import { openJournal } from "@lockstep/state";
 import { realSurroundings } from "@lockstep/state";
+import { readHistory } from "@lockstep/state";
 import { memoryTarget, type MemoryTargetOptions, MemoryWorld } from "@lockstep/testkit";
 import { beforeEach, describe, expect, it } from "vitest";
-import {
-  checkConfig,
-  deploy,
-  type Event,
-  type Outcome,
-  readHistory,
-  readStatus,
-  recover,
-  rollback,
-  type RunJob,
-} from "../src/index.ts";
+import { deploy, type Outcome, readStatus, recover, rollback, type RunJob } from "../src/index.ts";
 import { MapStore } from "./fixtures.ts";
 
 let world: MemoryWorld;

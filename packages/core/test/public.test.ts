@@ -3,28 +3,15 @@ import { expect, it } from "vitest";
 it("exports these names and no others", async () => {
   expect(Object.keys(await import("../src/index.ts")).toSorted()).toMatchInlineSnapshot(`
     [
-      "CONFIG_FILES",
-      "EXIT",
-      "checkConfig",
+      "apply",
       "coreErrors",
-      "defineConfig",
       "deploy",
-      "environmentOf",
-      "exitOf",
       "isEmpty",
-      "leavesOf",
-      "loadConfig",
-      "localStore",
-      "nearest",
-      "openJournal",
       "planDeploy",
       "planDigest",
-      "readHistory",
       "readStatus",
-      "realSurroundings",
       "recover",
       "rollback",
-      "toDiagnostic",
     ]
   `);
 });

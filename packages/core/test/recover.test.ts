@@ -1,7 +1,8 @@
+import { checkConfig } from "@lockstep/config";
 import { realSurroundings } from "@lockstep/state";
 import { memoryTarget, type MemoryTargetOptions, MemoryWorld } from "@lockstep/testkit";
 import { beforeEach, describe, expect, it } from "vitest";
-import { checkConfig, deploy, readStatus, recover, type RunJob } from "../src/index.ts";
+import { deploy, readStatus, recover, type RunJob } from "../src/index.ts";
 import { MapStore } from "./fixtures.ts";
 
 const NEVER = new Promise<void>(() => {});
@@ -207,10 +208,22 @@ describe("an open run", () => {
     rig.store.values.set(key, { tag: "x", body: Buffer.from("{}") });
     const writes = rig.world.writes.length;
 
-    await expect(recover(await rig.job("two"))).rejects.toMatchObject({
-      code: "JOURNAL_UNREADABLE",
+    expect(await recover(await rig.job("two"))).toMatchObject({
+      result: "needs-human",
+      exit: 32,
+      live: { web: [{ unit: "web-1" }, { unit: "web-2" }, { unit: "web-3" }] },
+      diagnostics: [{ code: "JOURNAL_UNREADABLE" }],
     });
     expect(rig.world.writes.length).toBe(writes);
+    await expect(deploy(await rig.job("two"))).rejects.toMatchObject({ code: "RUN_OPEN" });
+
+    const accepted = { how: "accept", reason: "looked at every host" } as const;
+    expect(await recover({ ...(await rig.job("two")), ...accepted })).toMatchObject({
+      result: "accepted",
+      exit: 0,
+    });
+    expect(rig.world.writes.length).toBe(writes);
+    expect((await deploy(await rig.job("three"))).exit).toBe(0);
   });
 
   it("with an unreachable unit is put back everywhere else, exit 32, and stays open until that unit is back", async () => {

@@ -1,5 +1,7 @@
+import { checkConfig } from "@lockstep/config";
 import { createEvents } from "@lockstep/events";
 import { createRedactor } from "@lockstep/events";
+import { type Event } from "@lockstep/events";
 import {
   API_VERSION,
   type Json,
@@ -13,7 +15,7 @@ import {
 } from "@lockstep/plugin";
 import { realSurroundings } from "@lockstep/state";
 import { beforeEach, describe, expect, it } from "vitest";
-import { checkConfig, deploy, type Event, type Outcome } from "../src/index.ts";
+import { deploy, type Outcome } from "../src/index.ts";
 import { MapStore } from "./fixtures.ts";
 
 const CANARY = "c4nary-value-0123456789";

@@ -1,7 +1,8 @@
+import { checkConfig } from "@lockstep/config";
 import { realSurroundings } from "@lockstep/state";
 import { memoryTarget, MemoryWorld } from "@lockstep/testkit";
 import { expect, it } from "vitest";
-import { checkConfig, deploy } from "../src/index.ts";
+import { deploy } from "../src/index.ts";
 import { MapStore } from "./fixtures.ts";
 
 const UNITS = 50; // each with four steps: stage, activate, check, retire

@@ -32,6 +32,7 @@ const EXIT_OF_CODE: Readonly<Record<string, number>> = {
   ENVIRONMENT_UNKNOWN: EXIT.usage,
   TARGET_UNKNOWN: EXIT.usage,
   RUN_NOT_OPEN: EXIT.usage,
+  UNIT_UNKNOWN: EXIT.usage,
   CODE_UNKNOWN: EXIT.usage,
   USAGE: EXIT.usage,
   UNEXPECTED: EXIT.bug,
@@ -41,10 +42,14 @@ const EXIT_OF_CODE: Readonly<Record<string, number>> = {
   PLUGIN_MISSING: EXIT.plugin,
   PLAN_STALE: EXIT.stale,
   RECOVER_DIFFERS: EXIT.stale,
+  RELEASE_DIFFERS: EXIT.stale,
   SOURCE_CHANGED: EXIT.stale,
   TARGET_GONE: EXIT.stale,
   LEASE_HELD: EXIT.locked,
+  NEWER_IS_LIVE: EXIT.locked,
+  RELEASE_QUARANTINED: EXIT.locked,
   CONFIRMATION_NEEDED: EXIT.confirmation,
+  RECOVER_REFUSED: EXIT.openRun,
   RUN_OPEN: EXIT.openRun,
   FENCED: EXIT.fenced,
   LEASE_LOST: EXIT.fenced,
@@ -60,6 +65,14 @@ export function exitOf(error: unknown): number {
 /** The single failures behind an error, the first one first. */
 export function leavesOf(error: unknown): readonly unknown[] {
   return error instanceof AggregateError ? error.errors.flatMap(leavesOf) : [error];
+}
+
+/** The one failure itself, or all of several. */
+export function together(errors: readonly unknown[], message: string): Error {
+  const [first] = errors;
+  return errors.length === 1 && first instanceof Error
+    ? first
+    : new AggregateError(errors, message);
 }
 
 /** Another run took over: this one must not touch anything any more. */
@@ -92,15 +105,7 @@ export function toDiagnostic(
     return { severity, code: "UNEXPECTED", message };
   }
   const { code, message, hint, target, unit, step } = error;
-  return {
-    severity,
-    code,
-    message,
-    ...(hint === undefined ? {} : { hint }),
-    ...(target === undefined ? {} : { target }),
-    ...(unit === undefined ? {} : { unit }),
-    ...(step === undefined ? {} : { step }),
-  };
+  return { severity, code, message, hint, target, unit, step };
 }
 
 function hasCode(error: unknown, codes: readonly string[]): boolean {

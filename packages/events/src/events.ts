@@ -3,10 +3,10 @@ import type { Redactor } from "./redact.ts";
 
 /** The part of a run an event is about; all absent for the run as a whole. */
 export interface About {
-  readonly target?: string;
-  readonly unit?: string;
+  readonly target?: string | undefined;
+  readonly unit?: string | undefined;
   /** Id of the step within its target. */
-  readonly step?: string;
+  readonly step?: string | undefined;
 }
 
 /** Phases in the order in which they are shown. */
@@ -17,7 +17,7 @@ export interface Diagnostic extends About {
   readonly severity: "error" | "warning";
   readonly code: string;
   readonly message: string;
-  readonly hint?: string;
+  readonly hint?: string | undefined;
 }
 
 /** What happened in a run. Fields are only ever added; unknown types must be ignored. */
@@ -56,7 +56,7 @@ export type EventBody =
       readonly type: "run.finished";
       readonly result: string;
       readonly exit: number;
-      readonly skewMs?: number;
+      readonly skewMs?: number | undefined;
     };
 
 /** How a step ended. */

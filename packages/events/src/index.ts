@@ -7,6 +7,7 @@ export {
   isStoreLost,
   leavesOf,
   toDiagnostic,
+  together,
 } from "./diagnostic.ts";
 export {
   type About,
@@ -20,5 +21,6 @@ export {
   type Sink,
   type StepResult,
 } from "./events.ts";
+export { located } from "./located.ts";
 export { createRedactor, type RedactedStream, type Redactor } from "./redact.ts";
 export { EXIT_OF, type Result } from "./result.ts";

@@ -7,6 +7,7 @@ export type Result =
   | "failed"
   | "interrupted"
   | "rolled-back"
+  | "accepted"
   | "needs-human"
   | "parked"
   | "inconclusive"
@@ -19,6 +20,7 @@ export const EXIT_OF: Readonly<Record<Result, number>> = {
   failed: EXIT.failedBeforeActivation,
   interrupted: EXIT.interrupted,
   "rolled-back": EXIT.rolledBack,
+  accepted: EXIT.done,
   "needs-human": EXIT.human,
   parked: EXIT.parked,
   inconclusive: EXIT.inconclusive,

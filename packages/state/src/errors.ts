@@ -1,4 +1,4 @@
-import { type ErrorCatalogue, type LockstepError, raising } from "@lockstep/plugin";
+import { type ErrorCatalogue, type LockstepError, raising, type Release } from "@lockstep/plugin";
 import type { Holder } from "./surroundings.ts";
 
 /** Every code this package raises. */
@@ -22,6 +22,16 @@ export const stateErrors: ErrorCatalogue = {
     when: "Another process took the lease while this run went on, because this one had fallen silent.",
     why: "Only the newest run may change targets.",
     fix: "Look at `lockstep status`: the other run decides what is live.",
+  },
+  NEWER_IS_LIVE: {
+    when: "A deploy brings a release that is older than the live one.",
+    why: "Of two CI jobs that end in the wrong order, the older would undo the newer.",
+    fix: "Deploy the newest build. To go back on purpose use `lockstep rollback`, or add `--allow-older`.",
+  },
+  RELEASE_QUARANTINED: {
+    when: "A release is to be deployed that failed here before, or that was rolled back.",
+    why: "A release is put back automatically once; a job that repeats itself must not flip production back and forth.",
+    fix: "Mend it and deploy it under a new name.",
   },
   RUN_FENCED: {
     when: "Another process wrote the next record of this run's journal.",
@@ -80,6 +90,20 @@ export function openRun(environment: string, holder: Holder): LockstepError {
   const message = `Run ${nameOf(holder)} was not finished; it began ${holder.since}.`;
   const hint = `Run \`lockstep recover -e ${environment}\`: it finishes that run or puts everything back.`;
   return raise("RUN_OPEN", message, { hint });
+}
+
+/** A newer release is live than the one to be deployed. */
+export function newerIsLive(environment: string, older: Release, live: Release): LockstepError {
+  const message = `${environment} runs ${live.id} (order ${live.order ?? 0}), which is newer than ${older.id} (order ${older.order ?? 0}).`;
+  return raise("NEWER_IS_LIVE", message);
+}
+
+/** The release failed here before. */
+export function releaseQuarantined(environment: string, id: string, why: string): LockstepError {
+  return raise(
+    "RELEASE_QUARANTINED",
+    `Release ${id} is not deployed to ${environment} again: ${why}`,
+  );
 }
 
 /** Another process recovers or unlocked while this one thought it held the journal. */

@@ -1,6 +1,7 @@
 import type { Result } from "@lockstep/events";
 import type { Json, Live, Release, Store } from "@lockstep/plugin";
-import { type JournalRecord, readEnds, reachable } from "./journal.ts";
+import { readEnds, reachable } from "./journal.ts";
+import type { JournalRecord, RecordOf } from "./records.ts";
 import type { Actor } from "./surroundings.ts";
 
 /** One run, as its journal tells it. */
@@ -13,35 +14,14 @@ export interface HistoryEntry {
   readonly targets: readonly string[];
   /** RFC 3339, UTC, by the clock of the machine that ran it. */
   readonly begunAt: string;
-  readonly endedAt?: string;
+  readonly endedAt?: string | undefined;
   /** `open` while the run is not over: it runs, was killed, or waits for `recover`. */
   readonly result: Result | "open";
   /** What every unit served when the run ended. */
   readonly live: Readonly<Record<string, readonly Live[]>>;
   readonly outputs: Readonly<Record<string, Readonly<Record<string, Json>>>>;
-  readonly message?: string;
-  readonly skewMs?: number;
-}
-
-/** What the first record of a run holds. */
-export interface BeginBody {
-  readonly kind: "deploy" | "rollback";
-  readonly environment: string;
-  readonly release: Release;
-  readonly who: Actor;
-  readonly targets: readonly string[];
-  readonly message?: string;
-  /** Digest of the plan, kept beside the journal. */
-  readonly plan: string;
-  /** What every unit served before staging began. */
-  readonly live: Readonly<Record<string, readonly Live[]>>;
-}
-
-interface EndBody {
-  readonly result: Result;
-  readonly live: HistoryEntry["live"];
-  readonly outputs: HistoryEntry["outputs"];
-  readonly skewMs?: number;
+  readonly message?: string | undefined;
+  readonly skewMs?: number | undefined;
 }
 
 /** Runs of an environment, the newest first, at most `limit`. */
@@ -70,11 +50,41 @@ export async function lastCommit(
   return undefined;
 }
 
+/** The commit before the one that first made a release live: a rollback never goes forward again. */
+export async function commitBefore(
+  store: Store,
+  environment: string,
+  current: HistoryEntry | undefined,
+): Promise<HistoryEntry | undefined> {
+  const id = current?.release.id;
+  const isOrigin = ({ kind, release }: HistoryEntry): boolean =>
+    kind === "deploy" && release.id === id;
+  const origin = await lastCommit(store, environment, isOrigin);
+  const before = (origin ?? current)?.run ?? "";
+  return lastCommit(store, environment, ({ run, release }) => run < before && release.id !== id);
+}
+
+/** The newest commit that each target took part in. */
+export async function lastCommits(
+  store: Store,
+  environment: string,
+  targets: readonly string[],
+): Promise<Readonly<Record<string, HistoryEntry>>> {
+  const commits: Record<string, HistoryEntry> = {};
+  for await (const entry of newestFirst(store, environment)) {
+    const missing = targets.filter((target) => commits[target] === undefined);
+    if (missing.length === 0) break;
+    if (entry.result !== "done") continue;
+    for (const target of missing) if (entry.targets.includes(target)) commits[target] = entry;
+  }
+  return commits;
+}
+
 async function* newestFirst(store: Store, environment: string): AsyncIterable<HistoryEntry> {
   const runs = await lastRecords(store, environment);
   for (const [run, last] of [...runs].toSorted(([left], [right]) => (left < right ? 1 : -1))) {
-    const ends = await readEnds(store, run, last);
-    if (ends?.[0].type === "run.begin") yield entryOf(...ends);
+    const [first, end] = (await readEnds(store, run, last)) ?? [];
+    if (first?.type === "run.begin" && end !== undefined) yield entryOf(first, end);
   }
 }
 
@@ -94,9 +104,9 @@ async function lastRecords(
   return last;
 }
 
-function entryOf(begin: JournalRecord, last: JournalRecord): HistoryEntry {
-  const { kind, environment, release, who, targets, message } = begin.body as unknown as BeginBody;
-  const ended = last.type === "run.end" ? (last.body as unknown as EndBody) : undefined;
+function entryOf(begin: RecordOf<"run.begin">, last: JournalRecord): HistoryEntry {
+  const { kind, environment, release, who, targets, message } = begin.body;
+  const ended = last.type === "run.end" ? last : undefined;
   return {
     run: begin.run,
     environment,
@@ -104,12 +114,12 @@ function entryOf(begin: JournalRecord, last: JournalRecord): HistoryEntry {
     release,
     who,
     targets,
+    message,
     begunAt: begin.at,
-    result: ended?.result ?? "open",
-    live: ended?.live ?? {},
-    outputs: ended?.outputs ?? {},
-    ...(ended === undefined ? {} : { endedAt: last.at }),
-    ...(message === undefined ? {} : { message }),
-    ...(ended?.skewMs === undefined ? {} : { skewMs: ended.skewMs }),
+    endedAt: ended?.at,
+    result: ended?.body.result ?? "open",
+    live: ended?.body.live ?? {},
+    outputs: ended?.body.outputs ?? {},
+    skewMs: ended?.body.skewMs,
   };
 }

@@ -1,10 +1,17 @@
+export { type Admission, admit, quarantine } from "./admission.ts";
 export { stateErrors } from "./errors.ts";
 export { openRun } from "./errors.ts";
-export { type BeginBody, type HistoryEntry, lastCommit, readHistory } from "./history.ts";
 export {
+  commitBefore,
+  type HistoryEntry,
+  lastCommit,
+  lastCommits,
+  readHistory,
+} from "./history.ts";
+export {
+  closeUnread,
   getBlob,
   type Journal,
-  type JournalRecord,
   openJournal,
   putBlob,
   reachable,
@@ -18,7 +25,8 @@ export {
   readLease,
   takeLease,
 } from "./lease.ts";
-export { highestEpoch, lineageOf, type LiveByTarget, refuseForeign } from "./lineage.ts";
+export { highestEpoch, lineageOf, refuseForeign } from "./lineage.ts";
+export { type Difference, differencesOf, type LiveByTarget } from "./live.ts";
 export {
   isLocalStore,
   type LocalStore,
@@ -26,9 +34,21 @@ export {
   type LocalStoreOptions,
 } from "./local-store.ts";
 export {
+  type BeginBody,
+  type EndBody,
+  type Entry,
+  type JournalRecord,
+  type RecordBodies,
+  type RecordOf,
+  recordsOf,
+  type RecordType,
+} from "./records.ts";
+export { type Stats, statsOf } from "./stats.ts";
+export {
   type Actor,
   digestOf,
   type Holder,
   realSurroundings,
   type Surroundings,
 } from "./surroundings.ts";
+export { unlock, type UnlockRequest } from "./unlock.ts";

@@ -1,22 +1,7 @@
 import { canonicalJson, isLockstepError, type Json, type Store } from "@lockstep/plugin";
 import { journalUnreadable, runFenced, storeUnreachable } from "./errors.ts";
+import type { JournalRecord, RecordBodies, RecordType } from "./records.ts";
 import { digestOf } from "./surroundings.ts";
-
-/** One fact of a run, as it is stored: one line of JSON under `runs/RUN/NNNNNNNN`. */
-export interface JournalRecord {
-  readonly v: 1;
-  /** Position in the journal, from 0; also the key. */
-  readonly seq: number;
-  /** Digest of the bytes of the record before; empty for the first. */
-  readonly prev: string;
-  /** RFC 3339, UTC, for people only. */
-  readonly at: string;
-  readonly run: string;
-  /** Epoch of the process that wrote it. */
-  readonly epoch: number;
-  readonly type: string;
-  readonly body: Json;
-}
 
 /** The append-only story of a run. */
 export interface Journal {
@@ -28,10 +13,12 @@ export interface Journal {
    *
    * @throws {LockstepError} `RUN_FENCED` when another process wrote the slot, `STORE_UNREACHABLE`
    */
-  append(type: string, body: Json): Promise<void>;
+  append: Append;
   /** Takes the next free slot, however many others take one meanwhile: how a recover begins. */
-  appendFirst(type: string, body: Json): Promise<void>;
+  appendFirst: Append;
 }
+
+type Append = <T extends RecordType>(type: T, body: RecordBodies[T]) => Promise<void>;
 
 /** Who writes, under which epoch. */
 export interface Writer {
@@ -90,15 +77,15 @@ interface Chain {
 interface Draft {
   readonly run: string;
   readonly writer: Writer;
-  readonly type: string;
-  readonly body: Json;
+  readonly type: RecordType;
+  readonly body: RecordBodies[RecordType];
 }
 
 /** False when another process owns the slot. */
 async function tryAppend(store: Store, chain: Chain, draft: Draft): Promise<boolean> {
   const { run, writer, type } = draft;
-  const body = await setAside(store, draft.body);
-  const record: JournalRecord = {
+  const body = await setAside(store, draft.body as unknown as Json);
+  const record = {
     v: 1,
     seq: chain.seq,
     prev: chain.prev,
@@ -108,14 +95,14 @@ async function tryAppend(store: Store, chain: Chain, draft: Draft): Promise<bool
     type,
     body,
   };
-  const bytes = Buffer.from(`${canonicalJson(record as unknown as Json)}\n`);
+  const bytes = Buffer.from(`${canonicalJson(record)}\n`);
   const key = recordKey(run, chain.seq);
   const made = await reachable(store, () => store.create(key, bytes));
   if (made === "exists") {
     const there = await reachable(store, () => store.get(key));
     if (there === undefined || !bytes.equals(there.body)) return false; // else our own retried write
   }
-  advance(chain, bytes, { ...record, body: draft.body });
+  advance(chain, bytes, { ...record, body: draft.body } as JournalRecord);
   return true;
 }
 
@@ -161,8 +148,7 @@ async function parse(store: Store, bytes: Uint8Array, chain: Chain): Promise<Jou
         what: "does not continue the record before it",
       });
     }
-    const body = isAside(record.body) ? await getBlob(store, record.body.blob) : record.body;
-    return { ...record, body };
+    return await withBody(store, record);
   } catch (cause) {
     if (isLockstepError(cause)) throw cause;
     throw journalUnreadable(run, { seq: chain.seq, what: "is not JSON", cause });
@@ -203,6 +189,21 @@ function blobKey(digest: string): string {
   return `blobs/${digest.replace(":", "-")}`;
 }
 
+/** Ends a run whose journal cannot be read, behind whatever is there: no chain can be continued. */
+export async function closeUnread(
+  store: Store,
+  run: string,
+  { writer, body }: { readonly writer: Writer; readonly body: RecordBodies["run.end"] },
+): Promise<void> {
+  let seq = 0;
+  await reachable(store, async () => {
+    for await (const key of store.list(`runs/${run}/`)) seq = Number(key.slice(-8)) + 1;
+  });
+  const chain: Chain = { records: [], seq, prev: "" };
+  if (!(await tryAppend(store, chain, { run, writer, type: "run.end", body })))
+    throw runFenced(run);
+}
+
 /** First and last record of a run, without what lies between. A recover that found it over does not count. */
 export async function readEnds(
   store: Store,
@@ -218,8 +219,14 @@ async function readAt(store: Store, run: string, seq: number): Promise<JournalRe
   const stored = await reachable(store, () => store.get(recordKey(run, seq)));
   if (stored === undefined) return undefined;
   const record = JSON.parse(Buffer.from(stored.body).toString("utf8")) as JournalRecord;
-  const body = isAside(record.body) ? await getBlob(store, record.body.blob) : record.body;
-  return { ...record, body };
+  return withBody(store, record);
+}
+
+async function withBody(store: Store, record: JournalRecord): Promise<JournalRecord> {
+  const body = record.body as unknown as Json;
+  return isAside(body)
+    ? ({ ...record, body: await getBlob(store, body.blob) } as unknown as JournalRecord)
+    : record;
 }
 
 /** Calls the store; whatever it throws means that it cannot be used now. */

@@ -1,6 +1,7 @@
 import { canonicalJson, type Json, type Store } from "@lockstep/plugin";
 import { leaseHeld, leaseLost, openRun } from "./errors.ts";
 import { reachable } from "./journal.ts";
+import type { Word } from "./records.ts";
 import type { Holder, Surroundings } from "./surroundings.ts";
 
 /** What is stored under `leases/ENVIRONMENT`. Never deleted, so that the epoch never goes back. */
@@ -13,6 +14,8 @@ export interface LeaseBody {
   /** From the write that takes the lease until the write after the run's last record. */
   readonly open: boolean;
   readonly released: boolean;
+  /** Somebody took it away from its holder by hand. */
+  readonly unlocked?: Word & { readonly at: string };
 }
 
 /** A lease as it was read. */
@@ -110,7 +113,8 @@ async function awaitFree(found: LeaseState, request: LeaseRequest): Promise<void
   const giveUpAt = surroundings.monotonic() + (request.waitMs ?? 0);
   let seen = found;
   let seenAt = surroundings.monotonic();
-  while (!seen.body.released) {
+  // One that was unlocked by hand may have a holder that lives: who cannot be refused must be waited for.
+  while (!seen.body.released || (seen.body.unlocked !== undefined && request.patient === true)) {
     const verdict = await judge(seen, surroundings.monotonic() - seenAt, request);
     if (verdict === "gone") return;
     if (verdict === "alive" && surroundings.monotonic() >= giveUpAt) {
@@ -137,7 +141,7 @@ async function judge(
   { store, patient }: LeaseRequest,
 ): Promise<"alive" | "silent" | "gone"> {
   const proof = await store.presence?.look(body.holder.process);
-  if (proof === "alive" || proof === "gone") return proof;
+  if (proof === "gone" || (proof === "alive" && body.unlocked === undefined)) return proof;
   const enough = ttlOf(store) * (patient === true ? 2 : 1);
   return silentMs >= enough ? "gone" : "silent";
 }
@@ -155,8 +159,8 @@ async function leaseBody(
   return { v: 1, epoch, holder, nonce: surroundings.hex(16), open: true, released: false };
 }
 
-/** The new tag; undefined when somebody else wrote first. */
-async function writeLease(
+/** Writes a lease; the new tag, or undefined when somebody else wrote first. */
+export async function writeLease(
   store: Store,
   environment: string,
   { body, tag }: { readonly body: LeaseBody; readonly tag: string | undefined },

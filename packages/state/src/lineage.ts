@@ -1,10 +1,8 @@
-import type { Live, Store } from "@lockstep/plugin";
+import type { Store } from "@lockstep/plugin";
 import { foreignLineage } from "./errors.ts";
 import { reachable } from "./journal.ts";
+import type { LiveByTarget } from "./live.ts";
 import type { Surroundings } from "./surroundings.ts";
-
-/** The units of every target, as they were read. */
-export type LiveByTarget = Readonly<Record<string, readonly Live[]>>;
 
 /**
  * The name of the store that counts the epochs of its environments; made once, at random.

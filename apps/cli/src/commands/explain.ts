@@ -1,5 +1,8 @@
-import { type Config, coreErrors, EXIT, openJournal } from "@lockstep/core";
+import { type Config } from "@lockstep/config";
+import { coreErrors } from "@lockstep/core";
+import { EXIT } from "@lockstep/events";
 import { type ErrorCatalogue, pluginErrors } from "@lockstep/plugin";
+import { openJournal } from "@lockstep/state";
 import { cliErrors, codeUnknown, runUnknown } from "../errors.ts";
 import { configOf, open } from "../open.ts";
 import type { Invocation, RunCommand } from "../program.ts";

@@ -1,4 +1,5 @@
-import { EXIT, readHistory } from "@lockstep/core";
+import { EXIT } from "@lockstep/events";
+import { readHistory } from "@lockstep/state";
 import { open } from "../open.ts";
 import type { RunCommand } from "../program.ts";
 import { renderHistory } from "../render/history.ts";

@@ -1,4 +1,5 @@
-import { EXIT, isEmpty, planDeploy, planDigest } from "@lockstep/core";
+import { isEmpty, planDeploy, planDigest } from "@lockstep/core";
+import { EXIT } from "@lockstep/events";
 import { eventsFile, folderOf, open } from "../open.ts";
 import type { RunCommand } from "../program.ts";
 import { newRelease } from "../release.ts";

@@ -1,4 +1,5 @@
-import { EXIT, readStatus } from "@lockstep/core";
+import { readStatus } from "@lockstep/core";
+import { EXIT } from "@lockstep/events";
 import { eventsFile, open } from "../open.ts";
 import type { RunCommand } from "../program.ts";
 import { renderDiagnostic, renderDiagnosticLine } from "../render/error.ts";

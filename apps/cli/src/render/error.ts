@@ -1,4 +1,4 @@
-import type { Diagnostic } from "@lockstep/core";
+import { type Diagnostic } from "@lockstep/events";
 import type { Look } from "./look.ts";
 import { placeText, safeText } from "./text.ts";
 

@@ -1,4 +1,4 @@
-import type { HistoryEntry } from "@lockstep/core";
+import { type HistoryEntry } from "@lockstep/state";
 import { safeText, tableText, timeText } from "./text.ts";
 
 const HEAD = ["RUN", "WHAT", "RELEASE", "RESULT", "BEGUN", "TOOK", "WHO", "TARGETS", "MESSAGE"];

@@ -1,4 +1,5 @@
-import type { Diagnostic, Outcome } from "@lockstep/core";
+import { type Outcome } from "@lockstep/core";
+import { type Diagnostic } from "@lockstep/events";
 
 /** How a run ended, as one JSON document for programs. */
 export function outcomeJson(outcome: Outcome): object {

@@ -1,4 +1,5 @@
-import type { Outcome, Result } from "@lockstep/core";
+import { type Outcome } from "@lockstep/core";
+import { type Result } from "@lockstep/events";
 import { renderDiagnostic } from "./error.ts";
 import { commonRelease, liveLines, unitLines } from "./live.ts";
 import type { Look } from "./look.ts";
@@ -32,6 +33,7 @@ const SENTENCES: Readonly<Record<Result, string>> = {
   failed: "failed before anything was activated; users saw nothing.",
   interrupted: "was stopped before anything was activated; users saw nothing.",
   "rolled-back": "failed and was rolled back.",
+  accepted: "ended: what is live was accepted.",
   "needs-human": "failed, and a person is needed: not everything could be put back.",
   parked: "was stopped half-way; the run is open.",
   inconclusive: "is undecided: a check could not be measured; the run is open.",
@@ -45,6 +47,7 @@ const RECOVERED: Partial<Readonly<Record<Result, string>>> = {
   failed: "Recovered: the run was put back; users saw nothing of it.",
   interrupted: "Recovered: the run was put back; users saw nothing of it.",
   "rolled-back": "Recovered: the run was rolled back.",
+  accepted: "Accepted: the run is closed, and what is live stays.",
 };
 
 const OPEN: readonly Result[] = ["needs-human", "parked", "inconclusive"];

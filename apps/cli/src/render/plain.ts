@@ -1,4 +1,4 @@
-import type { Event, Phase, StepResult } from "@lockstep/core";
+import { type Event, type Phase, type StepResult } from "@lockstep/events";
 import type { Look } from "./look.ts";
 import { keyOf, linesOf, type RunState } from "./state.ts";
 import { bytesText, countText, placeText, safeText, timeText } from "./text.ts";

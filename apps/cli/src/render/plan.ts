@@ -1,4 +1,5 @@
-import type { AnyTarget, Plan, PlannedFor } from "@lockstep/core";
+import { type AnyTarget } from "@lockstep/config";
+import { type Plan, type PlannedFor } from "@lockstep/core";
 import type { PlannedStep } from "@lockstep/plugin";
 import type { Look } from "./look.ts";
 import { bytesText, countText, safeText, timeText } from "./text.ts";

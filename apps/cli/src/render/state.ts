@@ -1,4 +1,4 @@
-import type { About, Diagnostic, Event, Phase } from "@lockstep/core";
+import { type About, type Diagnostic, type Event, type Phase } from "@lockstep/events";
 import { placeText } from "./text.ts";
 
 /** What is known of a run from its events so far. */

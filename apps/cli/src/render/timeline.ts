@@ -1,25 +1,6 @@
-import type { JournalRecord } from "@lockstep/core";
+import type { CheckResult } from "@lockstep/plugin";
+import type { Actor, EndBody, JournalRecord } from "@lockstep/state";
 import { countText, safeText, timeText } from "./text.ts";
-
-/** The members of the record bodies that the timeline tells. */
-interface Facts {
-  readonly kind?: string;
-  readonly release?: { readonly id: string };
-  readonly who?: { readonly user: string; readonly machine: string };
-  readonly targets?: readonly string[];
-  readonly phase?: string;
-  readonly entries?: readonly { readonly id: string }[];
-  readonly befores?: readonly unknown[];
-  readonly id?: string;
-  readonly status?: string;
-  readonly wanted?: string;
-  readonly found?: string;
-  readonly verdict?: string;
-  readonly reason?: string;
-  readonly result?: string;
-  readonly skewMs?: number;
-  readonly diagnostics?: readonly { readonly code: string; readonly message: string }[];
-}
 
 /** What a run did, from its journal: when, how long after its beginning, what. */
 export function renderTimeline(run: string, records: readonly JournalRecord[]): string {
@@ -35,45 +16,52 @@ export function renderTimeline(run: string, records: readonly JournalRecord[]): 
   return [safeText(run), "", ...rows, ""].join("\n");
 }
 
-function textsOf({ type, epoch, body }: JournalRecord): string[] {
-  const facts = body as unknown as Facts;
-  const who = `${facts.who?.user ?? ""} on ${facts.who?.machine ?? ""}`;
+function textsOf(record: JournalRecord): string[] {
+  const { type, epoch, body } = record;
   switch (type) {
     case "run.begin":
       return [
-        `${facts.kind ?? ""} of release ${facts.release?.id ?? ""} to ${(facts.targets ?? []).join(", ")}, by ${who}`,
+        `${body.kind} of release ${body.release.id} to ${body.targets.join(", ")}, by ${nameOf(body.who)}`,
       ];
     case "epoch.begin":
-      return [`recover begun by ${who} (epoch ${epoch})`];
+      return [`recover begun by ${nameOf(body.who)} (epoch ${epoch})`];
     case "intent":
-      return [`${facts.phase ?? ""}: ${(facts.entries ?? []).map(({ id }) => id).join(", ")}`];
+      return [`${body.phase}: ${body.entries.map(({ id }) => id).join(", ")}`];
     case "applied":
-      return [`  done ${facts.id ?? ""}`];
+      return [`  done ${body.id}`];
     case "checkpoint":
-      return [`  got on with ${facts.id ?? ""}`];
+      return [`  got on with ${body.id}`];
     case "barrier":
-      return [
-        `everything is staged; ${countText(facts.befores?.length ?? 0, "step")} about to activate`,
-      ];
+      return [`everything is staged; ${countText(body.befores.length, "step")} about to activate`];
     case "checked":
-      return [`  ${facts.status ?? ""} ${facts.id ?? ""}${answerText(facts)}`];
+      return [`  ${body.status} ${body.id}${answerText(body)}`];
     case "decision":
-      return [`decided to ${facts.verdict ?? ""}: ${facts.reason ?? ""}`];
+      return [`decided to ${body.verdict}: ${body.reason}`];
     case "reverted":
-      return [`  put back ${facts.id ?? ""}: ${facts.result ?? ""}`];
+      return [`  put back ${body.id}: ${body.result}`];
+    case "skipped":
+      return [
+        `left as they are, by ${nameOf(body.who)}: ${body.units.join(", ")} (${body.reason})`,
+      ];
+    case "accepted":
+      return [`what is live was accepted by ${nameOf(body.who)}: ${body.reason}`];
     case "parked":
     case "run.end":
-      return endTexts(type, facts);
+      return endTexts(type, body);
     default:
-      return [type];
+      return [String(type)]; // written by a later version
   }
 }
 
-function answerText({ wanted, found }: Facts): string {
+function nameOf({ user, machine }: Actor): string {
+  return `${user} on ${machine}`;
+}
+
+function answerText({ wanted, found }: CheckResult): string {
   return `${wanted === undefined ? "" : `, wanted ${wanted}`}${found === undefined ? "" : `, found ${found}`}`;
 }
 
-function endTexts(type: string, { result = "", skewMs, diagnostics = [] }: Facts): string[] {
+function endTexts(type: string, { result, skewMs, diagnostics }: EndBody): string[] {
   const skew = skewMs === undefined ? "" : `, pointers moved within ${skewMs} ms`;
   return [
     `${type === "parked" ? "parked" : "ended"}: ${result}${skew}`,

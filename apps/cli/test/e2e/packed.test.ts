@@ -9,7 +9,14 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL("../../../..", import.meta.url));
-const RUNNER = ["packages/plugin", "packages/core", "apps/cli"];
+const RUNNER = [
+  "packages/plugin",
+  "packages/events",
+  "packages/state",
+  "packages/config",
+  "packages/core",
+  "apps/cli",
+];
 const TARGET = ["packages/artifact", "packages/ssh"];
 
 let folder = "";
