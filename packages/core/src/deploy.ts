@@ -157,7 +157,7 @@ async function confirmed(
 /** From here on a killed process leaves an open run; until `run.begin` it holds nothing to undo. */
 async function underLease(attempt: Attempt, lease: Lease): Promise<Outcome> {
   const { session, shown, job } = attempt;
-  let run: Run;
+  let begin: Begin;
   try {
     const signal = AbortSignal.any([job.stop, lease.lost]);
     const live = await readLive(session, signal);
@@ -168,22 +168,32 @@ async function underLease(attempt: Attempt, lease: Lease): Promise<Outcome> {
       await lease.release({ open: false });
       return await unchanged(session, plan, live);
     }
-    run = await beginRun(attempt, lease, { plan, live });
+    begin = { plan, live };
   } catch (error) {
     await lease.release({ open: false }).catch(() => lease.abandon());
     throw error;
   }
   try {
-    return await execute(run, job.onStop);
+    // Its first record may be durable although the store said otherwise: from here on the run is open.
+    return await execute(await beginRun(attempt, lease, begin), job.onStop);
+  } catch (error) {
+    await lease.release({ open: true }).catch(() => undefined);
+    throw error;
   } finally {
     lease.abandon();
   }
 }
 
+/** What a run begins with, as it was found under the lease. */
+interface Begin {
+  readonly plan: Plan;
+  readonly live: LiveByTarget;
+}
+
 async function beginRun(
   { session, job, lineage }: Attempt,
   lease: Lease,
-  { plan, live }: { readonly plan: Plan; readonly live: LiveByTarget },
+  { plan, live }: Begin,
 ): Promise<Run> {
   const { store } = session.environment;
   const { surroundings, message, stop } = job;

@@ -1,4 +1,4 @@
-import { type Diagnostic, EXIT_OF, type Result, toDiagnostic } from "@lockstep/events";
+import { type Diagnostic, EXIT_OF, isOpen, type Result, toDiagnostic } from "@lockstep/events";
 import type { Json, Live } from "@lockstep/plugin";
 import { differencesOf } from "@lockstep/state";
 import { quarantine } from "@lockstep/state";
@@ -27,25 +27,22 @@ export interface Ending {
   readonly seen: Readonly<Record<string, Observed>>;
 }
 
-/** Results after which the run must be recovered. */
-const OPEN: readonly Result[] = ["needs-human", "parked", "inconclusive"];
-
 /** A release that was put back for one of these reasons may be as good as any. */
 const NOBODYS_FAULT: readonly string[] = ["RUN_INTERRUPTED", "RUN_STOPPED"];
 
 /** Writes down how the run ended, then gives the lease free; open where it must be recovered first. */
 export async function close(run: Run, ending: Ending): Promise<Outcome> {
   const { result, diagnostics, seen } = ending;
-  const isOpen = OPEN.includes(result);
+  const open = isOpen(result);
   await keepFromReturning(run, ending);
-  await run.journal.append(isOpen ? "parked" : "run.end", {
+  await run.journal.append(open ? "parked" : "run.end", {
     result,
     live: liveOf(seen),
     diagnostics,
     outputs: outputsOf(run),
     skewMs: skewOf(run),
   });
-  await run.lease.release({ open: isOpen });
+  await run.lease.release({ open });
   return told(run, ending);
 }
 

@@ -37,15 +37,7 @@ export function nothingToReturnTo(environment: string, to: string | undefined): 
 }
 
 /** A plugin planned what cannot be run. */
-export function planBroken({
-  target,
-  step,
-  what,
-}: {
-  readonly target: string;
-  readonly step: string;
-  readonly what: string;
-}): LockstepError {
+export function planBroken(target: string, step: string, what: string): LockstepError {
   const message = `The plan of ${target} cannot be run: step ${step} ${what}.`;
   return raise("PLAN_BROKEN", message, { target, step });
 }
@@ -73,10 +65,7 @@ export function pluginChanged(
 }
 
 /** What the config says now is not what the run was made for. */
-export function recoverDiffers(
-  target: string,
-  { wanted, found }: { readonly wanted: string; readonly found: string },
-): LockstepError {
+export function recoverDiffers(target: string, wanted: string, found: string): LockstepError {
   const message = `The run went to ${target} at ${wanted}; the config now says ${found}.`;
   return raise("RECOVER_DIFFERS", message, { target });
 }

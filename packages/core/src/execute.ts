@@ -5,6 +5,7 @@ import {
   isInconclusive,
   isStoreLost,
   leavesOf,
+  located,
   toDiagnostic,
 } from "@lockstep/events";
 import { close, endOfCommit, type Ending, leave, type Outcome } from "./ending.ts";
@@ -169,7 +170,8 @@ async function asSeen(run: Run, result: Ending["result"], error: unknown): Promi
 }
 
 function tell(run: Run, error: unknown): readonly Diagnostic[] {
-  const diagnostics = leavesOf(error).map((leaf) => toDiagnostic(leaf));
+  const { redactor } = run.session; // an error of the store has not been through the redactor
+  const diagnostics = leavesOf(error).map((leaf) => toDiagnostic(located(leaf, {}, redactor)));
   for (const diagnostic of diagnostics)
     run.session.events.emit({ type: "diagnostic", ...diagnostic });
   return diagnostics;

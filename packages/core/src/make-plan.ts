@@ -85,7 +85,7 @@ async function planTarget(
   for (const step of plan.steps) {
     checkStep(connected, step);
     if (ids.size === ids.add(step.id).size)
-      throw planBroken({ target: name, step: step.id, what: "shares its id with another step" });
+      throw planBroken(name, step.id, "shares its id with another step");
   }
   const { plugin, version } = target["~lockstep"];
   return { ...plan, plugin, version, places: target.places, fencing: target.traits.fencing };
@@ -129,7 +129,7 @@ const ALLOWED: Readonly<Record<PlannedStep["phase"], readonly Role[]>> = {
 
 function checkStep(connected: Connected, step: PlannedStep): void {
   const refuse = (what: string): never => {
-    throw planBroken({ target: connected.name, step: step.id, what });
+    throw planBroken(connected.name, step.id, what);
   };
   const role = roleOf(connected, step.kind);
   if (role === undefined)
@@ -148,13 +148,8 @@ function refuseSecondPivot(plan: Plan): void {
   const pivots = stepsOf(batches).filter(({ step }) => step.undo === "never");
   for (const [index, { target, step }] of pivots.entries()) {
     const isLast = last.length === 1 && last[0]?.steps.at(-1)?.step === step;
-    if (index > 0)
-      throw planBroken({ target, step: step.id, what: "is the second that cannot be undone" });
+    if (index > 0) throw planBroken(target, step.id, "is the second that cannot be undone");
     if (!isLast)
-      throw planBroken({
-        target,
-        step: step.id,
-        what: "cannot be undone and is not the last to activate",
-      });
+      throw planBroken(target, step.id, "cannot be undone and is not the last to activate");
   }
 }

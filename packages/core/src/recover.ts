@@ -1,5 +1,5 @@
 import { environmentOf } from "@lockstep/config";
-import { EXIT, EXIT_OF, type Result, toDiagnostic } from "@lockstep/events";
+import { EXIT, EXIT_OF, isOpen, toDiagnostic } from "@lockstep/events";
 import { isLockstepError } from "@lockstep/plugin";
 import {
   closeUnread,
@@ -198,7 +198,7 @@ function refuseDifferences(session: Session, plan: Plan): void {
     if (unknown !== undefined)
       throw pluginChanged(name, planned, { plugin, version, kind: unknown.kind });
     const [wanted, found] = [planned.places.join(" "), target.places.join(" ")];
-    if (wanted !== found) throw recoverDiffers(name, { wanted, found });
+    if (wanted !== found) throw recoverDiffers(name, wanted, found);
   }
 }
 
@@ -230,19 +230,12 @@ function unreadable(error: unknown): Error {
 }
 
 function nothingOpen(environment: string): Outcome {
-  return {
-    environment,
-    release: "",
-    result: "unchanged",
-    exit: EXIT_OF.unchanged,
-    live: {},
-    diagnostics: [],
-  };
+  const result = "unchanged";
+  return { environment, release: "", result, exit: EXIT_OF[result], live: {}, diagnostics: [] };
 }
-
-const CLOSED: readonly Result[] = ["done", "unchanged", "failed", "interrupted", "rolled-back"];
 
 /** A recover that closed the run has done its work, also when that work was to put everything back. */
 function asRecovered(outcome: Outcome): Outcome {
-  return CLOSED.includes(outcome.result) ? { ...outcome, exit: EXIT_OF.done } : outcome;
+  const { result } = outcome;
+  return isOpen(result) || result === "fenced" ? outcome : { ...outcome, exit: EXIT.done };
 }

@@ -1,11 +1,8 @@
 import { type AnyTarget, type Environment } from "@lockstep/config";
-import { type About, type Events, located, type Redactor } from "@lockstep/events";
+import { type About, type Events, located, type Redactor, toDiagnostic } from "@lockstep/events";
 import {
-  type Json,
   type PlanContext,
   readSecret,
-  type Release,
-  type Stamp,
   type TargetContext,
   type WriteContext,
 } from "@lockstep/plugin";
@@ -14,6 +11,9 @@ import { stepTimedOut } from "./errors.ts";
 
 /** Milliseconds for one call of a step that says nothing about its time. */
 export const DEFAULT_TIMEOUT_MS = 600_000;
+
+/** Milliseconds for closing the connection of one target. */
+const CLOSE_TIMEOUT_MS = 10_000;
 
 /** How long, in milliseconds, a call may take to notice that its signal aborted. */
 const GRACE_MS = 2_000;
@@ -41,15 +41,9 @@ export interface Connected {
 }
 
 /** What a call is about and what it may use of the run. */
-export interface CallScope extends About {
+export interface CallScope extends About, Partial<Omit<typeof NOTHING, "connection">> {
   readonly signal?: AbortSignal | undefined;
   readonly timeoutMs?: number | undefined;
-  readonly run?: string;
-  readonly release?: Release;
-  readonly stamp?: Stamp;
-  output?(stepId: string): Json | undefined;
-  outputs?(target: string): Readonly<Record<string, Json>> | undefined;
-  readonly checkpoint?: WriteContext<unknown>["checkpoint"];
 }
 
 /** The widest context; each call is typed to see only its part. */
@@ -59,7 +53,14 @@ export type CallContext = WriteContext<AsyncDisposable> & PlanContext<AsyncDispo
 export async function openSession(parts: SessionParts): Promise<Session> {
   const targets = new Map<string, Connected>();
   const close = async (): Promise<void> => {
-    for (const { connection } of targets.values()) await connection[Symbol.asyncDispose]();
+    for (const { name: target, connection } of targets.values()) {
+      const scope = { target, timeoutMs: CLOSE_TIMEOUT_MS };
+      // A plugin that hangs now must not hide how the run ended.
+      await call({ ...parts, targets }, scope, async () => connection[Symbol.asyncDispose]()).catch(
+        (error: unknown) =>
+          parts.events.emit({ type: "diagnostic", ...toDiagnostic(error, "warning") }),
+      );
+    }
   };
   try {
     for (const name of parts.selected) {
@@ -142,22 +143,18 @@ function contextOf(
   scope: CallScope,
   limits: { readonly signal: AbortSignal; readonly deadline: number; log(text: string): void },
 ): CallContext {
-  const { environment, surroundings, events, redactor } = session;
-  const nothing = (): undefined => undefined;
+  const { environment, surroundings, events, redactor, targets } = session;
   const base: TargetContext = {
     ...limits,
     run: scope.run ?? "",
     environment: environment.name,
     folder: environment.folder,
     env: surroundings.env,
-    ...(scope.unit === undefined ? {} : { unit: scope.unit }),
     progress: (progress) => events.emit({ type: "step.progress", ...aboutOf(scope), ...progress }),
     async secret(wanted) {
-      const value = await readSecret(wanted, {
-        env: surroundings.env,
-        folder: environment.folder,
-        signal: limits.signal,
-      });
+      const { env } = surroundings;
+      const { folder } = environment;
+      const value = await readSecret(wanted, { env, folder, signal: limits.signal });
       redactor.add(value);
       return value;
     },
@@ -165,20 +162,20 @@ function contextOf(
     now: () => surroundings.now(),
     random: () => surroundings.random(),
   };
-  return {
-    ...base,
-    connection: session.targets.get(scope.target ?? "")?.connection ?? NOT_CONNECTED,
-    release: scope.release ?? NO_RELEASE,
-    stamp: scope.stamp ?? NO_STAMP,
-    output: scope.output ?? nothing,
-    outputs: scope.outputs ?? nothing,
-    checkpoint: scope.checkpoint ?? { last: undefined, save: async () => {} },
-  };
+  const connected = targets.get(scope.target ?? "") ?? NOTHING;
+  return { ...NOTHING, ...scope, ...base, connection: connected.connection };
 }
 
-const NO_RELEASE: Release = { id: "", createdAt: "" };
-const NO_STAMP: Stamp = { lineage: "", epoch: 0, run: "" };
-const NOT_CONNECTED: AsyncDisposable = { [Symbol.asyncDispose]: async () => {} };
+/** What a call sees that belongs to no run. */
+const NOTHING: Omit<CallContext, Exclude<keyof TargetContext, "run">> = {
+  run: "",
+  connection: { [Symbol.asyncDispose]: async () => {} },
+  release: { id: "", createdAt: "" },
+  stamp: { lineage: "", epoch: 0, run: "" },
+  output: () => undefined,
+  outputs: () => undefined,
+  checkpoint: { last: undefined, save: async () => {} },
+};
 
 function aboutOf({ target, unit, step }: About): About {
   return { target, unit, step };

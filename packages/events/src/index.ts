@@ -23,4 +23,4 @@ export {
 } from "./events.ts";
 export { located } from "./located.ts";
 export { createRedactor, type RedactedStream, type Redactor } from "./redact.ts";
-export { EXIT_OF, type Result } from "./result.ts";
+export { EXIT_OF, isOpen, type Result } from "./result.ts";

@@ -26,3 +26,10 @@ export const EXIT_OF: Readonly<Record<Result, number>> = {
   inconclusive: EXIT.inconclusive,
   fenced: EXIT.fenced,
 };
+
+const OPEN: readonly Result[] = ["needs-human", "parked", "inconclusive"];
+
+/** True when the run is not over: it must be recovered. */
+export function isOpen(result: Result): boolean {
+  return OPEN.includes(result);
+}

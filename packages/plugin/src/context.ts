@@ -27,7 +27,7 @@ export interface TargetContext {
   /** Variables of the process that runs Lockstep, for what a platform defines (`HOME`, `SSH_AUTH_SOCK`); secrets go through {@link secret}. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The host, bucket or repository this call is about; absent for calls about the whole target. */
-  readonly unit?: string;
+  readonly unit?: string | undefined;
   /** Tells people something. Whole lines or parts of lines; secrets are blanked out, also across two calls. */
   log(text: string): void;
   progress(progress: Progress): void;

@@ -1,5 +1,5 @@
 import { type Outcome } from "@lockstep/core";
-import { type Result } from "@lockstep/events";
+import { isOpen, type Result } from "@lockstep/events";
 import { renderDiagnostic } from "./error.ts";
 import { commonRelease, liveLines, unitLines } from "./live.ts";
 import type { Look } from "./look.ts";
@@ -49,8 +49,6 @@ const RECOVERED: Partial<Readonly<Record<Result, string>>> = {
   "rolled-back": "Recovered: the run was rolled back.",
   accepted: "Accepted: the run is closed, and what is live stays.",
 };
-
-const OPEN: readonly Result[] = ["needs-human", "parked", "inconclusive"];
 
 /** What production is like after a command, in one line. */
 export function resultText({ result, environment }: Outcome, verb: Verb): string {
@@ -105,7 +103,7 @@ function nextLines({ run, result }: Outcome, { command, look }: OutcomeView): st
   const arrow = look.style("dim", look.mark("next"));
   if (run === undefined || result === "done") return [];
   return [
-    ...(OPEN.includes(result) ? [`  ${arrow} ${command(["recover"])}`] : []),
+    ...(isOpen(result) ? [`  ${arrow} ${command(["recover"])}`] : []),
     ...(result === "fenced" ? [`  ${arrow} ${command(["status"])}`] : []),
     `  ${arrow} ${command(["explain", run])}`,
   ];
