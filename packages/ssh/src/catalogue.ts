@@ -13,6 +13,11 @@ export const sshErrors: ErrorCatalogue = {
     why: "The release is linked, but the service may still run the old one: the run is put back.",
     fix: "Read the output in the message, and run the command on the host as the same user.",
   },
+  SSH_CONFIG_UNREADABLE: {
+    when: "ssh_config could not be read for a host, or what it says is wrong.",
+    why: "It decides where a connection goes and who logs in.",
+    fix: "Try `ssh -G` with that host, name another file with `sshConfig`, or set it to false.",
+  },
   SSH_CONNECTION_LOST: {
     when: "A connection ended in the middle of a call, or the host stopped answering.",
     why: "What was under way may have happened or not; the steps look before they write again.",
@@ -53,6 +58,11 @@ export const sshErrors: ErrorCatalogue = {
     why: "A target is only changed when all of its hosts can be.",
     fix: "Look at address, port, firewall and the SSH server. A host that is gone for good leaves the config.",
   },
+  SSH_JUMPS_ENDLESS: {
+    when: "The jump hosts that ssh_config names lead to one another.",
+    why: "Such a way never arrives.",
+    fix: "Correct ProxyJump in ssh_config, or name the hosts to go through with `jump`.",
+  },
   SSH_KEY_UNREADABLE: {
     when: "The identity file is missing, no private key, or needs a passphrase.",
     why: "It is what the login is made with.",
@@ -77,6 +87,11 @@ export const sshErrors: ErrorCatalogue = {
     when: "The account may not create or write the path on a host.",
     why: "Releases are put there.",
     fix: "Have an administrator run the command that the hint shows.",
+  },
+  SSH_PROXY_COMMAND: {
+    when: "ssh_config has a `ProxyCommand` for a host, and the transport is `ssh2`.",
+    why: "Only the ssh program runs such commands, and going around it would reach another host, or none.",
+    fix: 'Set transport: "openssh", or name the hosts to go through with `jump`.',
   },
   SSH_RELEASE_GONE: {
     when: "A host no longer keeps the release that is to become live again.",

@@ -10,12 +10,21 @@ export interface SshConnection extends AsyncDisposable {
 }
 
 /** Gathers the hosts of a target. Opens nothing. */
-export function gatherHosts(settings: SshSettings, hosts: readonly RemoteHost[]): SshConnection {
+export function gatherHosts({
+  settings,
+  hosts,
+  gateway,
+}: {
+  readonly settings: SshSettings;
+  readonly hosts: readonly RemoteHost[];
+  readonly gateway: AsyncDisposable;
+}): SshConnection {
   return {
     settings,
     hosts,
     async [Symbol.asyncDispose]() {
       await Promise.all(hosts.map((host) => host[Symbol.asyncDispose]()));
+      await gateway[Symbol.asyncDispose]();
     },
   };
 }

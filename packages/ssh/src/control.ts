@@ -1,11 +1,16 @@
-import type { Duplex, Readable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 import { asError, deferred } from "./deferred.ts";
 import { Answer, newNonce, requestText } from "./framing.ts";
 import type { Ran } from "./host.ts";
 import type { Script } from "./shell.ts";
 
 /** A shell on a host that reads commands from stdin. */
-export type ShellStream = Duplex & { readonly stderr: Readable };
+export interface Shell {
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  readonly closed: Promise<void>;
+}
 
 /** What is kept of an answer. */
 export interface Keeping {
@@ -23,7 +28,7 @@ const PRELUDE = "LC_ALL=C; export LC_ALL; umask 022; unset CDPATH\n";
 
 /** One shell, asked one request after the other. Whoever gives up on a request has to end the shell. */
 export class ControlChannel {
-  readonly #stream: ShellStream;
+  readonly #shell: Shell;
   #answer: Answer | undefined;
   /** What start-up files and broken logins say, outside of any answer. */
   #aside = "";
@@ -34,15 +39,17 @@ export class ControlChannel {
   /** Resolves once the shell can no longer be asked. */
   readonly ended: Promise<void> = this.#end.promise;
 
-  constructor(stream: ShellStream) {
-    this.#stream = stream;
-    stream.on("data", (chunk: Buffer) => this.#push(chunk));
-    stream.stderr.on("data", (chunk: Buffer) => {
+  constructor(shell: Shell) {
+    this.#shell = shell;
+    shell.stdout.on("data", (chunk: Buffer) => this.#push(chunk));
+    shell.stderr.on("data", (chunk: Buffer) => {
       this.#aside = `${this.#aside}${chunk.toString("utf8")}`.slice(-MOST_ASIDE);
     });
-    stream.on("close", () => this.end(new Error("the shell ended")));
-    stream.on("error", (cause: unknown) => this.end(cause));
-    stream.write(PRELUDE);
+    for (const stream of [shell.stdin, shell.stdout]) {
+      stream.on("error", (cause: unknown) => this.end(cause));
+    }
+    void shell.closed.then(() => this.end(new Error("the shell ended")));
+    shell.stdin.write(PRELUDE);
   }
 
   /** True once the shell can no longer be asked. */
@@ -77,7 +84,7 @@ export class ControlChannel {
     this.#answer = new Answer(nonce, outputBytes, encoding);
     const { promise, resolve, reject } = deferred<Ran>();
     this.#settle = { done: resolve, lost: (cause) => reject(asError(cause)) };
-    this.#stream.write(text);
+    this.#shell.stdin.write(text);
     return promise;
   }
 

@@ -72,6 +72,12 @@ export function publicKeyText(key: Uint8Array): string {
   return `${keyTypeOf(key)} ${Buffer.from(key).toString("base64")}`;
 }
 
+/** True for `ssh-ed25519 AAAA…` whose two parts agree. */
+export function isPublicKey(text: string): boolean {
+  const [type, encoded = ""] = text.trim().split(/\s+/);
+  return type !== "" && type === keyTypeOf(Buffer.from(encoded, "base64"));
+}
+
 /** The name a host has in known_hosts: `web-1`, or `[web-1]:2222` for a port other than 22. */
 export function knownHostName({ address, port }: HostName): string {
   return port === 22 ? address.toLowerCase() : `[${address.toLowerCase()}]:${port}`;

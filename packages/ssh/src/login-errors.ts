@@ -81,6 +81,16 @@ export function keyUnreadable(path: string, cause: unknown): LockstepError {
   });
 }
 
+/** Jump hosts lead to jump hosts without an end. */
+export function jumpsEndless({ name, place }: Where, most: number): LockstepError {
+  return new LockstepError({
+    unit: name,
+    code: "SSH_JUMPS_ENDLESS",
+    message: `The way to ${place} leads through more than ${most} jump hosts.`,
+    hint: "Look for a ProxyJump in ssh_config that leads back, or name the hosts with `jump`.",
+  });
+}
+
 /** The known_hosts file cannot be read. */
 export function knownHostsUnreadable({ name }: Where, path: string, cause: unknown): LockstepError {
   return new LockstepError({
@@ -102,6 +112,16 @@ export function noIdentity({ name, place }: Where): LockstepError {
   });
 }
 
+/** ssh_config wants a program to make the connection. */
+export function proxyCommandUnsupported({ name, place }: Where, address: string): LockstepError {
+  return new LockstepError({
+    unit: name,
+    code: "SSH_PROXY_COMMAND",
+    message: `ssh_config has a ProxyCommand for ${address}, which the transport ssh2 cannot use to reach ${place}.`,
+    hint: 'Set transport: "openssh", or name the hosts to go through with `jump`.',
+  });
+}
+
 /** The login gives no shell. */
 export function shellUnusable({ name, place }: Where, said: string): LockstepError {
   const text = outputTail(said);
@@ -110,6 +130,16 @@ export function shellUnusable({ name, place }: Where, said: string): LockstepErr
     code: "SSH_SHELL_UNUSABLE",
     message: `The login at ${place} gave no shell that answers${text === "" ? "." : `: ${text}`}`,
     hint: "Try `ssh user@host sh -c true`.",
+  });
+}
+
+/** ssh_config cannot be read. */
+export function sshConfigUnreadable(address: string, cause: unknown): LockstepError {
+  return new LockstepError({
+    code: "SSH_CONFIG_UNREADABLE",
+    message: `What ssh_config says about ${address} cannot be read: ${reasonOf(cause)}.`,
+    hint: "Try `ssh -G` with that host, or set sshConfig: false.",
+    cause,
   });
 }
 

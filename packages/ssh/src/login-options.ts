@@ -1,6 +1,8 @@
 import { isSecret, type Secret } from "@lockstep/plugin";
 import { z } from "zod";
-import { type HostSettings, isPublicKey, type LoginSettings } from "./login.ts";
+import { isPublicKey } from "./known-hosts.ts";
+import type { HostSettings, LoginSettings } from "./reach.ts";
+import { parseShortHost, type WrittenHost } from "./short-host.ts";
 
 /** One server. */
 export interface SshHostOptions {
@@ -18,17 +20,26 @@ export interface SshHostOptions {
 
 /** How hosts are logged in to: shared by a target's hosts, and by a store. */
 export interface SshLoginOptions {
-  /** Who logs in; default: the user that runs Lockstep. */
+  /** Who logs in; default: what ssh_config says, else the user that runs Lockstep. */
   readonly user?: string;
-  /** Default 22. */
+  /** Default: what ssh_config says, else 22. */
   readonly port?: number;
+  /**
+   * What speaks SSH: the library `ssh2`, or the `ssh` program of this machine, for certificates, security keys,
+   * `ProxyCommand` and servers that only exchange keys in ways the library does not know. Default `ssh2`.
+   */
+  readonly transport?: "ssh2" | "openssh";
+  /** Whether ssh_config is read, or the path of another file than the user's; default true. */
+  readonly sshConfig?: boolean | string;
+  /** Hosts to go through, in this order: `"ops@bastion:2222"`; default: `ProxyJump` of ssh_config. `[]` is none. */
+  readonly jump?: string | SshHostOptions | readonly (string | SshHostOptions)[];
   /** Private key file; `~/` is the home folder, other relative paths start at the config file. */
   readonly identity?: string;
   /** Passphrase of the identity. */
   readonly passphrase?: Secret;
-  /** Offer the keys of the SSH agent; default: true without an identity. */
+  /** Offer the keys of the SSH agent; default: true where no identity is named. */
   readonly agent?: boolean;
-  /** Default `~/.ssh/known_hosts`. */
+  /** Default: the files that ssh_config names, `~/.ssh/known_hosts` at first. */
   readonly knownHosts?: string;
   /** Milliseconds until a login must be usable; default 20,000. */
   readonly connectTimeoutMs?: number;
@@ -56,17 +67,8 @@ const host = z.strictObject({
     .optional(),
 });
 
-/** `user@host:port`, `[address]:port`; a bare IPv6 address has more than one colon and no port. */
-const SHORT =
-  /^(?:(?<user>[^@]*)@)?(?:\[(?<v6>[^\]]*)\]|(?<name>[^:[\]]*)|(?<bare>[^[\]]*:[^[\]]*:[^[\]]*))(?::(?<port>\d+))?$/;
-
 const shortHost = z.string().transform((written, { issues }) => {
-  const found = SHORT.exec(written)?.groups;
-  const parsed = host.safeParse({
-    address: found?.["v6"] ?? found?.["bare"] ?? found?.["name"] ?? "",
-    user: found?.["user"],
-    port: found?.["port"] === undefined ? undefined : Number(found["port"]),
-  });
+  const parsed = host.safeParse(parseShortHost(written));
   if (parsed.success) return parsed.data;
   for (const { message } of parsed.error.issues) {
     issues.push({ code: "custom", message: `${written}: ${message}`, input: written });
@@ -94,15 +96,6 @@ export const folderValue: z.ZodType<string> = textValue.refine(
   "This is no absolute folder such as /srv/shop",
 );
 
-/** A host as it was written: what it leaves out is taken from the options for all hosts. */
-export interface WrittenHost {
-  readonly address: string;
-  readonly name?: string | undefined;
-  readonly port?: number | undefined;
-  readonly user?: string | undefined;
-  readonly hostKey?: string | undefined;
-}
-
 /** One server, short or long. */
 export const hostValue: z.ZodType<WrittenHost> = z.union([shortHost, host]);
 
@@ -113,7 +106,10 @@ export const loginFields: {
   readonly identity: z.ZodOptional<z.ZodString>;
   readonly passphrase: z.ZodOptional<z.ZodType<Secret>>;
   readonly agent: z.ZodOptional<z.ZodBoolean>;
-  readonly knownHosts: z.ZodDefault<z.ZodString>;
+  readonly knownHosts: z.ZodOptional<z.ZodString>;
+  readonly transport: z.ZodDefault<z.ZodEnum<{ ssh2: "ssh2"; openssh: "openssh" }>>;
+  readonly sshConfig: z.ZodDefault<z.ZodUnion<readonly [z.ZodBoolean, z.ZodString]>>;
+  readonly jump: z.ZodOptional<z.ZodType<readonly WrittenHost[]>>;
   readonly connectTimeoutMs: z.ZodDefault<z.ZodInt>;
 } = {
   user: user.optional(),
@@ -121,7 +117,10 @@ export const loginFields: {
   identity: textValue.optional(),
   passphrase: secretValue.optional(),
   agent: z.boolean().optional(),
-  knownHosts: textValue.default("~/.ssh/known_hosts"),
+  knownHosts: textValue.optional(),
+  transport: z.enum(["ssh2", "openssh"]).default("ssh2"),
+  sshConfig: z.union([z.boolean(), textValue]).default(true),
+  jump: z.union([z.array(hostValue), hostValue.transform((one) => [one])]).optional(),
   connectTimeoutMs: z.int().min(1).default(20_000),
 };
 
@@ -133,23 +132,27 @@ export function hostOf(
   return {
     ...one,
     name: one.name ?? one.address,
-    port: one.port ?? shared.port ?? 22,
+    port: one.port ?? shared.port,
     user: one.user ?? shared.user,
   };
 }
 
 /** What the hosts share when they are logged in to. */
 export function loginOf({
-  identity,
-  passphrase,
-  agent,
-  knownHosts,
-  connectTimeoutMs,
-}: Omit<LoginSettings, "agent"> & { readonly agent?: boolean | undefined }): LoginSettings {
+  jump,
+  ...written
+}: Omit<LoginSettings, "jump"> & {
+  readonly jump?: readonly WrittenHost[] | undefined;
+}): LoginSettings {
+  const { transport, sshConfig, identity, passphrase, agent, knownHosts, connectTimeoutMs } =
+    written;
   return {
+    transport,
+    sshConfig,
+    jump: jump?.map((one) => hostOf(one, {})),
     identity,
     passphrase,
-    agent: agent ?? identity === undefined,
+    agent,
     knownHosts,
     connectTimeoutMs,
   };

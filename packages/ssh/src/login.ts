@@ -1,13 +1,12 @@
 import { readFile } from "node:fs/promises";
-import { isAbsolute, join } from "node:path";
 import type { LockstepError, Secret, TargetContext } from "@lockstep/plugin";
 import type { Where } from "./errors.ts";
 import {
   type HostName,
   judgeHostKey,
-  keyTypeOf,
   listedKeyTypes,
   publicKeyText,
+  type Verdict,
 } from "./known-hosts.ts";
 import {
   hostCertificate,
@@ -17,38 +16,22 @@ import {
   keyUnreadable,
   knownHostsUnreadable,
   noIdentity,
-  userMissing,
 } from "./login-errors.ts";
+import type { Endpoint } from "./reach.ts";
 
-/** How one host is reached and who logs in. */
-export interface HostSettings {
-  /** Name of the unit. */
-  readonly name: string;
-  readonly address: string;
-  readonly port: number;
-  /** Default: the user that runs Lockstep. */
-  readonly user?: string | undefined;
-  /** `ssh-ed25519 AAAA…`; then known_hosts is not read for this host. */
-  readonly hostKey?: string | undefined;
-}
-
-/** What all hosts of a target share when they are connected. */
-export interface LoginSettings {
-  readonly identity?: string | undefined;
-  readonly passphrase?: Secret | undefined;
-  /** Offer the keys of the agent that SSH_AUTH_SOCK names. */
-  readonly agent: boolean;
-  readonly knownHosts: string;
-  /** Milliseconds from the first packet to a usable login. */
-  readonly connectTimeoutMs: number;
+/** A private key, as it is in its file. */
+export interface PrivateKey {
+  readonly path: string;
+  readonly text: Buffer;
+  readonly passphrase?: string;
 }
 
 /** Everything that is needed to log in, read from this machine. */
 export interface Login {
   readonly user: string;
-  readonly key?: { readonly text: Buffer; readonly passphrase?: string };
+  readonly keys: readonly PrivateKey[];
   /** Path of the agent's socket. */
-  readonly agent?: string;
+  readonly agent?: string | undefined;
   readonly trust: Trust;
 }
 
@@ -63,56 +46,57 @@ export interface Trust {
 /**
  * Reads what a login needs: keys, passphrase, known hosts. Opens no connection.
  *
- * @throws {LockstepError} `SSH_USER_MISSING`, `SSH_NO_IDENTITY`, `SSH_KEY_UNREADABLE`,
- *   `SSH_KNOWN_HOSTS_UNREADABLE`, or what reading the passphrase throws
+ * @throws {LockstepError} `SSH_NO_IDENTITY`, `SSH_KEY_UNREADABLE`, `SSH_KNOWN_HOSTS_UNREADABLE`, or what reading
+ *   the passphrase throws
  */
 export async function readLogin(
   where: Where,
-  { host, login }: { readonly host: HostSettings; readonly login: LoginSettings },
+  {
+    endpoint,
+    passphrase,
+  }: { readonly endpoint: Endpoint; readonly passphrase?: Secret | undefined },
   ctx: TargetContext,
 ): Promise<Login> {
-  const user = host.user ?? ctx.env["USER"] ?? ctx.env["LOGNAME"];
-  if (user === undefined || user === "") throw userMissing(where);
-  const agent = login.agent ? ctx.env["SSH_AUTH_SOCK"] : undefined;
-  const key = login.identity === undefined ? undefined : await readKey(login.identity, login, ctx);
-  if (agent === undefined && key === undefined) throw noIdentity(where);
-  return {
-    user,
-    ...(key === undefined ? {} : { key }),
-    ...(agent === undefined ? {} : { agent }),
-    trust: await readTrust(where, { host, login }, ctx),
-  };
+  const { user, agent } = endpoint;
+  const keys = await readKeys(endpoint, passphrase, ctx);
+  if (agent === undefined && keys.length === 0) throw noIdentity(where);
+  return { user, keys, agent, trust: await readTrust(where, endpoint) };
 }
 
-async function readKey(
-  written: string,
-  { passphrase }: LoginSettings,
+/** Keys that ssh_config names, or that are where ssh looks for them, need not be there. */
+async function readKeys(
+  { identities, isIdentityNamed }: Endpoint,
+  passphrase: Secret | undefined,
   ctx: TargetContext,
-): Promise<NonNullable<Login["key"]>> {
-  const path = localPath(written, ctx);
+): Promise<PrivateKey[]> {
   const phrase = passphrase === undefined ? undefined : await ctx.secret(passphrase);
-  try {
-    const text = await readFile(path);
-    return phrase === undefined ? { text } : { text, passphrase: phrase };
-  } catch (cause) {
-    throw keyUnreadable(path, cause);
-  }
+  const keys = await Promise.all(
+    identities.map(async (path) => {
+      try {
+        const text = await readFile(path);
+        return phrase === undefined ? { path, text } : { path, text, passphrase: phrase };
+      } catch (cause) {
+        if (isIdentityNamed) throw keyUnreadable(path, cause);
+        return undefined;
+      }
+    }),
+  );
+  return keys.filter((key) => key !== undefined);
 }
 
-async function readTrust(
-  where: Where,
-  { host, login }: { readonly host: HostSettings; readonly login: LoginSettings },
-  ctx: TargetContext,
-): Promise<Trust> {
-  if (host.hostKey !== undefined) return pinned(where, host, host.hostKey);
-  const path = localPath(login.knownHosts, ctx);
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (cause) {
-    throw knownHostsUnreadable(where, path, cause);
+async function readTrust(where: Where, endpoint: Endpoint): Promise<Trust> {
+  const { address, port, alias, hostKey, knownHosts } = endpoint;
+  const host = alias === undefined ? { address, port } : { address: alias, port: 22 };
+  if (hostKey !== undefined) return pinned(where, host, hostKey);
+  const read = await Promise.allSettled(knownHosts.map((path) => readFile(path, "utf8")));
+  const lists = read.flatMap((one, index) =>
+    one.status === "fulfilled" ? [{ path: knownHosts[index] ?? "", text: one.value }] : [],
+  );
+  const [first] = read;
+  if (lists.length === 0 && first?.status === "rejected") {
+    throw knownHostsUnreadable(where, knownHosts[0] ?? "", first.reason);
   }
-  return listed(where, host, { path, text });
+  return listed(where, host, lists);
 }
 
 function pinned(where: Where, host: HostName, wanted: string): Trust {
@@ -126,19 +110,26 @@ function pinned(where: Where, host: HostName, wanted: string): Trust {
   };
 }
 
-function listed(
-  where: Where,
-  host: HostName,
-  { path, text }: { readonly path: string; readonly text: string },
-): Trust {
+/** A known_hosts file that was read. */
+interface KnownHosts {
+  readonly path: string;
+  readonly text: string;
+}
+
+/** What counts most among the verdicts of several files comes first. */
+const RANKS: readonly Verdict["kind"][] = ["revoked", "known", "changed", "authority", "unknown"];
+
+function listed(where: Where, host: HostName, lists: readonly KnownHosts[]): Trust {
   return {
-    types: listedKeyTypes(text, host),
+    types: lists.flatMap(({ text }) => listedKeyTypes(text, host)),
     refuse(key) {
-      const verdict = judgeHostKey(text, host, key);
-      const source = "line" in verdict ? `${path}:${verdict.line}` : path;
-      return verdict.kind === "known"
-        ? undefined
-        : REFUSALS[verdict.kind]({ ...where, host, key, source });
+      const verdicts = lists.map(({ path, text }) => ({ path, ...judgeHostKey(text, host, key) }));
+      const [verdict] = verdicts.toSorted(
+        (left, right) => RANKS.indexOf(left.kind) - RANKS.indexOf(right.kind),
+      );
+      if (verdict === undefined || verdict.kind === "known") return undefined;
+      const source = "line" in verdict ? `${verdict.path}:${verdict.line}` : verdict.path;
+      return REFUSALS[verdict.kind]({ ...where, host, key, source });
     },
   };
 }
@@ -171,16 +162,4 @@ export function signaturesFor({ types }: Trust): (typeof SIGNATURES)[number][] {
     ...SIGNATURES.filter((signature) => isKnown(signature)),
     ...SIGNATURES.filter((signature) => !isKnown(signature)),
   ];
-}
-
-/** True for `ssh-ed25519 AAAA…` whose two parts agree. */
-export function isPublicKey(text: string): boolean {
-  const [type, encoded = ""] = text.trim().split(/\s+/);
-  return type !== "" && type === keyTypeOf(Buffer.from(encoded, "base64"));
-}
-
-/** A path of this machine: `~/` is the user's home, relative ones start at the config file. */
-function localPath(written: string, { env, folder }: TargetContext): string {
-  if (written.startsWith("~/")) return join(env["HOME"] ?? "/", written.slice(2));
-  return isAbsolute(written) ? written : join(folder, written);
 }

@@ -12,7 +12,7 @@ import {
   type SshLoginOptions,
   textValue as text,
 } from "./login-options.ts";
-import type { HostSettings, LoginSettings } from "./login.ts";
+import type { HostSettings, LoginSettings } from "./reach.ts";
 
 /** Asks the live release through the SSH connection. */
 export interface SshHttpCheckOptions {

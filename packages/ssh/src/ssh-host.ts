@@ -1,16 +1,16 @@
-import { constants } from "node:os";
-import type { Duplex } from "node:stream";
-import { Readable } from "node:stream";
+import { once } from "node:events";
+import { type Duplex, Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { isLockstepError, type TargetContext } from "@lockstep/plugin";
-import type { ClientChannel } from "ssh2";
 import type { Keeping } from "./control.ts";
-import { abortOf, asError, deferred } from "./deferred.ts";
+import { abortOf, asError } from "./deferred.ts";
 import { connectionLost, timedOut } from "./errors.ts";
 import { Kept, newNonce, readerCommand, readerText } from "./framing.ts";
 import type { Limits, Ran, RemoteHost } from "./host.ts";
+import type { Channel, Link, SshHostSettings } from "./link.ts";
 import type { Script } from "./shell.ts";
-import { connect, type Link, openChannel, type SshHostSettings } from "./ssh-link.ts";
+import { connectSsh2 } from "./ssh2-link.ts";
 
 /** Bytes kept of what a command prints. */
 const OUTPUT_BYTES = 65_536;
@@ -18,7 +18,7 @@ const OUTPUT_BYTES = 65_536;
 /** Milliseconds a channel may stay open after its command ended, held by what the command left behind. */
 const LINGER_MS = 250;
 
-/** The adapter of {@link RemoteHost} to ssh2. Opens nothing until it is first asked. */
+/** A host that is reached over a {@link Link}. Opens nothing until it is first asked. */
 export function sshHost(settings: SshHostSettings): RemoteHost {
   return new SshHost(settings);
 }
@@ -49,11 +49,11 @@ class SshHost implements RemoteHost {
     script: Script,
     { body, ...limits }: Limits & { readonly body?: AsyncIterable<Uint8Array> } = {},
   ): Promise<Ran> {
-    return this.#bounded(ctx, limits, async ({ client }, signal) => {
+    return this.#bounded(ctx, limits, async (link, signal) => {
       const nonce = newNonce();
-      const channel = await openChannel(client, readerCommand(nonce));
+      const channel = await link.open(readerCommand(nonce));
       const ended = endOf(channel, keeping(limits));
-      const stop = (): void => channel.signal("KILL");
+      const stop = (): void => channel.stop();
       signal.addEventListener("abort", stop);
       try {
         const failure = await feed(channel, bodyOf(readerText(script, nonce), body));
@@ -69,17 +69,9 @@ class SshHost implements RemoteHost {
 
   async tunnel(
     ctx: TargetContext,
-    { address, port }: { readonly address: string; readonly port: number },
+    to: { readonly address: string; readonly port: number },
   ): Promise<Duplex | "refused" | "denied"> {
-    return this.#bounded(ctx, {}, async ({ client }) => {
-      const { promise, resolve } = deferred<Duplex | "refused" | "denied">();
-      client.forwardOut("127.0.0.1", 0, address, port, (error, channel) => {
-        if (error === undefined) return resolve(channel);
-        // RFC 4254, 5.1: 1 is "administratively prohibited", 2 "connect failed"
-        return resolve("reason" in error && error.reason === 1 ? "denied" : "refused");
-      });
-      return promise;
-    });
+    return this.#bounded(ctx, {}, async (link) => link.forward(to));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -141,7 +133,7 @@ class SshHost implements RemoteHost {
 
   async #connect(ctx: TargetContext, stop: AbortSignal): Promise<Link> {
     try {
-      this.#open = await connect(this.#settings, ctx, stop);
+      this.#open = await connectSsh2(this.#settings, ctx, stop);
       return this.#open;
     } catch (cause) {
       this.#forget();
@@ -157,7 +149,7 @@ class SshHost implements RemoteHost {
 }
 
 /** Sends a script and its data; the error instead of throwing it, because the command's own words come first. */
-async function feed(channel: ClientChannel, body: AsyncIterable<Uint8Array>): Promise<unknown> {
+async function feed(channel: Channel, body: AsyncIterable<Uint8Array>): Promise<unknown> {
   try {
     await pipeline(Readable.from(body), channel.stdin);
     return undefined;
@@ -178,39 +170,16 @@ function keeping({ outputBytes = OUTPUT_BYTES, asBytes = false }: Limits): Keepi
   return { outputBytes, encoding: asBytes ? "latin1" : "utf8" };
 }
 
-/** Resolves with the status of a command; rejects when the channel closes without one. */
-function endOf(channel: ClientChannel, { outputBytes, encoding }: Keeping): Promise<Ran> {
+/** Resolves with the status of a command; rejects when the channel ends without one. */
+async function endOf(channel: Channel, { outputBytes, encoding }: Keeping): Promise<Ran> {
   const stdout = new Kept(outputBytes);
   const stderr = new Kept(outputBytes);
-  const { promise, resolve, reject } = deferred<Ran>();
-  let status: number | undefined;
-  let open = 2;
-  const finish = (): void => {
-    if (status === undefined) reject(new Error("the command ended without a status"));
-    else resolve({ status, stdout: stdout.text(encoding), stderr: stderr.text() });
-  };
-  const ended = (): void => {
-    open -= 1;
-    if (open === 0 && status !== undefined) finish();
-  };
-  channel.on("data", (chunk: Buffer) => stdout.push(chunk));
-  channel.on("end", ended);
+  channel.stdout.on("data", (chunk: Buffer) => stdout.push(chunk));
   channel.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
-  channel.stderr.on("end", ended);
-  channel.on("exit", (code: number | null, signal?: string) => {
-    status = code ?? statusOfSignal(signal);
-    if (open === 0) finish();
-    // a service that the command left running may hold the output open for ever
-    else setTimeout(finish, LINGER_MS).unref();
-  });
-  channel.on("close", finish);
-  channel.on("error", reject);
-  promise.catch(() => undefined);
-  return promise;
-}
-
-/** As shells count it: 128 and the number of the signal. Names come with SIG or, as RFC 4254 has it, without. */
-function statusOfSignal(name: string | undefined): number {
-  const numbers: Readonly<Record<string, number>> = constants.signals;
-  return 128 + (numbers[`SIG${name?.replace(/^SIG/, "") ?? ""}`] ?? 127);
+  const streams = [channel.stdout, channel.stderr].map((stream) => once(stream, "end"));
+  const drained = Promise.allSettled(streams);
+  const status = await channel.status;
+  // a service that the command left running may hold the output open for ever
+  await Promise.race([drained, channel.closed, sleep(LINGER_MS, undefined, { ref: false })]);
+  return { status, stdout: stdout.text(encoding), stderr: stderr.text() };
 }

@@ -8,6 +8,7 @@ import {
   type TargetContext,
 } from "@lockstep/plugin";
 import { z } from "zod";
+import { Gateway } from "./gateway.ts";
 import {
   folderValue,
   hostOf,
@@ -17,8 +18,8 @@ import {
   type SshHostOptions,
   type SshLoginOptions,
 } from "./login-options.ts";
-import type { HostSettings, LoginSettings } from "./login.ts";
 import { placeOf } from "./place.ts";
+import type { HostSettings, LoginSettings } from "./reach.ts";
 import { sshHost } from "./ssh-host.ts";
 import { storeOptionsWrong } from "./store-errors.ts";
 import { HostFiles } from "./store-files.ts";
@@ -78,7 +79,9 @@ export function sshStore(options: SshStoreOptions): SshStore {
 function storeIn(settings: StoreSettings, folder: string): SshStore {
   const { host, login, path, ttlMs } = settings;
   const place = placeOf(host, path);
-  const remote = sshHost({ host, login, where: { name: host.name, place }, isIdle: true });
+  const gateway = new Gateway();
+  const where = { name: host.name, place };
+  const remote = sshHost({ host, login, gateway, where, isIdle: true });
   const files = new HostFiles({ host: remote, path, context: contextFor(folder) });
   return {
     "~lockstep": { api: API_VERSION, plugin: "@lockstep/ssh", version: VERSION },
@@ -92,7 +95,10 @@ function storeIn(settings: StoreSettings, folder: string): SshStore {
     remove: async (key, tag) =>
       (await files.write(key, { tag })) === undefined ? "moved" : "removed",
     list: (prefix) => files.list(prefix),
-    [Symbol.asyncDispose]: () => remote[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      await remote[Symbol.asyncDispose]();
+      await gateway[Symbol.asyncDispose]();
+    },
   };
 }
 

@@ -4,6 +4,7 @@ import { sshErrors } from "./catalogue.ts";
 import { eachHost, gatherHosts, type SshConnection } from "./connection.ts";
 import { liveOf, readFacts } from "./facts.ts";
 import { fenceHost } from "./fence.ts";
+import { Gateway } from "./gateway.ts";
 import { type SshOptions, type SshSettings, sshSchema } from "./options.ts";
 import { placeOf } from "./place.ts";
 import { plan } from "./plan.ts";
@@ -40,12 +41,11 @@ function make(settings: SshSettings): TargetBody<SshConnection> {
 
     async connect() {
       const { login } = settings;
-      return gatherHosts(
-        settings,
-        hosts.map((host) =>
-          sshHost({ host, login, where: { name: host.name, place: placeOf(host, path) } }),
-        ),
+      const gateway = new Gateway();
+      const made = hosts.map((host) =>
+        sshHost({ host, login, gateway, where: { name: host.name, place: placeOf(host, path) } }),
       );
+      return gatherHosts({ settings, hosts: made, gateway });
     },
 
     async live(ctx) {

@@ -13,11 +13,11 @@ const problemsOf = (more: object): string[] =>
 
 describe("hosts", () => {
   it.each([
-    ["web-1", { name: "web-1", address: "web-1", port: 22 }],
-    ["deploy@web-1", { name: "web-1", address: "web-1", port: 22, user: "deploy" }],
+    ["web-1", { name: "web-1", address: "web-1" }],
+    ["deploy@web-1", { name: "web-1", address: "web-1", user: "deploy" }],
     ["deploy@web-1:2222", { name: "web-1", address: "web-1", port: 2222, user: "deploy" }],
     ["[2001:db8::1]:2222", { name: "2001:db8::1", address: "2001:db8::1", port: 2222 }],
-    ["2001:db8::1", { name: "2001:db8::1", address: "2001:db8::1", port: 22 }],
+    ["2001:db8::1", { name: "2001:db8::1", address: "2001:db8::1" }],
   ])("may be written as %s", (written, host) => {
     expect(sshSchema.parse({ ...LEAST, hosts: [written] }).hosts).toEqual([host]);
   });
@@ -68,15 +68,8 @@ describe("options", () => {
       keep: 5,
       checks: [],
       env: {},
-      login: { agent: true, knownHosts: "~/.ssh/known_hosts", connectTimeoutMs: 20_000 },
+      login: { transport: "ssh2", sshConfig: true, connectTimeoutMs: 20_000 },
     });
-  });
-
-  it("offer no agent's keys beside an identity unless that is asked for", () => {
-    const identity = "~/.ssh/deploy";
-
-    expect(sshSchema.parse({ ...LEAST, identity }).login.agent).toBe(false);
-    expect(sshSchema.parse({ ...LEAST, identity, agent: true }).login.agent).toBe(true);
   });
 
   it("give a check its status and how long it is asked", () => {

@@ -157,7 +157,8 @@ describe("a login", () => {
   it("needs a user", async () => {
     const { address, port } = host.server;
 
-    expect(await login({ hosts: [{ name: "web-1", address, port }] })).toMatchObject({
+    const hosts = [{ name: "web-1", address, port }];
+    expect(await login({ hosts, sshConfig: false })).toMatchObject({
       code: "SSH_USER_MISSING",
     });
   });

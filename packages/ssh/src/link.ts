@@ -1,0 +1,91 @@
+import type { Duplex, Readable, Writable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { TargetContext } from "@lockstep/plugin";
+import { ControlChannel } from "./control.ts";
+import type { Where } from "./errors.ts";
+import type { Gateway } from "./gateway.ts";
+import { shellUnusable } from "./login-errors.ts";
+import type { HostSettings, LoginSettings } from "./reach.ts";
+
+/** A command under way on a host. */
+export interface Channel {
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  /** Status as shells count it, 128 and the number for a signal; rejects when the channel ends without one. */
+  readonly status: Promise<number>;
+  /** Resolves once nothing comes any more. */
+  readonly closed: Promise<void>;
+  /** Asks the host to end the command, where that can be asked. */
+  stop(): void;
+  close(): void;
+}
+
+/** One connection, as long as it lasts. What {@link SshHostSettings.transport} stands for. */
+export interface Link {
+  /** The shell that small requests share. */
+  readonly control: ControlChannel;
+  /** Starts a command in a channel of its own. */
+  open(command: string): Promise<Channel>;
+  /** Opens a TCP connection from the host; `refused` by the other end, or `denied` by the SSH server. */
+  forward(to: {
+    readonly address: string;
+    readonly port: number;
+  }): Promise<Duplex | "refused" | "denied">;
+  /** Why the connection ended; pending as long as it is there. */
+  readonly lost: Promise<Error>;
+  /** Whether the connection keeps this process from ending; true at first. */
+  hold(yes: boolean): void;
+  /** Says goodbye, so that what was just sent still gets out, and waits for no answer. */
+  giveUp(): void;
+}
+
+/** What a host needs to be connected. */
+export interface SshHostSettings {
+  readonly where: Where;
+  readonly host: HostSettings;
+  readonly login: LoginSettings;
+  /** What the connections of one target, or of one store, share. */
+  readonly gateway: Gateway;
+  /**
+   * True for a connection that nobody ends: it is there as long as the process, but does not keep it from
+   * ending. It is not asked whether it still works either, so every call needs a time limit.
+   */
+  readonly isIdle?: boolean;
+}
+
+/** Bytes kept of what start-up files print. */
+const GREETING_BYTES = 4096;
+
+/** Milliseconds between the end of a shell and that of its connection, when both end together. */
+const TOGETHER_MS = 100;
+
+/** Command of the channel that becomes the shared shell; any login shell can start it. */
+export const SHELL_COMMAND = "exec sh -s";
+
+/**
+ * The shared shell, once it has answered; what start-up files print comes before the answer and is dropped.
+ *
+ * @throws {LockstepError} `SSH_SHELL_UNUSABLE`; or why the connection ended, when it ended
+ */
+export async function startShell(
+  channel: Channel,
+  where: Where,
+  lost: Promise<Error>,
+): Promise<ControlChannel> {
+  const control = new ControlChannel(channel);
+  try {
+    await control.run({ text: ":", values: {} }, { outputBytes: GREETING_BYTES });
+    return control;
+  } catch {
+    const cause = await Promise.race([lost, sleep(TOGETHER_MS)]);
+    throw cause ?? shellUnusable(where, control.heard);
+  }
+}
+
+/** Makes a connection; `stop` ends the try, however far it is. */
+export type Connect = (
+  settings: SshHostSettings,
+  ctx: TargetContext,
+  stop: AbortSignal,
+) => Promise<Link>;

@@ -1,0 +1,153 @@
+import { isLockstepError, type LockstepError } from "@lockstep/plugin";
+import type { AnyAuthMethod, Client, ParsedKey } from "ssh2";
+import { abortOf, deferred } from "./deferred.ts";
+import { authFailed } from "./errors.ts";
+import { hostUnreachable, keyUnreadable } from "./login-errors.ts";
+import { type Login, readLogin, signaturesFor } from "./login.ts";
+import type { Endpoint, MaybeSocket, Traveller } from "./reach.ts";
+
+/** A packet every 15 seconds; three without an answer end the connection. */
+const KEEPALIVE = { keepaliveInterval: 15_000, keepaliveCountMax: 3 } as const;
+
+/** Milliseconds in which the last packets get out. */
+const GOODBYE_MS = 250;
+
+/** A login of ssh2, as long as it lasts. */
+export interface Client2 {
+  readonly client: Client;
+  readonly lost: Promise<Error>;
+  hold(yes: boolean): void;
+  giveUp(): void;
+}
+
+/** A server, and how it is connected to. */
+export interface Entrance {
+  readonly endpoint: Endpoint;
+  readonly dial: () => Promise<MaybeSocket>;
+  /** True for a connection that is not to be asked whether it still works. */
+  readonly isIdle?: boolean | undefined;
+}
+
+/**
+ * Connects and logs in.
+ *
+ * @throws {LockstepError} `SSH_HOST_UNREACHABLE`, `SSH_HOST_KEY_…`, `SSH_AUTH_FAILED`, or what reading the
+ *   credentials throws
+ */
+export async function logIn(entrance: Entrance, traveller: Traveller): Promise<Client2> {
+  const { endpoint } = entrance;
+  const { where, login, ctx } = traveller;
+  const { passphrase } = login;
+  const credentials = await readLogin(where, { endpoint, passphrase }, ctx);
+  // loading the library takes a while, and loading a config must not
+  const { default: ssh2 } = await import("ssh2");
+  const keys = usableKeys(credentials, endpoint, ssh2.utils.parseKey);
+  const attempt = { credentials: { ...credentials, keys }, traveller, isIdle: entrance.isIdle };
+  const socket = await entrance.dial();
+  return shakeHands(new ssh2.Client(), socket, attempt);
+}
+
+/** Destroys the connection when it fails. */
+async function shakeHands(client: Client, socket: MaybeSocket, attempt: Attempt): Promise<Client2> {
+  const { where, stop } = attempt.traveller;
+  const stopped = abortOf(stop);
+  const lost = closeOf(client);
+  // the library does not look at a connection that failed before it was given it
+  const broken = deferred<never>();
+  broken.promise.catch(() => undefined);
+  socket.on("error", (cause) => broken.reject(cause));
+  try {
+    await Promise.race([ready(client, socket, attempt), stopped.promise, broken.promise]);
+    return {
+      client,
+      lost,
+      hold: (yes) => void (yes ? socket.ref?.() : socket.unref?.()),
+      giveUp() {
+        client.end();
+        setTimeout(() => socket.destroy(), GOODBYE_MS).unref();
+      },
+    };
+  } catch (cause) {
+    socket.destroy();
+    throw isLockstepError(cause) ? cause : hostUnreachable(where, cause);
+  } finally {
+    stopped.forget();
+  }
+}
+
+/** Keys that can be opened; one that the config of the target names has to be. */
+function usableKeys(
+  { keys }: Login,
+  { isIdentityNamed }: Endpoint,
+  parse: (text: Buffer, passphrase?: string) => ParsedKey | ParsedKey[] | Error,
+): Login["keys"] {
+  return keys.filter(({ path, text, passphrase }) => {
+    const parsed = parse(text, passphrase);
+    if (parsed instanceof Error && isIdentityNamed) throw keyUnreadable(path, parsed);
+    return !(parsed instanceof Error);
+  });
+}
+
+interface Attempt {
+  readonly credentials: Login;
+  readonly traveller: Traveller;
+  readonly isIdle?: boolean | undefined;
+}
+
+function ready(client: Client, socket: MaybeSocket, attempt: Attempt): Promise<void> {
+  const { credentials, traveller, isIdle = false } = attempt;
+  const { where, login } = traveller;
+  const { user, trust } = credentials;
+  const methods = methodsOf(credentials).values();
+  const { promise, resolve, reject } = deferred<void>();
+  promise.catch(() => undefined);
+  let refusal: LockstepError | undefined;
+  client.once("ready", resolve);
+  client.once("error", (cause: Error & { readonly level?: string }) => {
+    if (refusal !== undefined) return reject(refusal);
+    if (cause.level === "client-authentication") return reject(authFailed(where, user));
+    return reject(hostUnreachable(where, cause));
+  });
+  client.once("close", () => reject(hostUnreachable(where, new Error("it closed the connection"))));
+  client.connect({
+    sock: socket,
+    username: user,
+    readyTimeout: login.connectTimeoutMs,
+    ...(isIdle ? {} : KEEPALIVE),
+    algorithms: { serverHostKey: signaturesFor(trust) },
+    hostVerifier(shown: Buffer): boolean {
+      refusal = trust.refuse(shown);
+      return refusal === undefined;
+    },
+    // keys only, never a password, and no probe without one: hosts count failed tries
+    authHandler: (_left, _partial, next) => next((methods.next().value ?? false) as AnyAuthMethod),
+  });
+  return promise;
+}
+
+function methodsOf({ user, keys, agent }: Login): AnyAuthMethod[] {
+  const own = keys.map(({ text, passphrase }): AnyAuthMethod => ({
+    type: "publickey",
+    username: user,
+    key: text,
+    ...(passphrase === undefined ? {} : { passphrase }),
+  }));
+  return agent === undefined ? own : [...own, { type: "agent", username: user, agent }];
+}
+
+function closeOf(client: Client): Promise<Error> {
+  const { promise, resolve } = deferred<Error>();
+  let last: Error | undefined;
+  client.on("error", (cause) => {
+    last = cause;
+  });
+  client.once("close", () => resolve(last ?? new Error("it closed the connection")));
+  return promise;
+}
+
+/** True when a server hung up before it said anything, as sshd does while too many others are at its door. */
+export function isDropped(cause: unknown): boolean {
+  if (!isLockstepError(cause) || cause.code !== "SSH_HOST_UNREACHABLE") return false;
+  const text = cause.cause instanceof Error ? cause.cause.message : "";
+  return /before handshake|kex_exchange_identification|ECONNRESET/.test(text);
+}

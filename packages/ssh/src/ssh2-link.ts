@@ -1,0 +1,149 @@
+import { constants } from "node:os";
+import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import { isLockstepError, type TargetContext } from "@lockstep/plugin";
+import type { Client, ClientChannel } from "ssh2";
+import { abortOf, deferred } from "./deferred.ts";
+import {
+  type Channel,
+  type Link,
+  SHELL_COMMAND,
+  type SshHostSettings,
+  startShell,
+} from "./link.ts";
+import { hostUnreachable } from "./login-errors.ts";
+import type { Route, Traveller } from "./reach.ts";
+import { routeTo } from "./route.ts";
+import { type Client2, isDropped, logIn } from "./ssh2-client.ts";
+
+/** Milliseconds to wait before a server is asked again that hung up on too many callers. */
+const PAUSES_MS = [100, 250, 600, 1500, 3000] as const;
+
+/**
+ * Connects, logs in and starts the shell that all requests share.
+ *
+ * @param stop - Ends the try, however far it is.
+ * @throws {LockstepError} `SSH_HOST_UNREACHABLE`, `SSH_HOST_KEY_…`, `SSH_AUTH_FAILED`, `SSH_SHELL_UNUSABLE`, or
+ *   what finding the way or reading the credentials throws
+ */
+export async function connectSsh2(
+  settings: SshHostSettings,
+  ctx: TargetContext,
+  stop: AbortSignal,
+): Promise<Link> {
+  const { where, host, login } = settings;
+  const traveller = { where, login, ctx, stop };
+  const route = await routeTo(host, { where, login }, ctx);
+  const entry = await enter(route, settings, traveller);
+  const { client, lost, hold, giveUp } = entry;
+  const stopped = abortOf(stop);
+  const gone = lost.then((cause) => Promise.reject(cause));
+  gone.catch(() => undefined);
+  try {
+    // of a connection that ends here the library does not say that no shell will come
+    const shell = openChannel(client, SHELL_COMMAND).then((channel) =>
+      startShell(channel, where, lost),
+    );
+    shell.catch(() => undefined);
+    const control = await Promise.race([shell, gone, stopped.promise]);
+    void lost.then((cause) => control.end(cause));
+    // without its shell a connection is of no use: the next call makes both anew
+    void control.ended.then(() => client.end());
+    const open = (command: string): Promise<Channel> =>
+      openChannel(client, command).catch(async (cause: unknown) => {
+        if (!isRefusedChannel(cause)) throw cause;
+        const fresh = { ...traveller, stop: AbortSignal.timeout(login.connectTimeoutMs) };
+        return openApart(await enter(route, settings, fresh), command);
+      });
+    return { control, open, forward: (to) => forward(client, to), lost, hold, giveUp };
+  } catch (cause) {
+    giveUp();
+    throw isLockstepError(cause) ? cause : hostUnreachable(where, cause);
+  } finally {
+    stopped.forget();
+  }
+}
+
+/** Logs in; a server that hangs up on too many callers is asked again a little later. */
+async function enter(
+  { jumps, end }: Route,
+  { gateway, isIdle }: SshHostSettings,
+  traveller: Traveller,
+): Promise<Client2> {
+  const attempt = (): Promise<Client2> =>
+    gateway.atDoor(end, traveller, async () => {
+      const dial = async (): Promise<Duplex> => gateway.dial(jumps, end, traveller);
+      return logIn({ endpoint: end, dial, isIdle }, traveller);
+    });
+  for (const pause of PAUSES_MS) {
+    try {
+      return await attempt();
+    } catch (cause) {
+      if (!isDropped(cause) || traveller.stop.aborted) throw cause;
+      await sleep(pause * (0.5 + traveller.ctx.random()));
+    }
+  }
+  return attempt();
+}
+
+/** True when the server allows no further session on the connection (`MaxSessions`). */
+function isRefusedChannel(cause: unknown): boolean {
+  return cause instanceof Error && "reason" in cause;
+}
+
+/** A command on a connection of its own, which ends with it. */
+async function openApart({ client, giveUp }: Client2, command: string): Promise<Channel> {
+  const channel = await openChannel(client, command);
+  void channel.closed.then(giveUp);
+  return channel;
+}
+
+function openChannel(client: Client, command: string): Promise<Channel> {
+  const { promise, resolve, reject } = deferred<Channel>();
+  client.exec(command, (error, stream) =>
+    error === undefined ? resolve(channelOf(stream)) : reject(error),
+  );
+  return promise;
+}
+
+function channelOf(stream: ClientChannel): Channel {
+  const status = deferred<number>();
+  const closed = deferred<void>();
+  status.promise.catch(() => undefined);
+  stream.on("exit", (code: number | null, signal?: string) =>
+    status.resolve(code ?? statusOfSignal(signal)),
+  );
+  stream.on("error", (cause: Error) => status.reject(cause));
+  stream.on("close", () => {
+    status.reject(new Error("the command ended without a status"));
+    closed.resolve();
+  });
+  return {
+    stdin: stream.stdin,
+    stdout: stream,
+    stderr: stream.stderr,
+    status: status.promise,
+    closed: closed.promise,
+    stop: () => stream.signal("KILL"),
+    close: () => stream.close(),
+  };
+}
+
+/** As shells count it: 128 and the number of the signal. Names come with SIG or, as RFC 4254 has it, without. */
+function statusOfSignal(name: string | undefined): number {
+  const numbers: Readonly<Record<string, number>> = constants.signals;
+  return 128 + (numbers[`SIG${name?.replace(/^SIG/, "") ?? ""}`] ?? 127);
+}
+
+function forward(
+  client: Client,
+  { address, port }: { readonly address: string; readonly port: number },
+): Promise<Duplex | "refused" | "denied"> {
+  const { promise, resolve } = deferred<Duplex | "refused" | "denied">();
+  client.forwardOut("127.0.0.1", 0, address, port, (error, channel) => {
+    if (error === undefined) return resolve(channel);
+    // RFC 4254, 5.1: 1 is "administratively prohibited", 2 "connect failed"
+    return resolve("reason" in error && error.reason === 1 ? "denied" : "refused");
+  });
+  return promise;
+}

@@ -1,0 +1,148 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { testContext } from "@lockstep/testkit";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { HostSettings, LoginSettings, Route } from "../src/reach.ts";
+import { routeTo } from "../src/route.ts";
+
+let folder: string;
+let config: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "lockstep-route-"));
+  config = join(folder, "config");
+  await writeFile(
+    config,
+    [
+      "Host web-1",
+      "  HostName 10.0.0.1",
+      "  Port 2201",
+      "  User deploy",
+      "  ProxyJump ops@bastion:2200,inner",
+      "  IdentityFile ~/.ssh/%r_key",
+      "  UserKnownHostsFile /keys/known",
+      "  HostKeyAlias shop",
+      "Host web-2",
+      "  ProxyCommand nc %h %p",
+      "Host web-3",
+      "  IdentityAgent /run/agent.sock",
+      "  IdentitiesOnly yes",
+      "Host bastion",
+      "  HostName 192.0.2.1",
+      "  ProxyJump outer",
+      "Host loop",
+      "  ProxyJump pool",
+      "Host pool",
+      "  ProxyJump loop",
+      "Host !*.internal *",
+      "  User everybody",
+      "",
+    ].join("\n"),
+  );
+});
+afterAll(async () => rm(folder, { recursive: true }));
+
+const LOGIN: LoginSettings = { transport: "ssh2", sshConfig: true, connectTimeoutMs: 1000 };
+const where = { name: "web-1", place: "ssh://web-1:22/srv/shop" };
+
+/** With `ssh -G`, and as on a machine without ssh. */
+describe.each([
+  ["the ssh program", undefined],
+  ["the parser", "/nowhere"],
+])("ssh_config, read by %s,", (_, path) => {
+  const find = async (
+    host: Partial<HostSettings> & { readonly address: string },
+    login: Partial<LoginSettings> = {},
+  ): Promise<Route> => {
+    const PATH = path ?? "/usr/bin:/bin";
+    const env = { PATH, HOME: "/home/me", SSH_AUTH_SOCK: "/run/mine.sock" };
+    const settings = { ...LOGIN, sshConfig: config, ...login };
+    return routeTo(
+      { name: "web-1", ...host },
+      { where, login: settings },
+      testContext(null, { env }),
+    );
+  };
+
+  it("says where a host is, who logs in, and what is known of it", async () => {
+    expect((await find({ address: "web-1" })).end).toMatchObject({
+      address: "10.0.0.1",
+      port: 2201,
+      user: "deploy",
+      alias: "shop",
+      identities: ["/home/me/.ssh/deploy_key"],
+      knownHosts: expect.arrayContaining(["/keys/known"]),
+      agent: "/run/mine.sock",
+    });
+  });
+
+  it("counts less than the config of the target", async () => {
+    const host = { address: "web-1", port: 22, user: "root" };
+    const login = { identity: "/keys/mine", knownHosts: "/keys/theirs", jump: [] };
+
+    expect(await find(host, login)).toEqual({
+      jumps: [],
+      end: {
+        address: "10.0.0.1",
+        port: 22,
+        user: "root",
+        hostKey: undefined,
+        alias: "shop",
+        identities: ["/keys/mine"],
+        isIdentityNamed: true,
+        knownHosts: ["/keys/theirs"],
+        agent: undefined,
+      },
+    });
+  });
+
+  it("leads through jump hosts, and through those of the first of them", async () => {
+    const { jumps } = await find({ address: "web-1" });
+
+    expect(jumps.map(({ user, address, port }) => `${user}@${address}:${port}`)).toEqual([
+      "everybody@outer:22",
+      "ops@192.0.2.1:2200",
+      "everybody@inner:22",
+    ]);
+  });
+
+  it("names an agent, and keeps its keys back when only identities may be offered", async () => {
+    expect((await find({ address: "web-3" })).end.agent).toBeUndefined();
+    expect((await find({ address: "web-3" }, { agent: true })).end.agent).toBe("/run/agent.sock");
+  });
+
+  it("is refused where it needs a program to connect, or never arrives", async () => {
+    await expect(find({ address: "web-2" })).rejects.toMatchObject({ code: "SSH_PROXY_COMMAND" });
+    await expect(find({ address: "loop" })).rejects.toMatchObject({ code: "SSH_JUMPS_ENDLESS" });
+  });
+
+  it("is not read when that is not wanted", async () => {
+    const { end } = await find({ address: "web-1", user: "me" }, { sshConfig: false });
+
+    expect(end).toMatchObject({ address: "web-1", port: 22, identities: [] });
+    expect(end.knownHosts).toEqual(["/home/me/.ssh/known_hosts"]);
+  });
+
+  it("has to be there when it is named", async () => {
+    const missing = find({ address: "web-1" }, { sshConfig: "/nowhere/config" });
+
+    await expect(missing).rejects.toMatchObject({ code: "SSH_CONFIG_UNREADABLE" });
+  });
+});
+
+describe("a parser", () => {
+  it("says so when a file includes another", async () => {
+    const file = join(folder, "includes");
+    await writeFile(file, "Include other\n");
+    const env = { PATH: "/nowhere" };
+    const settings = { ...LOGIN, sshConfig: file };
+    const host = { name: "a", address: "a" };
+
+    await expect(
+      routeTo(host, { where, login: settings }, testContext(null, { env })),
+    ).rejects.toMatchObject({
+      code: "SSH_CONFIG_UNREADABLE",
+      message: expect.stringContaining("Include"),
+    });
+  });
+});
