@@ -1,11 +1,10 @@
-import { closeSync, fchmodSync, openSync, writeSync } from "node:fs";
 import { hostname, userInfo } from "node:os";
 import { dirname, resolve } from "node:path";
 import { type Config, type Environment, environmentOf, loadConfig } from "@lockstep/config";
 import { type Job } from "@lockstep/core";
 import { type Sink } from "@lockstep/events";
 import { type Actor, realSurroundings } from "@lockstep/state";
-import { eventsUnwritable } from "./errors.ts";
+import { openOwnFile } from "./own-file.ts";
 import type { Invocation } from "./program.ts";
 import type { Shell } from "./shell.ts";
 
@@ -64,16 +63,11 @@ export interface EventsFile extends Disposable {
  */
 export function eventsFile({ shell, flags }: Invocation): EventsFile {
   if (flags.events === undefined) return { sinks: [], [Symbol.dispose]: () => {} };
-  try {
-    const file = openSync(resolve(shell.cwd, flags.events), "w", 0o600);
-    fchmodSync(file, 0o600); // it may have been there, readable by all
-    return {
-      sinks: [(event) => void writeSync(file, `${JSON.stringify(event)}\n`)],
-      [Symbol.dispose]: () => closeSync(file),
-    };
-  } catch (cause) {
-    throw eventsUnwritable(flags.events, cause);
-  }
+  const file = openOwnFile(shell, flags.events);
+  return {
+    sinks: [(event) => file.write(`${JSON.stringify(event)}\n`)],
+    [Symbol.dispose]: () => file[Symbol.dispose](),
+  };
 }
 
 /** Folder of the config: where git is asked for the commit. */

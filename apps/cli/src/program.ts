@@ -25,6 +25,22 @@ export interface Flags {
   readonly detailedExitCode?: boolean;
   readonly limit?: number;
   readonly to?: string;
+  /** Name of the release to deploy. */
+  readonly release?: string;
+  readonly allowOlder?: boolean;
+  /** Recover an open run first. */
+  readonly recover?: boolean;
+  /** File a plan is kept in. */
+  readonly save?: string;
+  readonly forward?: boolean;
+  readonly retry?: boolean;
+  readonly skip?: readonly string[];
+  readonly accept?: boolean;
+  readonly ifOpen?: boolean;
+  readonly reason?: string;
+  readonly verify?: boolean;
+  readonly stats?: boolean;
+  readonly origin?: boolean;
 }
 
 /** A command as it was called. */
@@ -89,28 +105,61 @@ function describeProgram(shell: Shell, act: Act): Command {
 
   add("plan", "show what a deploy would do; changes nothing")
     .option("--detailed-exit-code", "exit 40 when there are changes")
+    .option("--release <id>", RELEASE)
+    .option("--save <file>", "keep the plan for `lockstep apply`")
     .action(act(async () => (await import("./commands/plan.ts")).runPlan, "at once"));
   add("deploy", "deploy a release: plan, confirm, apply")
     .option("-m, --message <text>", "kept in the history")
+    .option("--release <id>", RELEASE)
+    .option("--allow-older", OLDER)
+    .option("--recover", RECOVER)
     .action(act(async () => (await import("./commands/deploy.ts")).runDeploy, "safely"));
+  add("apply", "run exactly a plan that was saved with `plan --save`")
+    .argument("<file>", "the saved plan")
+    .option("-m, --message <text>", "kept in the history")
+    .option("--allow-older", OLDER)
+    .option("--recover", RECOVER)
+    .action(act(async () => (await import("./commands/apply.ts")).runApply, "safely"));
   add("status", "show what is live on every target; changes nothing")
     .option("--detailed-exit-code", "exit 41 when a target serves something else than was deployed")
     .action(act(async () => (await import("./commands/status.ts")).runStatus, "at once"));
   add("history", "list the runs, the newest first")
     .option("--limit <n>", "how many runs", wholeNumber, 20)
+    .option("--stats", "how often, how fast and how well this environment is deployed to")
+    .option("--verify", "read every record of every run; exit 21 when one is damaged")
     .action(act(async () => (await import("./commands/history.ts")).runHistory, "at once"));
   add("rollback", "make an earlier release live again, as a run of its own")
     .option("--to <release>", "release to return to; default the one before the live one")
     .option("-m, --message <text>", "kept in the history")
+    .option("--recover", RECOVER)
     .action(act(async () => (await import("./commands/rollback.ts")).runRollback, "safely"));
   add("recover", "finish or put back a run that was killed or parked")
     .argument("[run]", "name of the run; default the open one")
+    .option("--forward", "go on where the run was, instead of putting it back")
+    .option("--retry", "try again to put back what could not be; what recover does anyway")
+    .option("--skip <unit>", "leave TARGET or TARGET/UNIT as it is; may be repeated", oneMore)
+    .option("--accept", "take what is live for good and close the run")
+    .option("--reason <text>", "why; for --skip and --accept")
+    .option("--if-open", "exit 0 when there is nothing to recover, also when RUN is named")
     .action(act(async () => (await import("./commands/recover.ts")).runRecover, "safely"));
+  add("unlock", "take the lease from a holder that is gone; its run stays open")
+    .option("--reason <text>", "why; needed")
+    .action(act(async () => (await import("./commands/unlock.ts")).runUnlock, "at once"));
+  add("config", "show the config as it was understood")
+    .option("--origin", "show where each setting comes from")
+    .action(act(async () => (await import("./commands/config.ts")).runConfig, "at once"));
+  add("plugins", "list the plugins of the config and their versions").action(
+    act(async () => (await import("./commands/plugins.ts")).runPlugins, "at once"),
+  );
   add("explain", "explain an error code, or tell what a run did")
     .argument("<code|run>", "LEASE_HELD, or a run of `lockstep history`")
     .action(act(async () => (await import("./commands/explain.ts")).runExplain, "at once"));
   return program;
 }
+
+const RELEASE = "name of the release; one that is live elsewhere must bring the same content";
+const OLDER = "deploy although a newer release is live";
+const RECOVER = "recover an open run first";
 
 /** Flags of all commands; they may stand before or after the command. */
 function addFlags(program: Command): void {

@@ -1,7 +1,43 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { promisify } from "node:util";
+import type { Config } from "@lockstep/config";
+import type { Delivery } from "@lockstep/core";
 import type { Release } from "@lockstep/plugin";
+import { type HistoryEntry, lastCommit } from "@lockstep/state";
+import { usage } from "./errors.ts";
+import { folderOf } from "./open.ts";
+import type { Invocation } from "./program.ts";
+
+/**
+ * The release a command is about: a new one, or with `--release` the one of that name.
+ *
+ * A name that is live, or was, in another environment is that release: its content must be the same here.
+ *
+ * @throws {LockstepError} `USAGE` for a name that no target could use, `STORE_UNREACHABLE`
+ */
+export async function releaseOf(invocation: Invocation, config: Config): Promise<Delivery> {
+  const { flags } = invocation;
+  const fresh = await newRelease(folderOf(invocation), new Date());
+  const id = flags.release;
+  if (id === undefined) return { release: fresh };
+  if (!/^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$/.test(id))
+    throw usage("A release has 1 to 64 characters of A-Z, a-z, 0-9, dot, _ and -.");
+  const proven = await commitElsewhere(config, { id, here: flags.env ?? "" });
+  return proven === undefined ? { release: { ...fresh, id } } : { release: proven.release, proven };
+}
+
+async function commitElsewhere(
+  { environments }: Config,
+  { id, here }: { readonly id: string; readonly here: string },
+): Promise<HistoryEntry | undefined> {
+  for (const { name, store } of Object.values(environments)) {
+    if (name === here) continue;
+    const found = await lastCommit(store, name, ({ release }) => release.id === id);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
 
 /**
  * Names a new release after the time and, in a git work tree, after the commit: `20261121T101500Z-4f9c2d1a`.

@@ -1,4 +1,4 @@
-import type { Outcome, RunJob } from "@lockstep/core";
+import { type Outcome, recover, type RunJob } from "@lockstep/core";
 import { confirmation } from "./confirm.ts";
 import { eventsFile, open } from "./open.ts";
 import type { Flags, Invocation } from "./program.ts";
@@ -27,14 +27,15 @@ export async function runJob(
   shell.stop.addEventListener("abort", () =>
     teller.say("Stopping safely; a second signal leaves at once."),
   );
-  const outcome = await body({
+  const job: RunJob = {
     ...opened.job,
     ...wishesOf(flags),
     sinks: [teller.sink, ...file.sinks],
     stop: shell.stop,
     onStop: isCI ? "park" : "roll-back",
     ...(confirm === undefined ? {} : { confirm }),
-  });
+  };
+  const outcome = (await recoveredFirst(job, flags)) ?? (await body(job));
   teller[Symbol.dispose]();
   const ended =
     outcome.result === "interrupted" && outcome.exit !== 0
@@ -42,6 +43,14 @@ export async function runJob(
       : outcome;
   report(ended, { invocation, verb, teller, look });
   return ended.exit;
+}
+
+/** With `--recover`: how an open run ended, when it did not end well; then nothing else is begun. */
+async function recoveredFirst(job: RunJob, flags: Flags): Promise<Outcome | undefined> {
+  if (flags.recover !== true) return undefined;
+  const { targets: _, ...all } = job; // a run is recovered on all its targets
+  const outcome = await recover(all);
+  return outcome.exit === 0 ? undefined : outcome;
 }
 
 interface Reported {
@@ -71,8 +80,9 @@ function liveRelease({ result, release, live }: Outcome): string | undefined {
   return result === "done" ? release : commonRelease(live);
 }
 
-function wishesOf({ lockWait, adopt, message }: Flags): Partial<RunJob> {
+function wishesOf({ lockWait, adopt, message, allowOlder }: Flags): Partial<RunJob> {
   return {
+    ...(allowOlder === undefined ? {} : { allowOlder }),
     ...(lockWait === undefined ? {} : { lockWaitMs: lockWait }),
     ...(adopt === undefined ? {} : { adopt }),
     ...(message === undefined ? {} : { message }),

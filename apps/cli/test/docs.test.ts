@@ -65,7 +65,8 @@ function section(title: string, plugin: string, catalogue: ErrorCatalogue): stri
 
 describe("the page of the command line", () => {
   it("has every flag that the commands have, and no other", async () => {
-    const commands = "plan deploy status history rollback recover explain".split(" ");
+    const commands =
+      "plan deploy apply status history rollback recover unlock config plugins explain".split(" ");
     const helps = await Promise.all([helpOf(), ...commands.map((name) => helpOf(name))]);
 
     expect(flagsIn(textOf("docs/cli.md"))).toEqual(flagsIn(helps.join("\n")));
@@ -94,7 +95,7 @@ describe("the page about recovery", () => {
       exitOf(new LockstepError({ code, message: "" })),
     ]);
 
-    expect(written.length).toBe(7);
+    expect(written.length).toBe(8);
     expect(written).toEqual(real);
   });
 });

@@ -37,6 +37,8 @@ export type AnyTarget = Target<any>;
 export interface Config {
   readonly project: string;
   readonly environments: Readonly<Record<string, Environment>>;
+  /** Name of the file it was read from. */
+  readonly file: string;
 }
 
 /** One environment, checked and complete. */
@@ -49,6 +51,10 @@ export interface Environment {
   readonly groups: readonly (readonly string[])[];
   /** Absolute folder of the config file. */
   readonly folder: string;
+  /** Name of the config file. */
+  readonly file: string;
+  /** Keys that the file does not say. */
+  readonly defaults: readonly string[];
 }
 
 /** Gives a config its type; checks nothing yet. */
@@ -97,6 +103,7 @@ export async function checkConfig(written: unknown, origin: ConfigOrigin): Promi
   if (problems.length > 0) throw configInvalid(origin.file, problems);
   return {
     project,
+    file: origin.file,
     environments: Object.fromEntries(
       entries.map(([name, environment]) => [name, complete(name, environment, origin)]),
     ),
@@ -106,7 +113,7 @@ export async function checkConfig(written: unknown, origin: ConfigOrigin): Promi
 function complete(
   name: string,
   written: WrittenEnvironment,
-  { folder }: ConfigOrigin,
+  { file, folder }: ConfigOrigin,
 ): Environment {
   const { store = localStore(), targets, order = [] } = written;
   const listed = order.map((group) => (typeof group === "string" ? [group] : group));
@@ -118,8 +125,12 @@ function complete(
     targets,
     groups: first.length > 0 ? [first, ...listed] : listed,
     folder,
+    file,
+    defaults: DEFAULTED.filter((key) => written[key] === undefined),
   };
 }
+
+const DEFAULTED = ["protected", "store", "order"] as const;
 
 function problemsOf(environment: WrittenEnvironment, { ci }: ConfigOrigin): Problem[] {
   const { store, targets, order = [] } = environment;

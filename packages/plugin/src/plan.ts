@@ -60,7 +60,10 @@ export interface TargetPlan {
   readonly steps: readonly PlannedStep[];
   /** What the plan was made from. Compared again under the lease: when it differs, the plan is stale. */
   readonly basedOn: Json;
-  /** Values for the plans of other targets, given also when nothing changes. */
+  /**
+   * Values for the plans of other targets, given also when nothing changes. `digest` names the content: a
+   * release that was proven in one environment is refused in another where this one differs.
+   */
   readonly outputs?: Readonly<Record<string, Json>>;
   /** How many units may run side by side; whole number from 1, default 8. */
   readonly parallel?: number;

@@ -1,7 +1,7 @@
 import type { Result } from "@lockstep/events";
-import type { Json, Live, Release, Store } from "@lockstep/plugin";
-import { readEnds, reachable } from "./journal.ts";
-import type { JournalRecord, RecordOf } from "./records.ts";
+import { isLockstepError, type Json, type Live, type Release, type Store } from "@lockstep/plugin";
+import { getBlob, openJournal, readEnds, reachable } from "./journal.ts";
+import { type JournalRecord, type RecordOf, recordsOf } from "./records.ts";
 import type { Actor } from "./surroundings.ts";
 
 /** One run, as its journal tells it. */
@@ -36,6 +36,43 @@ export async function readHistory(
     entries.push(entry);
   }
   return entries;
+}
+
+/** A run whose journal cannot be read. */
+export interface Damage {
+  readonly run: string;
+  readonly message: string;
+}
+
+/**
+ * Reads every record and every blob of every run of an environment.
+ *
+ * @throws {LockstepError} `STORE_UNREACHABLE`
+ */
+export async function verifyHistory(
+  store: Store,
+  environment: string,
+): Promise<{ readonly runs: number; readonly damage: readonly Damage[] }> {
+  const runs = [...(await lastRecords(store, environment)).keys()].toSorted();
+  const damage: Damage[] = [];
+  for (const run of runs) {
+    const message = await readWhole(store, run);
+    if (message !== undefined) damage.push({ run, message });
+  }
+  return { runs: runs.length, damage };
+}
+
+/** What is wrong with a run; undefined when all of it can be read. */
+async function readWhole(store: Store, run: string): Promise<string | undefined> {
+  try {
+    const { records } = await openJournal(store, run, { epoch: 0, now: () => 0 });
+    const [begin] = recordsOf(records, "run.begin");
+    if (begin !== undefined) await getBlob(store, begin.body.plan);
+    return undefined;
+  } catch (error) {
+    if (isLockstepError(error) && error.code === "STORE_UNREACHABLE") throw error;
+    return error instanceof Error ? error.message : String(error);
+  }
 }
 
 /** The newest run that ended with its release live and that `matches`. */

@@ -3,10 +3,12 @@ export { stateErrors } from "./errors.ts";
 export { openRun } from "./errors.ts";
 export {
   commitBefore,
+  type Damage,
   type HistoryEntry,
   lastCommit,
   lastCommits,
   readHistory,
+  verifyHistory,
 } from "./history.ts";
 export {
   closeUnread,

@@ -99,7 +99,7 @@ function planOf(request: PlanRequest, { options, handlers }: Parts): TargetPlan 
     unchanged: world.names.length - activated.length,
     steps: steps.length > 0 ? [...steps, ...extra] : [],
     basedOn: world.names.map((name) => world.unit(name).live),
-    outputs: { content },
+    outputs: { content, digest: `memory:${content}` },
     parallel,
     undo: "Each unit is pointed back at what it served.",
   };
