@@ -103,6 +103,16 @@ function describeProgram(shell: Shell, act: Act): Command {
   const add = (name: string, description: string): Command =>
     program.command(name).description(description).allowExcessArguments(false);
 
+  addRuns(add, act);
+  addRepairs(add, act);
+  addLooks(add, act);
+  return program;
+}
+
+type Add = (name: string, description: string) => Command;
+
+/** What changes targets as planned. */
+function addRuns(add: Add, act: Act): void {
   add("plan", "show what a deploy would do; changes nothing")
     .option("--detailed-exit-code", "exit 40 when there are changes")
     .option("--release <id>", RELEASE)
@@ -120,19 +130,15 @@ function describeProgram(shell: Shell, act: Act): Command {
     .option("--allow-older", OLDER)
     .option("--recover", RECOVER)
     .action(act(async () => (await import("./commands/apply.ts")).runApply, "safely"));
-  add("status", "show what is live on every target; changes nothing")
-    .option("--detailed-exit-code", "exit 41 when a target serves something else than was deployed")
-    .action(act(async () => (await import("./commands/status.ts")).runStatus, "at once"));
-  add("history", "list the runs, the newest first")
-    .option("--limit <n>", "how many runs", wholeNumber, 20)
-    .option("--stats", "how often, how fast and how well this environment is deployed to")
-    .option("--verify", "read every record of every run; exit 21 when one is damaged")
-    .action(act(async () => (await import("./commands/history.ts")).runHistory, "at once"));
   add("rollback", "make an earlier release live again, as a run of its own")
     .option("--to <release>", "release to return to; default the one before the live one")
     .option("-m, --message <text>", "kept in the history")
     .option("--recover", RECOVER)
     .action(act(async () => (await import("./commands/rollback.ts")).runRollback, "safely"));
+}
+
+/** What puts right a run that did not end. */
+function addRepairs(add: Add, act: Act): void {
   add("recover", "finish or put back a run that was killed or parked")
     .argument("[run]", "name of the run; default the open one")
     .option("--forward", "go on where the run was, instead of putting it back")
@@ -145,6 +151,18 @@ function describeProgram(shell: Shell, act: Act): Command {
   add("unlock", "take the lease from a holder that is gone; its run stays open")
     .option("--reason <text>", "why; needed")
     .action(act(async () => (await import("./commands/unlock.ts")).runUnlock, "at once"));
+}
+
+/** What only looks. */
+function addLooks(add: Add, act: Act): void {
+  add("status", "show what is live on every target; changes nothing")
+    .option("--detailed-exit-code", "exit 41 when a target serves something else than was deployed")
+    .action(act(async () => (await import("./commands/status.ts")).runStatus, "at once"));
+  add("history", "list the runs, the newest first")
+    .option("--limit <n>", "how many runs", wholeNumber, 20)
+    .option("--stats", "how often, how fast and how well this environment is deployed to")
+    .option("--verify", "read every record of every run; exit 21 when one is damaged")
+    .action(act(async () => (await import("./commands/history.ts")).runHistory, "at once"));
   add("config", "show the config as it was understood")
     .option("--origin", "show where each setting comes from")
     .action(act(async () => (await import("./commands/config.ts")).runConfig, "at once"));
@@ -154,7 +172,6 @@ function describeProgram(shell: Shell, act: Act): Command {
   add("explain", "explain an error code, or tell what a run did")
     .argument("<code|run>", "LEASE_HELD, or a run of `lockstep history`")
     .action(act(async () => (await import("./commands/explain.ts")).runExplain, "at once"));
-  return program;
 }
 
 const RELEASE = "name of the release; one that is live elsewhere must bring the same content";

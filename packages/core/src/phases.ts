@@ -34,7 +34,6 @@ export async function stage(run: Run): Promise<void> {
  */
 export async function barrier(run: Run): Promise<void> {
   if (recordsOf(run.journal.records, "barrier").length > 0) return; // a run that goes on is beyond it
-  await refuseForeignChanges(run);
   const limit = pLimit(DEFAULT_PARALLEL);
   const steps = stepsOf(batchesOf(run.plan, "activate")).filter(
     (step) => stepOf(run, step) !== undefined,
@@ -44,6 +43,8 @@ export async function barrier(run: Run): Promise<void> {
     before: await inspect(run, scheduled, run.stop),
   });
   const befores = await limit.map(steps, look);
+  // After the look at each step: what changes from now on is refused by its own comparison.
+  await refuseForeignChanges(run);
   await run.journal.append("barrier", { befores });
   for (const { id, before } of befores) run.befores.set(id, before);
   run.session.events.emit({ type: "barrier" });

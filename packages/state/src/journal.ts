@@ -43,7 +43,7 @@ export function recordKey(run: string, seq: number): string {
  * @throws {LockstepError} `JOURNAL_UNREADABLE` when a record or blob is missing, broken or out of chain
  */
 export async function openJournal(store: Store, run: string, writer: Writer): Promise<Journal> {
-  const chain: Chain = { records: [], seq: 0, prev: "" };
+  const chain: Chain = { records: [], seq: 0, prev: "", newest: 0 };
   await readOn(store, run, chain);
   let queue: Promise<void> = Promise.resolve();
 
@@ -72,6 +72,8 @@ interface Chain {
   readonly records: JournalRecord[];
   seq: number;
   prev: string;
+  /** The highest epoch that wrote so far. */
+  newest: number;
 }
 
 interface Draft {
@@ -81,9 +83,15 @@ interface Draft {
   readonly body: RecordBodies[RecordType];
 }
 
-/** False when another process owns the slot. */
+/**
+ * False when another process owns the slot.
+ *
+ * @throws {LockstepError} `RUN_FENCED` when a newer process has written, or when a run would begin twice:
+ *   a process that slept may read what was written meanwhile, and must not go on behind it
+ */
 async function tryAppend(store: Store, chain: Chain, draft: Draft): Promise<boolean> {
   const { run, writer, type } = draft;
+  if (chain.newest > writer.epoch || (type === "run.begin" && chain.seq > 0)) throw runFenced(run);
   const body = await setAside(store, draft.body as unknown as Json);
   const record = {
     v: 1,
@@ -108,20 +116,20 @@ async function tryAppend(store: Store, chain: Chain, draft: Draft): Promise<bool
 
 function advance(chain: Chain, bytes: Uint8Array, record: JournalRecord): void {
   chain.records.push(record);
+  chain.newest = Math.max(chain.newest, record.epoch);
   chain.seq += 1;
   chain.prev = digestOf(bytes);
 }
 
 /** Reads the records that are there beyond those already known. */
 async function readOn(store: Store, run: string, chain: Chain): Promise<void> {
-  let newest = chain.records.at(-1)?.epoch ?? 0;
   for (;;) {
     const stored = await reachable(store, () => store.get(recordKey(run, chain.seq)));
     if (stored === undefined) break;
     const record = await parse(store, stored.body, chain);
+    const isOvertaken = record.epoch < chain.newest;
     advance(chain, stored.body, record);
-    if (record.epoch < newest) chain.records.pop(); // written by a process that had been overtaken
-    newest = Math.max(newest, record.epoch);
+    if (isOvertaken) chain.records.pop();
   }
   await refuseGap(store, run, chain.seq);
 }
@@ -199,7 +207,7 @@ export async function closeUnread(
   await reachable(store, async () => {
     for await (const key of store.list(`runs/${run}/`)) seq = Number(key.slice(-8)) + 1;
   });
-  const chain: Chain = { records: [], seq, prev: "" };
+  const chain: Chain = { records: [], seq, prev: "", newest: 0 };
   if (!(await tryAppend(store, chain, { run, writer, type: "run.end", body })))
     throw runFenced(run);
 }
