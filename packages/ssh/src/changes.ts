@@ -1,14 +1,9 @@
-import {
-  type Artifact,
-  compareManifests,
-  type Manifest,
-  manifestDigest,
-  parseManifest,
-} from "@lockstep/artifact";
+import { type Artifact, compareManifests, type Manifest } from "@lockstep/artifact";
 import type { Change, TargetContext } from "@lockstep/plugin";
 import type { SshConnection } from "./connection.ts";
 import type { HostFacts, Ref } from "./facts.ts";
 import type { RemoteHost } from "./host.ts";
+import { readManifest } from "./manifests.ts";
 
 /** What planning knows of one host. */
 export interface HostPlan {
@@ -16,11 +11,6 @@ export interface HostPlan {
   readonly facts: HostFacts;
   readonly live: Ref | null;
 }
-
-/** Bytes of a manifest that are read: a million short paths. */
-const MANIFEST_BYTES = 134_217_728;
-
-const READ = 'cat "$P/.lockstep/meta/$ID/manifest"';
 
 /**
  * What will differ for users, host by host where the hosts differ. The manifest of each live content is
@@ -56,18 +46,7 @@ export async function changesOf(
 /** The manifest of what is live; empty where it is gone or altered, so that everything counts as added. */
 async function liveManifest(
   ctx: TargetContext & { readonly connection: SshConnection },
-  having: readonly HostPlan[],
+  [one]: readonly HostPlan[],
 ): Promise<Manifest> {
-  const [one] = having;
-  if (one === undefined || one.live === null) return [];
-  const { release, digest } = one.live;
-  const values = { P: ctx.connection.settings.path, ID: release };
-  const ran = await one.host.run(ctx, { text: READ, values }, { outputBytes: MANIFEST_BYTES });
-  if (ran.status !== 0) return [];
-  try {
-    const manifest = parseManifest(ran.stdout);
-    return manifestDigest(manifest) === digest ? manifest : [];
-  } catch {
-    return [];
-  }
+  return one === undefined || one.live === null ? [] : readManifest(ctx, one.host, one.live);
 }

@@ -39,10 +39,9 @@ export interface HostFacts {
 const OUTPUT_BYTES = 4_194_304;
 
 const SCRIPT = `
-for t in tar sha256sum mkdir mv ln rm rmdir cat find readlink wc tail sync; do
+for t in tar sha256sum mkdir mv ln rm rmdir cat find readlink tail sync sed sort uniq xargs tr cmp ls; do
   command -v "$t" >/dev/null 2>&1 || printf 'missing %s\\n' "$t"
 done
-command -v gzip >/dev/null 2>&1 || command -v gunzip >/dev/null 2>&1 || printf 'missing gzip\\n'
 printf 'user %s\\n' "$(id -un 2>/dev/null || id -u)"
 printf 'group %s\\n' "$(id -gn 2>/dev/null || id -g)"
 d=$P

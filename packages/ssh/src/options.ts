@@ -47,6 +47,11 @@ export interface SshOptions extends SshLoginOptions {
   /** Guards of the source that are switched off, by name. */
   readonly allow?: readonly GuardName[];
   /**
+   * Where files come from that the live release has already: a `copy` on the host (default, on a file system that
+   * can share blocks without taking room), a hard `link` to the file of that release, or `none` of them.
+   */
+  readonly base?: "copy" | "link" | "none";
+  /**
    * Run in `current` after each change of the link, in both directions: program and arguments, no shell.
    * It may run twice for one release.
    */
@@ -74,6 +79,7 @@ export interface SshSettings {
   readonly source: WrittenSource;
   readonly exclude: readonly string[];
   readonly allow: readonly GuardName[];
+  readonly base: "copy" | "link" | "none";
   readonly login: LoginSettings;
   readonly restart?: readonly string[] | undefined;
   readonly env: Readonly<Record<string, string | Secret>>;
@@ -119,6 +125,7 @@ export const sshSchema: z.ZodType<SshSettings> = z
     ]) as z.ZodType<WrittenSource>,
     exclude: z.array(z.string()).default([]),
     allow: z.array(z.string() as unknown as z.ZodType<GuardName>).default([]),
+    base: z.enum(["copy", "link", "none"]).default("copy"),
     restart: words.optional(),
     env: z
       .record(

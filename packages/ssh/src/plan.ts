@@ -147,7 +147,7 @@ function uploadStep(
     artifact,
   }: { readonly settings: SshSettings; readonly release: string; readonly artifact: Artifact },
 ): PlannedStep {
-  const { path, source, exclude, allow } = settings;
+  const { path, source, exclude, allow, base } = settings;
   return planned(upload, {
     id: `upload:${name}`,
     phase: "stage",
@@ -159,6 +159,7 @@ function uploadStep(
       source,
       ...(exclude.length === 0 ? {} : { exclude }),
       ...(allow.length === 0 ? {} : { allow }),
+      ...(base === "copy" ? {} : { base }),
     },
     bytes: artifact.bytes,
   });

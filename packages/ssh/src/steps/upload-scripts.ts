@@ -44,64 +44,111 @@ fi
 mkdir -p "$S/trash/$N.new/$ID" && cd "$S/trash/$N.new/$ID" || exit
 printf '%s\\n' "$RUN" >run && printf '%s\\n' "$DIGEST" >digest && printf '%s\\n' "$N" >attempt &&
   echo staging >state || exit
-cd "$P" && mv "$S/trash/$N.new/$ID" "$S/meta/" && rmdir "$S/trash/$N.new" && mkdir "releases/$ID"`;
+cd "$P" && mv "$S/trash/$N.new/$ID" "$S/meta/" && rmdir "$S/trash/$N.new" && mkdir "releases/$ID" || exit
+for t in zstd gzip gunzip; do if command -v "$t" >/dev/null 2>&1; then echo "tool $t"; fi; done
+# what to start from: the same content under another name, else what is live
+base=$(linked); base=\${base#releases/}
+for m in "$S"/meta/*; do
+  read -r state <"$m/state" && read -r digest <"$m/digest" && [ "$state $digest" = "ready $DIGEST" ] || continue
+  base=\${m##*/}
+done 2>/dev/null
+[ "$base" != "$ID" ] && [ -f "$S/meta/$base/manifest" ] && [ -d "releases/$base" ] || exit 0
+{ read -r state <"$S/meta/$base/state" && read -r digest <"$S/meta/$base/digest"; } 2>/dev/null
+[ "$state" != ready ] || printf 'base %s %s\\n' "$base" "$digest"`;
 
 /**
  * Unpacks stdin into the tree. First the directory is entered, then the attempt is compared: a later try
  * renames this directory away after it has written its own attempt, so neither can write into the other's.
+ *
+ * With a base, what the manifest lists and did not arrive is copied from there, file by file: nothing that was
+ * added to the base is, and what was altered in it shows in the comparison.
  */
 export const UNPACK: string = `
 LC_ALL=C; export LC_ALL; umask 022
 cd "$P/releases/$ID" || exit
 read -r attempt <"../../.lockstep/meta/$ID/attempt"
 [ "$attempt" = "$N" ] || exit ${REFUSED.conflict}
-inflate() { if command -v gzip >/dev/null 2>&1; then gzip -dc; else gunzip -c; fi; }
-inflate | tar -xof -`;
+inflate() {
+  case $Z in
+    (zstd) zstd -dcq ;;
+    (gzip) if command -v gzip >/dev/null 2>&1; then gzip -dc; else gunzip -c; fi ;;
+    (*) cat ;;
+  esac
+}
+inflate | tar -xof - || exit
+[ -n "$BASE" ] && [ -d "$LISTS" ] || exit 0
+B="$P/releases/$BASE" D=$PWD; export D
+if [ -f "$LISTS/edit" ]; then
+  sed -f "$LISTS/edit" "$P/.lockstep/meta/$BASE/manifest" >"$LISTS/manifest" && rm -f "$LISTS/edit" || exit
+fi
+find . -type f | sed "/^\\.\\/$LISTS\\//d" >"$LISTS/have"
+sed -n 's/^f [0-9]* [0-9]* [0-9a-f]* /.\\//p' "$LISTS/manifest" |
+  sort - "$LISTS/have" "$LISTS/have" | uniq -u | tr '\\n' '\\0' >"$LISTS/missing"
+# what cannot be copied is found missing, and sent
+if [ ! -s "$LISTS/missing" ] || ! cd "$B"; then :
+elif [ "$HOW" = link ] && cp --reflink=auto --version >/dev/null 2>&1; then
+  xargs -0 cp -plP --parents -t "$D" <"$D/$LISTS/missing"
+elif cp --reflink=auto --version >/dev/null 2>&1; then
+  xargs -0 cp -pP --parents --reflink=auto -t "$D" <"$D/$LISTS/missing"
+else
+  xargs -0 sh -c 'tar -cf - "$@" | tar -xof - -C "$D"' sh <"$D/$LISTS/missing"
+fi 2>/dev/null
+cd "$D" && rm -f "$LISTS/have" "$LISTS/missing"`;
 
 /**
  * Compares tree and lists. It works from inside meta: once a later try has moved that away, whatever is
- * written here goes to the trash. \`state\` is renamed into place when everything else is on disk.
+ * written here goes to the trash. Files that can be sent again are named on stdout; anything else that differs
+ * is said on stderr. \`state\` is renamed into place when everything else is on disk.
  */
 export const FINISH: string = `${OWNED}
+LC_ALL=C; export LC_ALL
 cd "$S/meta/$ID" || exit ${REFUSED.conflict}
 read -r attempt <attempt
 [ "$attempt" = "$N" ] || exit ${REFUSED.conflict}
 T=../../../releases/$ID
 wrong() { printf '%s\\n' "$1" >&2; exit ${REFUSED.incomplete}; }
 [ -d "$T/$LISTS" ] || wrong 'the end of the upload is missing'
-printf '%s' "$SUMS" | (cd "$T/$LISTS" && sha256sum -c - >/dev/null 2>&1) || wrong 'its lists differ'
-for f in manifest files execs dirs links; do mv -f "$T/$LISTS/$f" "./$f" || exit; done
+sum() { sha256sum <"$T/$LISTS/$1" 2>/dev/null; }
+[ "$(sum manifest)" = "$SUM  -" ] && [ "$(sum links)" = "$LINKSUM  -" ] || wrong 'its lists differ'
+mv -f "$T/$LISTS/manifest" "$T/$LISTS/links" . || exit
 rmdir "$T/$LISTS" || wrong 'there is more than was sent'
-exec 3<files 4<execs 5<dirs 6<links
-(
-  cd "$T" || exit
-  count() { find . "$@" | wc -l; }
-  if [ "$FILES" -gt 0 ]; then sha256sum -c - <&3 >/dev/null 2>&1 || exit 1; fi
-  while IFS= read -r p; do [ -x "./$p" ] && [ ! -L "./$p" ] || wrong "$p is not executable"; done <&4
-  while IFS= read -r p; do [ -d "./$p" ] && [ ! -L "./$p" ] || wrong "$p is no directory"; done <&5
-  while IFS= read -r p && IFS= read -r t; do
-    [ -L "./$p" ] && [ "$(readlink "./$p")" = "$t" ] || wrong "$p is not the link that was sent"
-  done <&6
-  [ "$(count -type f)" -eq "$FILES" ] || wrong 'the number of files differs'
-  [ "$(count -type d)" -eq "$((DIRS + 1))" ] || wrong 'the number of directories differs'
-  [ "$(count -type l)" -eq "$LINKS" ] || wrong 'the number of links differs'
-  [ "$(count -type f -perm -100)" -eq "$EXECS" ] || wrong 'the number of executable files differs'
-  [ "$(count ! -type f ! -type d ! -type l)" -eq 0 ] || wrong 'there is more than was sent'
-)
-case $? in
-  (0) ;;
-  (1) (cd "$T" && sha256sum -c - <"../../.lockstep/meta/$ID/files" 2>/dev/null) |
-       while IFS= read -r l; do
-         case $l in (*': OK') ;; (*) printf '%s\\n' "$l" >&2; break ;; esac
-       done
-     exit ${REFUSED.incomplete} ;;
-  (*) exit ${REFUSED.incomplete} ;;
-esac
-rm -f files execs dirs links
+list() { sed -n "s/^$1 /.\\//p" manifest | sort >"$2"; }
+list 'f [0-9]* [0-9]* [0-9a-f]*' want.files; list 'f 755 [0-9]* [0-9a-f]*' want.execs; list 'd 755' want.dirs
+sed -n 's/^f [0-9]* [0-9]* \\([0-9a-f]*\\) /\\1  .\\//p' manifest >sums
+sed -n 'p;n' links | sed 's/^/.\\//' | sort >want.links
+M=$PWD; cd "$T" || exit
+look() { find . "$@" | sort; }
+look -type f >"$M/is.files"; look -type f -perm -100 >"$M/is.execs"
+look -type d ! -name . >"$M/is.dirs"; look -type l >"$M/is.links"
+cmp -s "$M/want.dirs" "$M/is.dirs" || wrong 'its directories differ'
+cmp -s "$M/want.links" "$M/is.links" || wrong 'its links differ'
+[ -z "$(sort "$M/want.files" "$M/want.files" "$M/is.files" | uniq -u)" ] || wrong 'there is more than was sent'
+[ -z "$(look ! -type f ! -type d ! -type l)" ] || wrong 'there is more than was sent'
+while IFS= read -r p && IFS= read -r t; do
+  [ "$(readlink "./$p")" = "$t" ] || wrong "$p is not the link that was sent"
+done <"$M/links"
+bad() { sort "$M/want.files" "$M/is.files" "$M/is.files" | uniq -u
+  sort "$M/want.execs" "$M/is.execs" | uniq -u
+  find . -type f ! -perm 644 ! -perm 755
+  if [ -s "$M/sums" ]; then sha256sum -c - <"$M/sums" 2>/dev/null | sed -n 's/: FAILED.*//p'; fi
+}
+bad | sort -u >"$M/bad"
+cd "$M" || exit
+if [ -s bad ]; then
+  IFS= read -r p <bad
+  cat bad
+  wrong "$p is missing or differs"
+fi
+rm -f want.* is.* sums bad links
 # content reaches the disk before the word that it is complete
-sync -f . 2>/dev/null || sync
+flush
 [ -d "../../fence/$STAMP" ] || exit ${REFUSED.fenced}
 echo ready >state.new && mv -f state.new state`;
+
+/** Both in one go. */
+export const ARRIVE: string = `(${UNPACK}
+) || exit
+${FINISH}`;
 
 /** Removes what this run uploaded, unless it is live. Prints what it found. */
 export const REMOVE: string = `

@@ -1,0 +1,207 @@
+import {
+  type Artifact,
+  type GuardName,
+  type Manifest,
+  manifestText,
+  readSource,
+  tarStream,
+  type WrittenSource,
+} from "@lockstep/artifact";
+import { sourceChanged, type WriteContext } from "@lockstep/plugin";
+import { bestOf, compressed, type Compression } from "../compress.ts";
+import { hostOf, type SshConnection } from "../connection.ts";
+import { uploadIncomplete } from "../errors.ts";
+import { newNonce } from "../framing.ts";
+import type { Ran } from "../host.ts";
+import { linkTo, REFUSED, stampName } from "../layout.ts";
+import { readManifest, rememberManifest } from "../manifests.ts";
+import { proofOf } from "../proof.ts";
+import type { Script } from "../shell.ts";
+import { refusalOf, type Wish } from "./refusal.ts";
+import { ARRIVE, BEGIN } from "./upload-scripts.ts";
+
+/** What is uploaded, and where it goes. */
+export type UploadInput = {
+  readonly release: string;
+  /** Path of the target on the host. */
+  readonly path: string;
+  /** Digest of the manifest that was planned. */
+  readonly digest: string;
+  readonly source: WrittenSource;
+  readonly exclude?: readonly string[];
+  readonly allow?: readonly GuardName[];
+  /** Where unchanged files come from: a copy of the release before (default), links to its files, or the source. */
+  readonly base?: "link" | "none";
+};
+
+/** A try that a host has made an empty tree for. */
+interface Attempt {
+  readonly name: string;
+  readonly compression: Compression;
+  /** The release of the host that unchanged files are copied from, and what it holds. */
+  readonly base?: { readonly release: string; readonly manifest: Manifest } | undefined;
+}
+
+/** What one transfer sends: all of the artifact, or the paths that are named. */
+interface Sending {
+  readonly attempt: Attempt;
+  readonly artifact: Artifact;
+  readonly only?: ReadonlySet<string> | undefined;
+}
+
+/** Bytes kept of the names of files that have to be sent again. */
+const NAMES_BYTES = 1_048_576;
+
+/**
+ * Makes a release complete on a host: what changed since the release before is sent, the rest copied there, and
+ * the whole compared. Files that were altered on the host are sent again; when more than files differs, all of it.
+ *
+ * @param wanted - What the host had under the id of the release when it was looked at.
+ * @throws {LockstepError} `SOURCE_CHANGED`, `STEP_CONFLICT`, `FENCED`, `SSH_UPLOAD_INCOMPLETE`, `SSH_REMOTE_FAILED`
+ */
+export async function send(
+  ctx: WriteContext<SshConnection>,
+  input: UploadInput,
+  wanted: string | null,
+): Promise<void> {
+  const attempt = await begin(ctx, input, { wanted, isWhole: input.base === "none" });
+  if (attempt === undefined) return;
+  const artifact = await readPlanned(input, ctx);
+  const changed = changedSince(attempt.base?.manifest, artifact);
+  let ran = await transfer(ctx, input, { attempt, artifact, only: changed });
+  if (ran.status !== 0 && attempt.base !== undefined) {
+    ctx.log(`${linkTo(attempt.base.release)} was altered on the host; what differs is sent\n`);
+    const only = namesIn(ran, artifact);
+    const again =
+      only === undefined
+        ? await begin(ctx, input, { wanted: `staging ${ctx.run}`, isWhole: true })
+        : { ...attempt, base: undefined };
+    if (again === undefined) return;
+    ran = await transfer(ctx, input, { attempt: again, artifact, only });
+  }
+  if (ran.status !== 0) throw uploadIncomplete(hostOf(ctx.connection, ctx.unit), ran.stderr);
+  rememberManifest(ctx.connection, input.digest, artifact.manifest);
+}
+
+/** Makes an empty tree; undefined when the host has the release already. */
+async function begin(
+  ctx: WriteContext<SshConnection>,
+  input: UploadInput,
+  { wanted, isWhole }: { readonly wanted: string | null; readonly isWhole: boolean },
+): Promise<Attempt | undefined> {
+  const name = newNonce();
+  const more = { N: name, DIGEST: input.digest, BEFORE: wanted ?? "", RUN: ctx.run };
+  const { stdout } = await askHost(ctx, input, { text: BEGIN, more, wanted });
+  const lines = stdout.split("\n").map((line) => line.split(" "));
+  if (lines[0]?.[0] === "done") return undefined;
+  const compression = bestOf(lines.flatMap(([key, tool = ""]) => (key === "tool" ? [tool] : [])));
+  const [, release = "", digest = ""] = lines.find(([key]) => key === "base") ?? [];
+  if (isWhole || release === "") return { name, compression };
+  const host = hostOf(ctx.connection, ctx.unit);
+  const manifest = await readManifest(ctx, host, { release, digest });
+  return { name, compression, ...(manifest.length === 0 ? {} : { base: { release, manifest } }) };
+}
+
+/** Runs a script of this step; whatever it refuses is thrown. */
+export async function askHost(
+  ctx: WriteContext<SshConnection>,
+  { release, path }: UploadInput,
+  {
+    text,
+    more,
+    wanted,
+  }: { readonly text: string; readonly more: Script["values"]; readonly wanted: string | null },
+): Promise<Ran> {
+  const values = { P: path, ID: release, STAMP: stampName(ctx.stamp), ...more };
+  const ran = await hostOf(ctx.connection, ctx.unit).run(ctx, { text, values });
+  if (ran.status !== 0) throw await refusalOf(ctx, wishFor(path, release, wanted), ran);
+  return ran;
+}
+
+function wishFor(path: string, release: string, wanted: string | null): Wish {
+  return { path, what: "The upload", thing: `${path}/${linkTo(release)}`, wanted };
+}
+
+async function readPlanned(
+  { source, digest, exclude, allow }: UploadInput,
+  ctx: WriteContext<SshConnection>,
+): Promise<Artifact> {
+  const artifact = await readSource(source, {
+    folder: ctx.folder,
+    signal: ctx.signal,
+    ...(exclude === undefined ? {} : { exclude }),
+    ...(allow === undefined ? {} : { allow }),
+  });
+  if (artifact.digest === digest) return artifact;
+  const name = typeof source === "string" ? source : `git ${source.git}`;
+  throw sourceChanged(name, { wanted: digest, found: artifact.digest });
+}
+
+/** Directories, links and the files that the base does not have; undefined, for all, without a base. */
+function changedSince(base: Manifest | undefined, { manifest }: Artifact): Set<string> | undefined {
+  if (base === undefined) return undefined;
+  const before = new Map(base.map((entry) => [entry.path, manifestText([entry])]));
+  const changed = manifest.filter(
+    (entry) => entry.type !== "file" || before.get(entry.path) !== manifestText([entry]),
+  );
+  return new Set(changed.map(({ path }) => path));
+}
+
+/** The files that the host wants again; undefined when it wants more than files, or its answer was cut. */
+function namesIn({ stdout }: Ran, { manifest }: Artifact): Set<string> | undefined {
+  const names = stdout.split("\n").filter((line) => line !== "");
+  const files = new Set(
+    manifest.flatMap(({ type, path }) => (type === "file" ? [`./${path}`] : [])),
+  );
+  if (names.length === 0 || !names.every((name) => files.has(name))) return undefined;
+  return new Set(names.map((name) => name.slice(2)));
+}
+
+/** Sends what is named and has the whole compared; the answer says whether it is complete. */
+async function transfer(
+  ctx: WriteContext<SshConnection>,
+  { path, release, base: how }: UploadInput,
+  { attempt, artifact, only }: Sending,
+): Promise<Ran> {
+  const { name, base, compression } = attempt;
+  const folder = `.lockstep.${name}`;
+  const proof = proofOf(artifact.manifest, folder, base?.manifest);
+  const tar = tarStream(artifact, {
+    trailer: proof.trailer,
+    signal: ctx.signal,
+    ...(only === undefined ? {} : { only }),
+  });
+  const values = { P: path, ID: release, STAMP: stampName(ctx.stamp), N: name, LISTS: folder };
+  const more = { ...proof.values, BASE: base?.release ?? "", HOW: how ?? "", Z: compression };
+  const ran = await hostOf(ctx.connection, ctx.unit).exec(
+    ctx,
+    { text: ARRIVE, values: { ...values, ...more } },
+    {
+      body: compressed(counted(tar, bytesOf(artifact, only), ctx), compression),
+      outputBytes: NAMES_BYTES,
+    },
+  );
+  if (ran.status === 0 || ran.status === REFUSED.incomplete) return ran;
+  throw await refusalOf(ctx, wishFor(path, release, `attempt ${name}`), ran);
+}
+
+function bytesOf({ manifest }: Artifact, only: ReadonlySet<string> | undefined): number {
+  return manifest.reduce(
+    (sum, entry) =>
+      entry.type === "file" && (only?.has(entry.path) ?? true) ? sum + entry.size : sum,
+    0,
+  );
+}
+
+async function* counted(
+  bytes: AsyncIterable<Uint8Array>,
+  totalBytes: number,
+  ctx: WriteContext<SshConnection>,
+): AsyncGenerator<Uint8Array> {
+  let sent = 0;
+  for await (const chunk of bytes) {
+    yield chunk;
+    sent += chunk.length;
+    ctx.progress({ bytes: Math.min(sent, totalBytes), totalBytes });
+  }
+}
