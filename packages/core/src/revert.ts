@@ -128,7 +128,12 @@ async function tryRevert(run: Run, started: Started, options: RevertOptions): Pr
 function notAsBefore(run: Run, seen: Readonly<Record<string, Observed>>): Diagnostic[] {
   const unreadable = Object.values(seen).flatMap(({ errors }) => errors);
   const moved = differencesOf(run.liveBefore, seen).filter(({ found }) => found !== undefined);
-  return [...unreadable, ...moved.map(liveDiffers)].map((error) => toDiagnostic(error));
+  // Before anything was activated it was not this run that changed what users get.
+  const severity = hasActivated(run) ? "error" : "warning";
+  return [
+    ...unreadable.map((error) => toDiagnostic(error)),
+    ...moved.map((difference) => toDiagnostic(liveDiffers(difference), severity)),
+  ];
 }
 
 /** Checks that do not name the new release must hold for the old one, where there was one. */

@@ -1,71 +1,7 @@
-import { checkConfig } from "@lockstep/config";
-import { realSurroundings } from "@lockstep/state";
-import { memoryTarget, type MemoryTargetOptions, MemoryWorld } from "@lockstep/testkit";
+import { memoryTarget, MemoryWorld } from "@lockstep/testkit";
 import { beforeEach, describe, expect, it } from "vitest";
-import { deploy, readStatus, recover, type RunJob } from "../src/index.ts";
-import { MapStore } from "./fixtures.ts";
-
-const NEVER = new Promise<void>(() => {});
-
-/** Three units on release `one`, and what is needed to kill a deploy of `two` anywhere. */
-class Rig {
-  readonly world = new MemoryWorld(["web-1", "web-2", "web-3"]);
-  readonly store = new MapStore();
-  readonly calls: string[] = [];
-  #releases = 0;
-
-  async job(
-    content: string,
-    more: Partial<MemoryTargetOptions> = {},
-  ): Promise<RunJob & { release: { id: string; createdAt: string } }> {
-    const targets = { web: memoryTarget({ world: this.world, content, ...more }) };
-    const config = await checkConfig(
-      { project: "shop", environments: { production: { targets, store: this.store } } },
-      { file: "lockstep.config.ts", folder: "/nowhere", ci: false },
-    );
-    return {
-      config,
-      environment: "production",
-      surroundings: realSurroundings({}, { user: "ada", machine: "desk" }),
-      sinks: [],
-      stop: new AbortController().signal,
-      onStop: "roll-back",
-      release: { id: `r${(this.#releases += 1)}`, createdAt: "2026-11-21T00:00:00Z" },
-    };
-  }
-
-  /** Starts a run and stops it for ever at its n-th call or store write; false when it ended before. */
-  async killAt(n: number, body: () => Promise<unknown>): Promise<boolean> {
-    let count = 0;
-    let hit: () => void = () => {};
-    const killed = new Promise<boolean>((resolve) => {
-      hit = () => resolve(true);
-    });
-    const pass = async (what: string): Promise<void> => {
-      this.calls.push(what);
-      if (count++ < n) return;
-      hit();
-      await NEVER;
-    };
-    this.world.on = (call, when) => pass(`${when} ${call}`);
-    this.store.onWrite = (key) => pass(`before write ${key}`);
-    this.store.afterWrite = (key) => pass(`after write ${key}`);
-    const dead = await Promise.race([
-      killed,
-      body().then(
-        () => false,
-        () => false,
-      ),
-    ]);
-    this.world.on = () => {};
-    this.store.onWrite = () => {};
-    this.store.afterWrite = () => {};
-    this.store.killAll();
-    return dead;
-  }
-}
-
-const contents = (rig: Rig): string => Object.values(rig.world.contents()).join(" ");
+import { deploy, readStatus, recover } from "../src/index.ts";
+import { contents, Rig } from "./rig.ts";
 
 let rig: Rig;
 
@@ -140,19 +76,8 @@ describe("a deploy that is killed", () => {
 
 /** A deploy that is killed right after its second pointer moved. */
 async function killAfterMove(killed: Rig): Promise<void> {
-  const { world, store } = killed;
-  const dead = new Promise<void>((resolve) => {
-    world.on = async (call, when) => {
-      if (when !== "after" || call !== "apply memory.activate/1 web-2") return;
-      resolve();
-      await NEVER;
-    };
-  });
-  void deploy(await killed.job("two", { parallel: 1 }));
-  await dead;
-  await new Promise((resolve) => setTimeout(resolve, 5)); // records on their way become durable
-  world.on = () => {};
-  store.killAll();
+  const job = await killed.job("two", { parallel: 1 });
+  await killed.killedAt("after apply memory.activate/1 web-2", async () => deploy(job));
 }
 
 describe("an open run", () => {
@@ -250,21 +175,10 @@ describe("an open run", () => {
   });
 
   it("cannot write any more once it was taken over, although its process wakes up", async () => {
-    let wake: () => void = () => {};
     rig = new Rig();
     await deploy(await rig.job("one"));
-    const asleep = new Promise<void>((resolve) => {
-      rig.world.on = async (call, when) => {
-        if (when !== "before" || call !== "apply memory.activate/1 web-2") return;
-        resolve();
-        await new Promise<void>((done) => {
-          wake = done;
-        });
-      };
-    });
-    const zombie = deploy(await rig.job("two"));
-    await asleep;
-    rig.world.on = () => {};
+    const at = "before apply memory.activate/1 web-2";
+    const { run: zombie, wake } = await rig.sleepAt(at, async () => deploy(await rig.job("two")));
     rig.store.killAll();
     await recover(await rig.job("two"));
     await deploy(await rig.job("three"));
