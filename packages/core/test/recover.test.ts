@@ -1,4 +1,4 @@
-import { memoryTarget, MemoryWorld } from "@lockstep/testkit";
+import { MemoryWorld } from "@lockstep/testkit";
 import { beforeEach, describe, expect, it } from "vitest";
 import { deploy, readStatus, recover } from "../src/index.ts";
 import { contents, Rig } from "./rig.ts";

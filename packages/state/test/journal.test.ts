@@ -74,6 +74,28 @@ describe("a journal", () => {
     expect(taker.records.map(({ type }) => type)).toEqual(["intent", "applied", "epoch.begin"]);
   });
 
+  it("lets no process write behind a newer one, also when it reads what the newer one wrote", async () => {
+    const store = new MapStore();
+    const newer = await openJournal(store, "r", { ...WRITER, epoch: 3 });
+    await newer.appendFirst("epoch.begin", {});
+
+    const sleeper = await openJournal(store, "r", { ...WRITER, epoch: 2 });
+
+    await expect(sleeper.append("applied", {})).rejects.toMatchObject({ code: "RUN_FENCED" });
+    await expect(sleeper.appendFirst("epoch.begin", {})).rejects.toMatchObject({
+      code: "RUN_FENCED",
+    });
+  });
+
+  it("begins once", async () => {
+    const store = new MapStore();
+    await (await openJournal(store, "r", WRITER)).append("run.begin", {});
+
+    const again = await openJournal(store, "r", WRITER);
+
+    await expect(again.append("run.begin", {})).rejects.toMatchObject({ code: "RUN_FENCED" });
+  });
+
   it("takes a record that it had written itself, when the reply was lost, as written", async () => {
     const store = new MapStore();
     const journal = await openJournal(store, "r", WRITER);

@@ -1,0 +1,66 @@
+import { describe, expect, it } from "vitest";
+import { readLease, takeLease } from "../src/lease.ts";
+import { unlock } from "../src/unlock.ts";
+import { fastSurroundings, MapStore } from "./fixtures.ts";
+
+const environment = "production";
+
+describe("unlock", () => {
+  it("raises the epoch, frees the lease, and leaves its run open", async () => {
+    const store = new MapStore();
+    const surroundings = fastSurroundings();
+    const lease = await takeLease({ store, environment, surroundings, above: 0 });
+
+    const taken = await unlock({ store, environment, surroundings, reason: "runner lost" });
+
+    expect(taken).toMatchObject({ epoch: 2, released: true, open: true });
+    await expect(takeLease({ store, environment, surroundings, above: 0 })).rejects.toMatchObject({
+      code: "RUN_OPEN",
+    });
+    lease.abandon();
+  });
+
+  it("is noticed by a holder that lives, before its next visible write", async () => {
+    const store = new MapStore();
+    const surroundings = fastSurroundings();
+    const lease = await takeLease({ store, environment, surroundings, above: 0 });
+    await unlock({ store, environment, surroundings, reason: "by mistake" });
+
+    surroundings.clock.ms += 30_001;
+
+    await expect(lease.ensureFresh()).rejects.toMatchObject({ code: "LEASE_LOST" });
+  });
+
+  it("has nothing to do when the lease is free, or never was taken", async () => {
+    const store = new MapStore();
+    const surroundings = fastSurroundings();
+    const request = { store, environment, surroundings, reason: "x" };
+
+    expect(await unlock(request)).toBeUndefined();
+    const lease = await takeLease({ store, environment, surroundings, above: 0 });
+    await lease.release({ open: false });
+    expect(await unlock(request)).toBeUndefined();
+    expect((await readLease(store, environment))?.body.epoch).toBe(1);
+  });
+
+  it("still waits for a holder that targets cannot refuse, as long as that may write", async () => {
+    const store = new MapStore({ ttlMs: 60_000 });
+    const surroundings = fastSurroundings();
+    const lease = await takeLease({ store, environment, surroundings, above: 0 });
+    lease.abandon();
+    await unlock({ store, environment, surroundings, reason: "runner lost" });
+    const before = surroundings.clock.ms;
+
+    await takeLease({
+      store,
+      environment,
+      surroundings,
+      above: 0,
+      recover: true,
+      patient: true,
+      waitMs: 0,
+    });
+
+    expect(surroundings.clock.ms - before).toBeGreaterThanOrEqual(60_000);
+  });
+});
