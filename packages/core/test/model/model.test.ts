@@ -1,0 +1,69 @@
+import { describe, expect, it } from "vitest";
+import { loadWithout } from "./ablated.ts";
+import { ABLATIONS } from "./ablations.ts";
+import { realEngine } from "./engine.ts";
+import { evidenceOf } from "./evidence.ts";
+import { violationsOf } from "./invariants.ts";
+import { play, tell } from "./play.ts";
+import { scheduleIn } from "./schedule.ts";
+import { CALM, crashes, disturbances, randoms, Tally, zombies } from "./sweep.ts";
+
+const again = scheduleIn(process.env);
+const seed = Number(process.env["LOCKSTEP_SEED"] ?? Date.now() % 1_000_000);
+const RANDOM = 1000;
+
+/** Sleeps just before what matters: a pointer move, and the decision. */
+const ZOMBIES = zombies([CALM], {
+  before: ["apply memory.activate/1 b", "write decision"],
+  kinds: ["freeze"],
+  ways: ["recover"],
+});
+
+describe("the protocol", () => {
+  it(`holds in ${RANDOM} random schedules from seed ${seed}`, { timeout: 120_000 }, async () => {
+    const tally = new Tally(realEngine);
+
+    await randoms(seed, RANDOM)(tally);
+
+    process.stdout.write(`model: ${String(tally)}, LOCKSTEP_SEED=${seed}\n`);
+    expect(tally.told()).toBe("");
+  });
+
+  it(
+    "holds wherever a deploy is killed, changed under its hands, stopped or overtaken",
+    { timeout: 120_000 },
+    async () => {
+      const tally = new Tally(realEngine);
+
+      await crashes([CALM], { twice: false })(tally);
+      await disturbances([CALM])(tally);
+      await ZOMBIES(tally);
+
+      process.stdout.write(`model: ${String(tally)}\n`);
+      expect(tally.told()).toBe("");
+      expect(tally.schedules).toBeGreaterThan(500);
+    },
+  );
+
+  it.each(ABLATIONS)(
+    "is seen to be broken without $without",
+    { timeout: 60_000 },
+    async (ablation) => {
+      await using engine = await loadWithout(ablation);
+      const tally = new Tally(engine);
+
+      await randoms(1, 60)(tally);
+      await ZOMBIES(tally);
+
+      process.stdout.write(`model without ${ablation.without}: ${String(tally)}\n`);
+      expect([...tally.byInvariant.keys()]).toContain(ablation.breaks);
+    },
+  );
+
+  it("holds in the schedule that LOCKSTEP_SCHEDULE names, or in a deploy that nothing disturbs", async () => {
+    const played = await play(realEngine, again ?? { faults: CALM, lines: [{ verb: "deploy" }] });
+
+    if (again !== undefined) process.stdout.write(`${tell(played)}\n`);
+    expect(violationsOf(evidenceOf(played))).toEqual([]);
+  });
+});
