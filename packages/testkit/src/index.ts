@@ -1,6 +1,16 @@
 export { type Account, type AccountOptions, createAccount } from "./account.ts";
 export { testContext } from "./context.ts";
 export { type Direction, type FaultProxy, startFaultProxy } from "./fault-proxy.ts";
+export {
+  type RegistryAuth,
+  type RegistryFault,
+  type RegistryQuirks,
+  type RegistryRequest,
+  type SandboxRegistry,
+  type SandboxRegistryOptions,
+  startSandboxRegistry,
+} from "./registry-sandbox.ts";
+export { RegistryStore, type StoredManifest, type StoredRepository } from "./registry-store.ts";
 export { type SandboxSsh, type SandboxSshOptions, startSandboxSsh } from "./sandbox/ssh.ts";
 export { type KeyPair, makeKeyPair } from "./ssh-keys.ts";
 export { type Sshd, type SshdOptions, startSshd } from "./sshd.ts";

@@ -9,6 +9,8 @@ describe("the package", () => {
         "createAccount",
         "testContext",
         "startFaultProxy",
+        "startSandboxRegistry",
+        "RegistryStore",
         "startSandboxSsh",
         "makeKeyPair",
         "startSshd",

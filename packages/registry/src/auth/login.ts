@@ -1,0 +1,197 @@
+import type { TargetContext } from "@lockstep/plugin";
+import { loginRefused, realmRefused } from "../errors.ts";
+import { drop, readBody } from "../net/read.ts";
+import type { Answer, Exchange } from "../net/transport.ts";
+import { parseChallenges } from "./challenge.ts";
+import { basic, type Found } from "./credentials.ts";
+import { isTrustedRealm } from "./realm.ts";
+
+/** What a request needs to be allowed to do: `repository:acme/shop:pull,push`, the most important first. */
+export type Scopes = readonly string[];
+
+/** Logs in to one registry, as it asks for. */
+export interface Login {
+  /** What goes into `Authorization`, as far as it is known before the registry has asked. */
+  header(ctx: TargetContext, scopes: Scopes): Promise<string | undefined>;
+  /**
+   * Learns from a 401. True when the same request may do better now.
+   *
+   * @throws {LockstepError} `REGISTRY_LOGIN`, `REGISTRY_REALM`, `REGISTRY_HELPER`, `REGISTRY_CREDENTIALS`
+   */
+  learn(ctx: TargetContext, refusal: Answer, scopes: Scopes): Promise<boolean>;
+  /** Where the credentials came from. */
+  readonly origin: string;
+}
+
+/** What a login needs of its surroundings. */
+export interface LoginOptions {
+  /** Root of the registry's API. */
+  readonly registry: URL;
+  /** Finds the credentials; asked at most once. */
+  find(ctx: TargetContext): Promise<Found>;
+  /** Sends a request without credentials of its own; passing troubles are its business. */
+  send(ctx: TargetContext, exchange: Omit<Exchange, "signal">): Promise<Answer>;
+  readonly trustedRealms: readonly string[];
+}
+
+type Scheme =
+  | { readonly kind: "basic" }
+  | { readonly kind: "bearer"; readonly realm: URL; readonly service: string | undefined };
+
+interface Token {
+  readonly text: string;
+  /** Milliseconds since 1970. */
+  readonly until: number;
+}
+
+/** Most bytes of a token's answer. */
+const TOKEN_BYTES = 128 * 1024;
+/** Seconds that a token lives when nobody says otherwise. */
+const DEFAULT_LIFE = 60;
+
+/** Starts knowing nothing. */
+export function createLogin(options: LoginOptions): Login {
+  const tokens = new Map<string, Promise<Token>>();
+  let scheme: Scheme | undefined;
+  let found: Promise<Found> | undefined;
+  let origin = "nobody";
+
+  async function credentials(ctx: TargetContext): Promise<Found> {
+    found ??= options.find(ctx);
+    const known = await found;
+    ({ origin } = known);
+    return known;
+  }
+
+  async function token(ctx: TargetContext, { kind }: Scheme, scopes: Scopes): Promise<string> {
+    const key = scopes.join(" ");
+    let known = await tokens.get(key)?.catch(() => undefined);
+    if (known === undefined || known.until <= ctx.now()) {
+      const fresh = fetchToken(ctx, { options, scheme, found: await credentials(ctx) }, scopes);
+      tokens.set(key, fresh);
+      known = await fresh;
+    }
+    return `${kind === "bearer" ? "Bearer" : "Basic"} ${known.text}`;
+  }
+
+  return {
+    get origin() {
+      return origin;
+    },
+    async header(ctx, scopes) {
+      if (scheme === undefined) return undefined;
+      return token(ctx, scheme, scopes);
+    },
+    async learn(ctx, refusal, scopes) {
+      const next = schemeOf(refusal);
+      const isNew = scheme === undefined;
+      const wasFresh = tokens.delete(scopes.join(" "));
+      if (next === undefined) return false;
+      scheme = next;
+      const { credentials: known } = await credentials(ctx);
+      if (next.kind === "basic" && known === undefined) return false;
+      return isNew || (wasFresh && next.kind === "bearer");
+    },
+  };
+}
+
+function schemeOf({ header, url }: Answer): Scheme | undefined {
+  const challenges = parseChallenges(header("www-authenticate"));
+  for (const { scheme, parameters } of challenges) {
+    const realm = scheme === "bearer" ? URL.parse(parameters["realm"] ?? "", url.href) : null;
+    if (realm !== null) return { kind: "bearer", realm, service: parameters["service"] };
+  }
+  return challenges.some(({ scheme }) => scheme === "basic") ? { kind: "basic" } : undefined;
+}
+
+interface Asking {
+  readonly options: LoginOptions;
+  readonly scheme: Scheme | undefined;
+  readonly found: Found;
+}
+
+async function fetchToken(ctx: TargetContext, asking: Asking, scopes: Scopes): Promise<Token> {
+  const { scheme, found, options } = asking;
+  const { credentials } = found;
+  const forever = (text: string): Token => ({ text, until: Infinity });
+  if (credentials?.kind === "bearer") return forever(credentials.token);
+  if (scheme?.kind !== "bearer") {
+    return forever(
+      credentials?.kind === "password" ? basic(credentials.username, credentials.password) : "",
+    );
+  }
+  const isTrusted = isTrustedRealm(options.registry, scheme.realm, options.trustedRealms);
+  if (credentials !== undefined && !isTrusted)
+    throw realmRefused(options.registry.host, scheme.realm);
+
+  const asked = ctx.now();
+  const answer = await askRealm(ctx, { ...asking, scheme }, scopes);
+  if (answer.status !== 200) {
+    await drop(answer);
+    throw loginRefused(scheme.realm, answer.status, found.origin);
+  }
+  return readToken(ctx, answer, asked);
+}
+
+async function askRealm(
+  ctx: TargetContext,
+  { options, scheme, found }: Asking & { readonly scheme: Extract<Scheme, { kind: "bearer" }> },
+  scopes: Scopes,
+): Promise<Answer> {
+  const { credentials } = found;
+  const service = scheme.service === undefined ? {} : { service: scheme.service };
+  if (credentials?.kind === "identity") {
+    const form = new URLSearchParams({
+      grant_type: "refresh_token",
+      refresh_token: credentials.token,
+      client_id: "lockstep",
+      scope: scopes.join(" "),
+      ...service,
+    });
+    const text = Buffer.from(form.toString());
+    const posted = await options.send(ctx, {
+      method: "POST",
+      url: scheme.realm,
+      headers: { "content-type": "application/x-www-form-urlencoded" },
+      body: { size: text.length, open: () => once(text) },
+    });
+    if (posted.status !== 404 && posted.status !== 405) return posted;
+    await drop(posted);
+  }
+  const url = new URL(scheme.realm);
+  const name = credentials?.kind === "password" ? { account: credentials.username } : {};
+  for (const [key, value] of Object.entries({ ...service, ...name, client_id: "lockstep" })) {
+    url.searchParams.set(key, value);
+  }
+  for (const scope of scopes) url.searchParams.append("scope", scope);
+  return options.send(ctx, { method: "GET", url, headers: loginHeaders(found) });
+}
+
+function loginHeaders({ credentials }: Found): Record<string, string> {
+  if (credentials?.kind === "password") {
+    return { authorization: `Basic ${basic(credentials.username, credentials.password)}` };
+  }
+  if (credentials?.kind !== "identity") return {};
+  return { authorization: `Basic ${basic(credentials.username, credentials.token)}` };
+}
+
+/** @see distribution, "Token Authentication Specification": `token`, `access_token`, `expires_in` */
+async function readToken(ctx: TargetContext, answer: Answer, asked: number): Promise<Token> {
+  let value;
+  try {
+    value = JSON.parse((await readBody(answer, TOKEN_BYTES)).toString()) as Record<string, unknown>;
+  } catch {
+    value = {};
+  }
+  const text = value["token"] ?? value["access_token"];
+  if (typeof text !== "string" || text === "") throw loginRefused(answer.url, 200, "its answer");
+  ctx.mask(text);
+  const said = Number(value["expires_in"]);
+  const life = Number.isFinite(said) && said > 0 ? said : DEFAULT_LIFE;
+  // renewed early, so that a large body does not start with a token that ends on the way
+  return { text, until: asked + 1000 * (life - Math.min(10, life / 2)) };
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}

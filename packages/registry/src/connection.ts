@@ -1,0 +1,107 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import type { LookupFunction } from "node:net";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import type { TargetContext } from "@lockstep/plugin";
+import { writtenCredentials } from "./auth/credentials.ts";
+import { dockerCredentials } from "./auth/docker-config.ts";
+import type { Asking } from "./client/blobs.ts";
+import { type Client, createClient } from "./client/client.ts";
+import { createPace } from "./net/pace.ts";
+import { networkPolicy } from "./net/policy.ts";
+import { proxiesOf } from "./net/proxy.ts";
+import { createTransport } from "./net/transport.ts";
+import type { RegistrySettings } from "./options.ts";
+import { parseReference, parseRepository, type Repository } from "./reference.ts";
+
+/** What the calls of one run share. */
+export interface RegistryConnection extends AsyncDisposable {
+  readonly settings: RegistrySettings;
+  /** What a call of the runner asks the registry with. */
+  asking(ctx: TargetContext): Asking;
+  /** A folder for compressed layers, made when first needed, gone with the connection. */
+  spool(): Promise<string>;
+  /** What a name always stands for: made once. A failure is forgotten. */
+  once<T>(name: string, make: () => Promise<T>): Promise<T>;
+  /** Where a repository is read: its mirror, where one is set. */
+  mirrorOf(repository: Repository): Repository;
+  /** Requests sent so far. */
+  readonly requests: number;
+}
+
+/** Prepares a connection. Reads certificates; opens no socket. */
+export async function openConnection(
+  settings: RegistrySettings,
+  ctx: TargetContext,
+  lookup?: LookupFunction,
+): Promise<RegistryConnection> {
+  const client = await makeClient(settings, ctx, lookup);
+  const made = new Map<string, Promise<unknown>>();
+  let folder: Promise<string> | undefined;
+  return {
+    settings,
+    get requests() {
+      return client.transport.requests;
+    },
+    asking: (call) => ({ client, ctx: call }),
+    spool: () => (folder ??= mkdtemp(join(tmpdir(), "lockstep-layers-"))),
+    once<T>(name: string, make: () => Promise<T>): Promise<T> {
+      const known = made.get(name) as Promise<T> | undefined;
+      if (known !== undefined) return known;
+      const fresh = make();
+      made.set(name, fresh);
+      fresh.catch(() => made.delete(name));
+      return fresh;
+    },
+    mirrorOf(repository) {
+      const mirror = settings.network.mirrors[repository.registry];
+      return parseRepository(`${mirror}/${repository.path}`) ?? repository;
+    },
+    async [Symbol.asyncDispose]() {
+      await client.transport[Symbol.asyncDispose]();
+      if (folder !== undefined) await rm(await folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function makeClient(
+  settings: RegistrySettings,
+  ctx: TargetContext,
+  lookup: LookupFunction | undefined,
+): Promise<Client> {
+  const { network, limits, repository } = settings;
+  const read = (path: string | undefined): Promise<string> | undefined =>
+    path === undefined ? undefined : readFile(resolve(ctx.folder, path), "utf8");
+  const transport = createTransport({
+    policy: networkPolicy(namedHosts(settings), network),
+    ca: await read(network.ca),
+    cert: await read(network.cert),
+    key: network.key === undefined ? undefined : await ctx.secret(network.key),
+    proxies: proxiesOf(ctx.env),
+    idleMs: limits.idleMs,
+    lookup,
+  });
+  return createClient({
+    transport,
+    pace: createPace(limits),
+    isPlain: (host) => network.plainHttp && namedHosts(settings).has(host),
+    trustedRealms: network.trustedRealms,
+    pushed: repository,
+    async find(call, wanted) {
+      const { auth } = settings;
+      if (wanted.host !== repository.host || auth === "docker")
+        return dockerCredentials(call, wanted);
+      if (auth === "anonymous") return { credentials: undefined, origin: "nobody (anonymous)" };
+      return writtenCredentials(auth, call);
+    },
+  });
+}
+
+/** Every host that stands in the config. */
+function namedHosts({ repository, source, network }: RegistrySettings): Set<string> {
+  const image = "base" in source ? source.base : "image" in source ? source.image : "";
+  const mirrors = Object.values(network.mirrors).map((mirror) => mirror.split("/")[0] ?? "");
+  const realms = network.trustedRealms.map((realm) => URL.parse(realm)?.host ?? realm);
+  const read = parseReference(image)?.repository.host;
+  return new Set([repository.host, ...mirrors, ...realms, ...(read === undefined ? [] : [read])]);
+}

@@ -1,0 +1,233 @@
+import {
+  type Change,
+  type Json,
+  type Live,
+  planned,
+  type PlanContext,
+  type PlannedStep,
+  type PlanRequest,
+  type Release,
+  type TargetPlan,
+} from "@lockstep/plugin";
+import type { RegistryConnection } from "./connection.ts";
+import { descriptionOf, isMarked, isSameContent, refuseImmutable, refuseOlder } from "./guards.ts";
+import { type Image, type ImageBlob } from "./image/image.ts";
+import type { RawManifest } from "./image/model.ts";
+import type { RegistrySettings } from "./options.ts";
+import { nameOf } from "./reference.ts";
+import { buildImage } from "./sources/build.ts";
+import type { Previous } from "./sources/building.ts";
+import { readPrevious } from "./sources/previous.ts";
+import { activate } from "./steps/activate.ts";
+import { checkTags } from "./steps/check-tags.ts";
+import { retireAnchors } from "./steps/retire-anchors.ts";
+import { stage } from "./steps/stage.ts";
+import { anchorOf, BEFORE, readTags, shownDigest, stagedManifest } from "./tags.ts";
+
+/** What `live` says of the tags: one digest behind all of them, or each with its own. */
+export type Ref =
+  | { readonly digest: string }
+  | { readonly tags: Readonly<Record<string, string | null>> };
+
+const UNDO =
+  "Each tag goes back to the image it pointed at; a tag that did not exist is removed again, where the registry allows that.";
+
+type Tags = ReadonlyMap<string, RawManifest | null>;
+
+/** Plans a deploy or a way back. Reads the registry and the source; changes nothing. */
+export async function plan(
+  request: PlanRequest,
+  ctx: PlanContext<RegistryConnection>,
+): Promise<TargetPlan> {
+  return request.kind === "deploy"
+    ? planDeploy(ctx, request.release)
+    : planReturn(ctx, request.refs);
+}
+
+async function planDeploy(
+  ctx: PlanContext<RegistryConnection>,
+  release: Release,
+): Promise<TargetPlan> {
+  const { connection } = ctx;
+  const { settings } = connection;
+  const asking = connection.asking(ctx);
+  const tags = await readTags(asking, settings.repository, settings.tags);
+  const [live = null] = tags.values();
+  const previous = await readPrevious(connection, asking, live ?? undefined);
+  const annotations = descriptionOf(settings, release);
+  const image = await buildImage(
+    { ctx, connection, settings, annotations, previous },
+    settings.source,
+  );
+
+  const isEverywhere = [...tags.values()].every((raw) => raw?.digest === live?.digest);
+  if (live !== null && isEverywhere && isSameContent(previous, image)) {
+    return unchangedPlan(settings, { tags, digest: live.digest, image });
+  }
+  refuseImmutable(settings, tags, image);
+  refuseOlder(settings, { tags, release });
+  const moves = Object.fromEntries(settings.tags.map((tag) => [tag, image.root.digest]));
+  return {
+    changes: [...layerChanges(image), ...tagChanges(tags, moves)],
+    unchanged: image.blobs.filter(({ action }) => action === "reuse").length,
+    steps: [
+      stageStep(settings, { image, annotations, previous }),
+      ...liveSteps(settings, {
+        moves,
+        anchor: { tag: anchorOf(settings.anchor, release.id), digest: image.root.digest },
+        // an image of ours has an anchor of its own release
+        spare:
+          live === null || isMarked(previous.annotations)
+            ? null
+            : { tag: `${anchorOf(settings.anchor, release.id)}${BEFORE}`, digest: live.digest },
+      }),
+      retireStep(settings, tags),
+    ],
+    basedOn: basedOn(tags),
+    outputs: outputsOf(settings, image.root.digest),
+    undo: UNDO,
+  };
+}
+
+function unchangedPlan(
+  settings: RegistrySettings,
+  { tags, digest, image }: { readonly tags: Tags; readonly digest: string; readonly image: Image },
+): TargetPlan {
+  return {
+    changes: [],
+    unchanged: image.blobs.length,
+    steps: [],
+    basedOn: basedOn(tags),
+    outputs: outputsOf(settings, digest),
+    undo: UNDO,
+  };
+}
+
+async function planReturn(
+  ctx: PlanContext<RegistryConnection>,
+  refs: readonly Live[],
+): Promise<TargetPlan> {
+  const { connection } = ctx;
+  const { settings } = connection;
+  const asking = connection.asking(ctx);
+  const tags = await readTags(asking, settings.repository, settings.tags);
+  const wanted = wantedBy(settings, (refs[0]?.ref ?? null) as Ref | null);
+  const digests = [...new Set(Object.values(wanted))];
+  for (const digest of digests) await stagedManifest(connection, asking, digest);
+  const moves = Object.fromEntries(
+    Object.entries(wanted).filter(([tag, digest]) => shownDigest(tags.get(tag)) !== digest),
+  );
+  const [digest] = digests;
+  return {
+    changes: tagChanges(tags, moves),
+    unchanged: Object.keys(wanted).length - Object.keys(moves).length,
+    steps:
+      Object.keys(moves).length === 0
+        ? []
+        : liveSteps(settings, { moves, anchor: null, spare: null }),
+    basedOn: basedOn(tags),
+    ...(digest === undefined ? {} : { outputs: outputsOf(settings, digest) }),
+    undo: UNDO,
+  };
+}
+
+/** Digest by tag; tags that had none then are left as they are. */
+function wantedBy({ tags }: RegistrySettings, ref: Ref | null): Record<string, string> {
+  if (ref === null) return {};
+  if ("digest" in ref) return Object.fromEntries(tags.map((tag) => [tag, ref.digest]));
+  return Object.fromEntries(
+    tags.flatMap((tag) => {
+      const digest = ref.tags[tag];
+      return digest === null || digest === undefined ? [] : [[tag, digest]];
+    }),
+  );
+}
+
+function stageStep(
+  settings: RegistrySettings,
+  {
+    image,
+    annotations,
+    previous,
+  }: {
+    readonly image: Image;
+    readonly annotations: Readonly<Record<string, string>>;
+    readonly previous: Previous;
+  },
+): PlannedStep {
+  return planned(stage, {
+    id: "push",
+    phase: "stage",
+    undo: "leave",
+    input: {
+      repository: nameOf(settings.repository),
+      digest: image.root.digest,
+      source: settings.source,
+      annotations,
+      previous: shownDigest(previous.root),
+    },
+    bytes: image.blobs.filter(isSent).reduce((sum, { descriptor }) => sum + descriptor.size, 0),
+  });
+}
+
+function isSent({ action }: ImageBlob): boolean {
+  return action === "upload";
+}
+
+function liveSteps(
+  settings: RegistrySettings,
+  move: Pick<Parameters<typeof activate.describe>[0], "moves" | "anchor" | "spare">,
+): PlannedStep[] {
+  const repository = nameOf(settings.repository);
+  return [
+    planned(activate, { id: "tags", phase: "activate", input: { repository, ...move } }),
+    planned(checkTags, {
+      id: "read-back",
+      phase: "verify",
+      input: { repository, moves: move.moves, deep: settings.verify === "blobs" },
+      until: settings.until,
+    }),
+  ];
+}
+
+function retireStep(
+  { repository, anchor, keep, tags }: RegistrySettings,
+  found: Tags,
+): PlannedStep {
+  const previous = [...new Set([...found.values()].flatMap((raw) => raw?.digest ?? []))];
+  return planned(retireAnchors, {
+    id: "retire",
+    phase: "retire",
+    input: { repository: nameOf(repository), anchor, keep, tags, previous },
+  });
+}
+
+function layerChanges({ blobs }: Image): Change[] {
+  return blobs
+    .filter(({ action }) => action !== "reuse")
+    .map(({ descriptor, label, action }) => ({
+      action: "add",
+      what: `${label} ${descriptor.digest.slice(0, "sha256:".length + 12)}${action === "mount" ? " (mounted)" : ""}`,
+      reason: "absent",
+      bytes: action === "mount" ? 0 : descriptor.size,
+    }));
+}
+
+function tagChanges(tags: Tags, moves: Readonly<Record<string, string>>): Change[] {
+  return Object.entries(moves).flatMap(([tag, after]): Change[] => {
+    const before = shownDigest(tags.get(tag));
+    if (before === after) return [];
+    const action = before === null ? "add" : "change";
+    return [
+      { action, what: `tag ${tag}`, reason: before === null ? "absent" : "content", before, after },
+    ];
+  });
+}
+
+function basedOn(tags: Tags): Json {
+  return Object.fromEntries([...tags].map(([tag, raw]) => [tag, shownDigest(raw)]));
+}
+
+function outputsOf({ repository, tags }: RegistrySettings, digest: string): Record<string, Json> {
+  return { repository: nameOf(repository), digest, tags };
+}

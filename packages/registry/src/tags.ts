@@ -1,0 +1,153 @@
+import { canonicalJson, type Json } from "@lockstep/plugin";
+import type { Asking } from "./client/blobs.ts";
+import { deleteManifest, getManifest, putManifest } from "./client/manifests.ts";
+import type { RegistryConnection } from "./connection.ts";
+import { digestOf, isDigest } from "./digest.ts";
+import { contentWrong, releaseGone, tagStays } from "./errors.ts";
+import { pinnedName } from "./image/image.ts";
+import { parseObject, type RawManifest } from "./image/model.ts";
+import { nameOf, type Repository } from "./reference.ts";
+
+/** A manifest that can be put back behind a tag. */
+export type Held = { readonly digest: string; readonly mediaType: string; readonly bytes: string };
+
+/** What tags point at; null where there is no tag. */
+export async function readTags(
+  asking: Asking,
+  repository: Repository,
+  tags: readonly string[],
+): Promise<ReadonlyMap<string, RawManifest | null>> {
+  const found = await Promise.all(
+    tags.map(async (tag) => [tag, (await getManifest(asking, repository, tag)) ?? null] as const),
+  );
+  return new Map(found);
+}
+
+/** As it is kept in the journal. */
+export function heldOf(raw: RawManifest): Held {
+  const { digest, mediaType, bytes } = raw;
+  return { digest, mediaType, bytes: Buffer.from(bytes).toString("base64") };
+}
+
+/** @throws {LockstepError} `REGISTRY_CONTENT` when the journal was changed */
+export function rawOf({ digest, mediaType, bytes }: Held): RawManifest {
+  const decoded = Buffer.from(bytes, "base64");
+  const found = digestOf(decoded);
+  if (found !== digest) throw contentWrong("A saved manifest", digest, found);
+  return { bytes: decoded, mediaType, digest: found };
+}
+
+/**
+ * Reads a manifest that is to go behind a tag, once in a run.
+ *
+ * @throws {LockstepError} `REGISTRY_RELEASE_GONE`
+ */
+export async function stagedManifest(
+  { once, settings: { repository } }: RegistryConnection,
+  asking: Asking,
+  digest: string,
+): Promise<RawManifest> {
+  return once(`staged ${digest}`, async () => {
+    const raw = isDigest(digest) ? await getManifest(asking, repository, digest) : undefined;
+    if (raw === undefined) throw releaseGone(pinnedName(repository, digest));
+    return raw;
+  });
+}
+
+/** Points a tag at a manifest. */
+export async function putTag(
+  asking: Asking,
+  { repository, tag }: { readonly repository: Repository; readonly tag: string },
+  manifest: RawManifest,
+): Promise<void> {
+  const put = await putManifest(asking, { repository, manifest, reference: tag });
+  if ("missing" in put) throw releaseGone(pinnedName(repository, manifest.digest));
+}
+
+/**
+ * What a tag points at for the moment before it is removed, where a registry removes only digests: the
+ * image itself with one more annotation, so that it can be pulled until the end, and nothing else has its
+ * digest.
+ */
+export function farewell(raw: RawManifest, tag: string): RawManifest {
+  const value = parseObject(raw.bytes) as Record<string, Json> | undefined;
+  const annotations = (value?.["annotations"] ?? {}) as Record<string, Json>;
+  const bytes = Buffer.from(
+    canonicalJson({ ...value, annotations: { ...annotations, "dev.lockstep.removing": tag } }),
+  );
+  return { bytes, mediaType: raw.mediaType, digest: digestOf(bytes) };
+}
+
+/** Statuses of a request that did delete. */
+const DELETED: ReadonlySet<number> = new Set([200, 202, 204]);
+/** The registry deletes by digest alone: CNCF distribution before 3.0 answers 400. */
+const DIGESTS_ONLY = 400;
+
+/**
+ * Removes a tag and nothing else. Whatever happens on the way, the tag points at an image that can be
+ * pulled until it is gone.
+ *
+ * @param raw - The manifest the tag points at.
+ * @throws {LockstepError} `REGISTRY_TAG_STAYS` where the registry does not delete; the tag is as it was
+ */
+export async function removeTag(
+  asking: Asking,
+  { repository, tag }: { readonly repository: Repository; readonly tag: string },
+  raw: RawManifest,
+): Promise<void> {
+  const status = await deleteManifest(asking, repository, tag);
+  if (DELETED.has(status) || status === 404) return;
+  if (status !== DIGESTS_ONLY) throw tagStays(`${nameOf(repository)}:${tag}`, status);
+
+  // whether digests may be deleted is tried on something that nobody sees
+  const probe = farewell(raw, `${tag} probe`);
+  await putManifest(asking, { repository, manifest: probe, reference: probe.digest });
+  const allowed = await deleteManifest(asking, repository, probe.digest);
+  if (!DELETED.has(allowed)) throw tagStays(`${nameOf(repository)}:${tag}`, allowed);
+
+  const last = farewell(raw, tag);
+  await putTag(asking, { repository, tag }, last);
+  // died here: revert and retire know the farewell of a tag and go on
+  const gone = await deleteManifest(asking, repository, last.digest);
+  if (!DELETED.has(gone) && gone !== 404) throw tagStays(`${nameOf(repository)}:${tag}`, gone);
+}
+
+/** Tags in the order in which they are moved: `latest` is what most people pull, and comes last. */
+export function inMovingOrder(tags: readonly string[]): string[] {
+  return [...tags.filter((tag) => tag !== "latest"), ...tags.filter((tag) => tag === "latest")];
+}
+
+/** `digest` or `nothing`, for messages. */
+export function shownDigest(raw: { readonly digest: string } | null | undefined): string | null {
+  return raw?.digest ?? null;
+}
+
+/** The tag that a release keeps for good. */
+export function anchorOf(prefix: string, release: string): string {
+  return `${prefix}${release}`;
+}
+
+/** A tag that Lockstep gave a release, or what was live before one. */
+export interface Anchor {
+  readonly tag: string;
+  readonly release: string;
+  readonly isBefore: boolean;
+}
+
+/** What stands at the end of a tag that keeps what another tool had made live. */
+export const BEFORE = ".before";
+
+/** Of all tags the ones Lockstep made for releases, the newest release first. */
+export function anchorsIn(tags: readonly string[], prefix: string): Anchor[] {
+  return tags
+    .filter((tag) => tag.startsWith(prefix))
+    .flatMap((tag) => {
+      const found = /^(\d{8}T\d{6}Z-[0-9a-f]{8})(\.before)?$/.exec(tag.slice(prefix.length));
+      const release = found?.[1];
+      return release === undefined ? [] : [{ tag, release, isBefore: found?.[2] !== undefined }];
+    })
+    .toSorted((left, right) => {
+      if (left.release !== right.release) return left.release < right.release ? 1 : -1;
+      return Number(left.isBefore) - Number(right.isBefore);
+    });
+}
