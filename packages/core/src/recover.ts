@@ -5,6 +5,7 @@ import {
   closeUnread,
   getBlob,
   highestEpoch,
+  type Journal,
   type Lease,
   lineageOf,
   openJournal,
@@ -65,15 +66,20 @@ export async function recover(job: RecoverJob): Promise<Outcome> {
   if (job.run !== undefined && job.run !== run) throw runNotOpen(job.run, run);
   if (found?.body.open !== true) return nothingOpen(name);
 
-  const unread = { epoch: 0, now: () => job.surroundings.now() };
-  const journal = await openJournal(store, run, unread).catch(unreadable);
+  const writer = { epoch: 0, now: () => job.surroundings.now() };
+  const journal = await openJournal(store, run, writer).catch(unreadable);
   if (journal instanceof Error) return recoverUnread(job, run, journal);
   const begin = recordsOf(journal.records, "run.begin")[0]?.body;
   const gone = begin?.targets.find((target) => targets[target] === undefined);
   if (gone !== undefined) throw targetGone(gone, run);
   await using session = await sessionOf(job, begin?.targets ?? []);
   const above = highestEpoch(liveOf(await observe(session, begin?.live)));
-  return await underLease(session, { job, above }, (lease) => recoverUnder(session, lease, job));
+  return await underLease(session, { job, above }, async (lease) => {
+    writer.epoch = lease.epoch;
+    // Somebody may have closed the run before the lease was ours.
+    const own = lease.run === run ? journal : await openJournal(store, lease.run, writer);
+    return recoverUnder(session, { lease, journal: own }, job);
+  });
 }
 
 async function underLease(
@@ -113,13 +119,13 @@ async function recoverUnread(job: RecoverJob, run: string, error: Error): Promis
   });
 }
 
-async function recoverUnder(session: Session, lease: Lease, job: RecoverJob): Promise<Outcome> {
-  const { store } = session.environment;
+async function recoverUnder(
+  session: Session,
+  { lease, journal }: { readonly lease: Lease; readonly journal: Journal },
+  job: RecoverJob,
+): Promise<Outcome> {
+  const { store, name } = session.environment;
   const { surroundings } = session;
-  const journal = await openJournal(store, lease.run, {
-    epoch: lease.epoch,
-    now: () => surroundings.now(),
-  });
   // Only after this record is in its slot can no other process add a fact that the fold would miss.
   await journal.appendFirst("epoch.begin", { epoch: lease.epoch, who: surroundings.who });
 
@@ -127,7 +133,7 @@ async function recoverUnder(session: Session, lease: Lease, job: RecoverJob): Pr
   if (begin === undefined || recordsOf(journal.records, "run.end").length > 0) {
     await lease.release({ open: false });
     const release = begin?.release.id ?? "";
-    return { ...nothingOpen(session.environment.name), run: lease.run, release };
+    return { ...nothingOpen(name), run: lease.run, release };
   }
   const plan = (await getBlob(store, begin.plan)) as unknown as Plan;
   refuseDifferences(session, plan);

@@ -1,6 +1,6 @@
 import { type About, type Diagnostic, isFenced, leavesOf, toDiagnostic } from "@lockstep/events";
 import type { CheckResult, Reverted } from "@lockstep/plugin";
-import { differencesOf } from "@lockstep/state";
+import { differencesOf, type RevertEntry } from "@lockstep/state";
 import pLimit from "p-limit";
 import { aboutStep, askUntil, stepOf, told } from "./attempt.ts";
 import { liveDiffers, oldCheckFailed, revertConflict } from "./errors.ts";
@@ -69,30 +69,31 @@ async function revertBatch(
   { lanes }: Batch,
   options: RevertOptions,
 ): Promise<Diagnostic[]> {
-  const problems = await pLimit(PARALLEL).map(lanes, async (lane) => {
-    const found: Diagnostic[] = [];
+  const problems: Diagnostic[] = [];
+  const entries: RevertEntry[] = [];
+  await pLimit(PARALLEL).map(lanes, async (lane) => {
     for (const scheduled of lane.steps.toReversed()) {
       const started = run.started.get(fullId(scheduled));
       if (started === undefined || isSkipped(aboutStep(started), options.skip)) continue;
-      found.push(...(await revertStep(run, started, options)));
+      const result = await revertStep(run, started, { options, problems });
+      if (result !== undefined) entries.push({ id: fullId(started), result });
     }
-    return found;
   });
-  return problems.flat();
+  if (options.records && entries.length > 0) await run.journal.append("reverted", { entries });
+  return problems;
 }
 
+/** How it was put back; undefined when it could not be. */
 async function revertStep(
   run: Run,
   started: Started,
-  options: RevertOptions,
-): Promise<Diagnostic[]> {
+  { options, problems }: { readonly options: RevertOptions; readonly problems: Diagnostic[] },
+): Promise<RevertEntry["result"] | undefined> {
   const what = stepOf(run, started)?.describe(started.step.input) ?? "";
-  const problems: Diagnostic[] = [];
+  let result: RevertEntry["result"] | undefined;
   try {
     await told(run, { ...started, phase: "revert", text: `undo: ${what}` }, async () => {
-      const result =
-        started.step.undo === undefined ? await tryRevert(run, started, options) : "left";
-      if (options.records) await run.journal.append("reverted", { id: fullId(started), result });
+      result = started.step.undo === undefined ? await tryRevert(run, started, options) : "left";
       if (result === "conflict")
         problems.push({ ...toDiagnostic(revertConflict(what)), ...aboutStep(started) });
       return result;
@@ -101,7 +102,7 @@ async function revertStep(
     if (isFenced(error)) throw error;
     problems.push(...leavesOf(error).map((leaf) => toDiagnostic(leaf)));
   }
-  return problems;
+  return result;
 }
 
 async function tryRevert(run: Run, started: Started, options: RevertOptions): Promise<Reverted> {

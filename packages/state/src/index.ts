@@ -44,6 +44,7 @@ export {
   type RecordOf,
   recordsOf,
   type RecordType,
+  type RevertEntry,
 } from "./records.ts";
 export { type Stats, statsOf } from "./stats.ts";
 export {

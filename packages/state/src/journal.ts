@@ -20,9 +20,9 @@ export interface Journal {
 
 type Append = <T extends RecordType>(type: T, body: RecordBodies[T]) => Promise<void>;
 
-/** Who writes, under which epoch. */
+/** Who writes, under which epoch; one that reads first, and takes the lease then, gets its epoch late. */
 export interface Writer {
-  readonly epoch: number;
+  epoch: number;
   now(): number;
 }
 
@@ -121,23 +121,34 @@ function advance(chain: Chain, bytes: Uint8Array, record: JournalRecord): void {
   chain.prev = digestOf(bytes);
 }
 
-/** Reads the records that are there beyond those already known. */
-async function readOn(store: Store, run: string, chain: Chain): Promise<void> {
-  for (;;) {
-    const stored = await reachable(store, () => store.get(recordKey(run, chain.seq)));
-    if (stored === undefined) break;
-    const record = await parse(store, stored.body, chain);
-    const isOvertaken = record.epoch < chain.newest;
-    advance(chain, stored.body, record);
-    if (isOvertaken) chain.records.pop();
-  }
-  await refuseGap(store, run, chain.seq);
-}
+/** Records that are fetched at the same time: a store may be far away. */
+const READ_AT_ONCE = 16;
 
-/** A record that is missing while later ones exist is damage, not an end. */
-async function refuseGap(store: Store, run: string, end: number): Promise<void> {
-  for await (const key of store.list(`runs/${run}/`)) {
-    if (key > recordKey(run, end)) throw journalUnreadable(run, { seq: end, what: "is missing" });
+/**
+ * Reads the records that are there beyond those already known.
+ *
+ * A record that is missing while later ones exist is damage, not an end.
+ */
+async function readOn(store: Store, run: string, chain: Chain): Promise<void> {
+  const keys: string[] = [];
+  await reachable(store, async () => {
+    for await (const key of store.list(`runs/${run}/`)) {
+      if (key >= recordKey(run, chain.seq)) keys.push(key);
+    }
+  });
+  for (let next = 0; next < keys.length; next += READ_AT_ONCE) {
+    const part = keys.slice(next, next + READ_AT_ONCE);
+    const bodies = await Promise.all(
+      part.map((key) => reachable(store, async () => (await store.get(key))?.body)),
+    );
+    for (const [index, body] of bodies.entries()) {
+      if (body === undefined || part[index] !== recordKey(run, chain.seq))
+        throw journalUnreadable(run, { seq: chain.seq, what: "is missing" });
+      const record = await parse(store, body, chain);
+      const isOvertaken = record.epoch < chain.newest;
+      advance(chain, body, record);
+      if (isOvertaken) chain.records.pop();
+    }
   }
 }
 

@@ -20,7 +20,8 @@ export interface RecordBodies {
   readonly checked: CheckResult & { readonly id: string };
   /** Written once; whatever comes after follows it. */
   readonly decision: { readonly verdict: "commit" | "abort"; readonly reason: string };
-  readonly reverted: { readonly id: string; readonly result: Reverted | "left" };
+  /** Steps that were put back side by side; what is not written here is put back again. */
+  readonly reverted: { readonly entries: readonly RevertEntry[] };
   /** Somebody said that these units are to be left as they are. */
   readonly skipped: Word & { readonly units: readonly string[] };
   /** Somebody took what is live for good. */
@@ -34,6 +35,12 @@ export interface RecordBodies {
 export interface Entry {
   readonly id: string;
   readonly before?: Json;
+}
+
+/** A step that was put back. */
+export interface RevertEntry {
+  readonly id: string;
+  readonly result: Reverted | "left";
 }
 
 /** Who decided against the rules, and why. */

@@ -38,7 +38,7 @@ function textsOf(record: JournalRecord): string[] {
     case "decision":
       return [`decided to ${body.verdict}: ${body.reason}`];
     case "reverted":
-      return [`  put back ${body.id}: ${body.result}`];
+      return body.entries.map(({ id, result }) => `  put back ${id}: ${result}`);
     case "skipped":
       return [
         `left as they are, by ${nameOf(body.who)}: ${body.units.join(", ")} (${body.reason})`,
