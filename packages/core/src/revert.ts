@@ -1,12 +1,12 @@
 import { type About, type Diagnostic, isFenced, leavesOf, toDiagnostic } from "@lockstep/events";
-import type { CheckResult, Reverted } from "@lockstep/plugin";
+import type { CheckResult, Live, Reverted } from "@lockstep/plugin";
 import { differencesOf, type RevertEntry } from "@lockstep/state";
 import pLimit from "p-limit";
 import { aboutStep, askUntil, stepOf, told } from "./attempt.ts";
 import { liveDiffers, oldCheckFailed, revertConflict } from "./errors.ts";
 import { observe, type Observed } from "./observe.ts";
 import { callStep, hasActivated, type Run, type Started } from "./run.ts";
-import { type Batch, batchesOf, fullId, stepsOf } from "./schedule.ts";
+import { type Batch, batchesOf, fullId, type Scheduled, stepsOf } from "./schedule.ts";
 
 /** Tries of one revert before a human is asked. */
 const TRIES = 3;
@@ -36,7 +36,8 @@ export interface RevertOptions {
  *
  * @throws {LockstepError} only when this run was overtaken: then it must not touch anything any more
  */
-export async function revertAll(run: Run, options: RevertOptions): Promise<Restored> {
+export async function revertAll(run: Run, wish: RevertOptions): Promise<Restored> {
+  const options = { ...wish, signal: AbortSignal.any([wish.signal, run.lease.lost]) };
   const begun = run.session.surroundings.monotonic();
   const { events } = run.session;
   events.emit({ type: "phase.started", phase: "revert", steps: run.started.size });
@@ -108,7 +109,7 @@ async function revertStep(
 async function tryRevert(run: Run, started: Started, options: RevertOptions): Promise<Reverted> {
   const { surroundings } = run.session;
   const { input } = started.step;
-  const signal = AbortSignal.any([options.signal, run.lease.lost]);
+  const { signal } = options;
   for (let attempt = 1; ; attempt += 1) {
     try {
       await run.lease.ensureFresh();
@@ -142,7 +143,7 @@ async function oldChecks(run: Run, signal: AbortSignal): Promise<Diagnostic[]> {
   if (!hasActivated(run)) return [];
   const checks = stepsOf(batchesOf(run.plan, "verify"))
     .filter(({ step }) => !JSON.stringify(step.input).includes(run.plan.release.id))
-    .filter(({ target, step }) => servedBefore(run, target, step.unit));
+    .filter(servedBefore(run));
   const problems = await pLimit(PARALLEL).map(checks, async (scheduled): Promise<Diagnostic[]> => {
     const answer = await askUntil(run, scheduled, signal).catch(toFailure);
     const about = aboutStep(scheduled);
@@ -155,11 +156,22 @@ function toFailure(error: unknown): CheckResult {
   return { status: "fail", found: toDiagnostic(error).message };
 }
 
-function servedBefore(run: Run, target: string, unit: string | undefined): boolean {
-  const own = (run.liveBefore[target] ?? []).filter(
-    (live) => unit === undefined || live.unit === unit,
+/** Tells whether what a check is about served anything before the run. */
+function servedBefore({ liveBefore }: Run): (check: Scheduled) => boolean {
+  const served = (units: readonly Live[]): boolean =>
+    units.length > 0 && units.every(({ ref }) => ref !== null);
+  const byTarget = new Map(
+    Object.entries(liveBefore).map(([target, units]) => [
+      target,
+      new Map(units.map((live) => [live.unit, live])),
+    ]),
   );
   // A target without pointers only looks at what the others serve.
-  const units = own.length > 0 ? own : Object.values(run.liveBefore).flat();
-  return units.length > 0 && units.every(({ ref }) => ref !== null);
+  const all = served(Object.values(liveBefore).flat());
+  return ({ target, step }) => {
+    const own = byTarget.get(target) ?? new Map<string | undefined, Live>();
+    if (own.size === 0) return all;
+    const unit = own.get(step.unit);
+    return unit === undefined ? served([...own.values()]) : unit.ref !== null;
+  };
 }

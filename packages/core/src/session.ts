@@ -111,10 +111,13 @@ export async function call<T>(
   } catch (error) {
     throw located(error, scope, session.redactor);
   } finally {
-    done.abort();
+    done.abort(DONE);
     tell(log.end());
   }
 }
+
+/** One for all calls: an error made for each would cost more than the rest of the call. */
+const DONE = new Error("The call has ended.");
 
 /** Rejects when a call goes on although its time is over, or although it was told to stop. */
 async function awaitOverdue(

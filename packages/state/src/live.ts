@@ -17,13 +17,14 @@ export function differencesOf(
   wanted: LiveByTarget,
   seen: Readonly<Record<string, { readonly live: readonly Live[] }>>,
 ): Difference[] {
-  return Object.entries(wanted).flatMap(([target, units]) =>
-    units.flatMap(({ unit, ref }) => {
-      const now = seen[target]?.live.find((live) => live.unit === unit);
+  return Object.entries(wanted).flatMap(([target, units]) => {
+    const byUnit = new Map(seen[target]?.live.map((live) => [live.unit, live]));
+    return units.flatMap(({ unit, ref }) => {
+      const now = byUnit.get(unit);
       if (now === undefined) return [{ target, unit, wanted: ref }];
       return canonicalJson(now.ref) === canonicalJson(ref)
         ? []
         : [{ target, unit, wanted: ref, found: now.ref }];
-    }),
-  );
+    });
+  });
 }

@@ -88,4 +88,54 @@ export const ABLATIONS: readonly Ablation[] = [
     breaks: "I4",
     patches: [{ find: `await run.journal.append("decision", { verdict, reason });`, replace: "" }],
   },
+  {
+    without: "the barrier between staging and activation",
+    breaks: "I2",
+    patches: [
+      { find: "await stage(run);", replace: "" },
+      { find: "await verify(run);", replace: "await stage(run); await verify(run);" },
+    ],
+  },
+  {
+    without: "undoing steps that never reported",
+    breaks: "I9",
+    patches: [
+      {
+        find: "if (step !== undefined) run.started.set(",
+        replace: `const isKnown = run.journal.records.some((each) => each.type === "applied" && each.body.id === id);
+      if (step !== undefined && isKnown) run.started.set(`,
+      },
+    ],
+  },
+  {
+    without: "redaction of what targets say",
+    breaks: "I11",
+    patches: [{ find: "message: redactor.text(message),", replace: "message," }],
+  },
+  {
+    without: "the last look at what is live",
+    breaks: "I13",
+    patches: [
+      {
+        find: `const isClean = problems.every(({ severity }) => severity === "warning");`,
+        replace: "const isClean = problems.length >= 0;",
+      },
+    ],
+  },
+  {
+    without: "the stored plan in a recover",
+    breaks: "I12",
+    patches: [
+      {
+        find: "const plan = (await getBlob(store, begin.plan)) as unknown as Plan;",
+        replace: `const { makePlan } = await import("./make-plan.ts");
+  const plan = await makePlan(session, { release: begin.release });`,
+      },
+    ],
+  },
+  {
+    without: "the look whether a run is open",
+    breaks: "I6",
+    patches: [{ find: "if (found?.body.open !== true) return nothingOpen(name);", replace: "" }],
+  },
 ];

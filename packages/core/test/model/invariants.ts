@@ -89,18 +89,19 @@ export const I5: Invariant = (evidence) =>
 
 /** Every verb may run twice: a second recover finds nothing to do and changes nothing. */
 export const I6: Invariant = ({ played: { story }, changes, leases }) => {
-  const ended = new Map(story.all("ended").map((fact) => [fact.by, fact]));
+  const began = new Map(story.all("began").map((fact) => [fact.by, fact]));
   return story
-    .all("began")
-    .filter(
-      ({ verb, at }) =>
-        verb.startsWith("recover") && leases.findLast((l) => l.at < at)?.open === false,
-    )
-    .filter(
-      ({ by }) =>
-        ended.get(by)?.result !== "unchanged" || changes.some((change) => change.by === by),
-    )
-    .map(({ by }) => `process ${by} recovered what was over: ${ended.get(by)?.result ?? "no end"}`);
+    .all("ended")
+    .filter(({ by, at }) => {
+      const { verb = "", at: from = at } = began.get(by) ?? {};
+      const others = leases.filter((lease) => lease.by !== by && lease.at < at);
+      return verb.startsWith("recover") && others.at(-1)?.open === false && isBefore(others, from);
+    })
+    .filter(({ by, result }) => {
+      const wrote = [...changes, ...leases].some((write) => write.by === by);
+      return wrote || result !== "unchanged";
+    })
+    .map(({ by, result }) => `process ${by} recovered what was over: ${result}`);
 };
 
 /** Only the highest epoch writes what users can see; epochs of stamps, leases and journals never fall. */
@@ -316,6 +317,10 @@ function takenOver(evidence: Evidence, change: Change): boolean {
   const own = epochOf(evidence, change);
   const ends = runOf(evidence, change)?.entries.filter(({ type }) => type === "run.end") ?? [];
   return ends.some(({ epoch, at }) => epoch > own && at < change.at);
+}
+
+function isBefore(items: readonly { readonly at: number }[], place: number): boolean {
+  return items.every(({ at }) => at < place);
 }
 
 /** Places at which an epoch is lower than one before. */

@@ -6,7 +6,7 @@ import { evidenceOf } from "./evidence.ts";
 import { violationsOf } from "./invariants.ts";
 import { play, tell } from "./play.ts";
 import { scheduleIn } from "./schedule.ts";
-import { CALM, crashes, disturbances, randoms, Tally, zombies } from "./sweep.ts";
+import { CALM, crashes, edits, randoms, stops, Tally, zombies } from "./sweep.ts";
 
 const again = scheduleIn(process.env);
 const seed = Number(process.env["LOCKSTEP_SEED"] ?? Date.now() % 1_000_000);
@@ -36,7 +36,8 @@ describe("the protocol", () => {
       const tally = new Tally(realEngine);
 
       await crashes([CALM], { twice: false })(tally);
-      await disturbances([CALM])(tally);
+      await edits([CALM])(tally);
+      await stops([CALM])(tally);
       await ZOMBIES(tally);
 
       process.stdout.write(`model: ${String(tally)}\n`);
@@ -53,6 +54,7 @@ describe("the protocol", () => {
       const tally = new Tally(engine);
 
       await randoms(1, 60)(tally);
+      await edits([CALM], ["edit b"])(tally);
       await ZOMBIES(tally);
 
       process.stdout.write(`model without ${ablation.without}: ${String(tally)}\n`);

@@ -54,6 +54,8 @@ export class Tally {
 /** Ways to go on after a crash. */
 export const WAYS: readonly Verb[] = ["recover", "recover forward"];
 
+const EDITS = ["edit a", "edit b", "edit c"] as const;
+
 /** A sweep: plays every schedule of its kind. */
 export type Sweep = (tally: Tally) => Promise<void>;
 
@@ -82,15 +84,17 @@ interface CrashPoint {
 
 async function crashOnce(tally: Tally, { faults, at, way, twice }: CrashPoint): Promise<void> {
   const crashed: Line = { verb: "deploy", cues: [{ at, do: "crash" }] };
-  for (const edit of [undefined, "edit a", "edit b", "edit c"] as const) {
-    const edits: Cue[] = edit === undefined ? [] : [{ at: 0, do: edit }];
-    const once = await tally.check({ faults, lines: [crashed, { verb: way, cues: edits }] });
+  for (const edit of [undefined, ...EDITS]) {
+    const byHand: Cue[] = edit === undefined ? [] : [{ at: 0, do: edit }];
+    const once = await tally.check({ faults, lines: [crashed, { verb: way, cues: byHand }] });
     // A script that struck nobody plays as if nothing failed, and that is swept anyhow.
     if (faults !== CALM && once.world.faults.struck === 0) return;
     if (!twice || edit === "edit a" || edit === "edit c") continue;
     for (const again of effectsIn(once, 1)) {
-      const second: Line = { verb: way, cues: [...edits, { at: again, do: "crash" }] };
-      await tally.check({ faults, lines: [crashed, second, { verb: way }] });
+      const second: Line = { verb: way, cues: [...byHand, { at: again, do: "crash" }] };
+      // Whichever way was interrupted, the last word may be to go back.
+      for (const verb of new Set<Verb>([way, "recover"]))
+        await tally.check({ faults, lines: [crashed, second, { verb }] });
     }
   }
 }
@@ -169,21 +173,31 @@ async function wakeEverywhere(
   }
 }
 
-/** Somebody stops a deploy, or changes a unit by hand, before every one of its operations. */
-export function disturbances(scripts: readonly string[]): Sweep {
+/** Somebody changes a unit by hand before every operation of a deploy. */
+export function edits(scripts: readonly string[], kinds: readonly Cue["do"][] = EDITS): Sweep {
+  return disturbances(scripts, (at) =>
+    kinds.map((edit) => [{ verb: "deploy", cues: [{ at, do: edit }] }]),
+  );
+}
+
+/** Somebody stops a deploy before every one of its operations. */
+export function stops(scripts: readonly string[]): Sweep {
+  return disturbances(scripts, (at) =>
+    (["roll-back", "park"] as const).flatMap((onStop) =>
+      WAYS.map((verb): Line[] => [
+        { verb: "deploy", onStop, cues: [{ at, do: "stop" }] },
+        { verb },
+      ]),
+    ),
+  );
+}
+
+function disturbances(scripts: readonly string[], linesAt: (at: number) => Line[][]): Sweep {
   return async (tally) => {
     for (const faults of scripts) {
       const whole = await tally.check({ faults, lines: [{ verb: "deploy" }] });
-      const count = whole.labels[0]?.length ?? 0;
-      for (let at = 0; at < count; at += 1) {
-        for (const edit of ["edit a", "edit b", "edit c"] as const)
-          await tally.check({ faults, lines: [{ verb: "deploy", cues: [{ at, do: edit }] }] });
-        for (const onStop of ["roll-back", "park"] as const)
-          await tally.check({
-            faults,
-            lines: [{ verb: "deploy", onStop, cues: [{ at, do: "stop" }] }],
-          });
-      }
+      const schedules = (whole.labels[0] ?? []).flatMap((_, at) => linesAt(at));
+      for (const lines of schedules) await tally.check({ faults, lines });
     }
   };
 }
@@ -202,10 +216,9 @@ export function randomSchedule(seed: number): Schedule {
   const cues = (kinds: readonly [Cue["do"], ...Cue["do"][]], most: number): Cue[] =>
     Array.from({ length: choose(most + 1) }, () => ({ at: choose(70), do: one(kinds) }));
   const scripts = Object.keys(SCRIPTS);
-  const edits = ["edit a", "edit b", "edit c"] as const;
   const later: Line[] = Array.from({ length: 1 + choose(3) }, () => ({
     verb: one(["recover", ...WAYS, "deploy next"]),
-    cues: cues(["crash", "pause", "freeze", "wake", "wake", ...edits], 2),
+    cues: cues(["crash", "pause", "freeze", "wake", "wake", ...EDITS], 2),
   }));
   return {
     faults: choose(3) === 0 ? CALM : (scripts[choose(scripts.length)] ?? CALM),
@@ -215,8 +228,8 @@ export function randomSchedule(seed: number): Schedule {
         verb: "deploy",
         onStop: one(["roll-back", "park"]),
         cues: [
-          { at: choose(75), do: one(["crash", "pause", "freeze", "stop", ...edits]) },
-          ...cues(["crash", "pause", "stop", ...edits], 1),
+          { at: choose(75), do: one(["crash", "pause", "freeze", "stop", ...EDITS]) },
+          ...cues(["crash", "pause", "stop", ...EDITS], 1),
         ],
       },
       ...later,
