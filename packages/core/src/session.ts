@@ -90,21 +90,22 @@ export async function call<T>(
 ): Promise<T> {
   const { surroundings } = session;
   const timeoutMs = scope.timeoutMs ?? DEFAULT_TIMEOUT_MS;
-  const timeUp = new AbortController();
+  const limit = new AbortController(); // linked by hand: composed signals cost more than the rest of a call
   const done = new AbortController();
-  const signal =
-    scope.signal === undefined ? timeUp.signal : AbortSignal.any([timeUp.signal, scope.signal]);
+  const overdue = awaitOverdue(surroundings, timeoutMs, { limit, done: done.signal });
+  overdue.catch(() => undefined);
+  const stop = (): void => limit.abort(scope.signal?.reason);
+  if (scope.signal?.aborted === true) stop();
+  else scope.signal?.addEventListener("abort", stop, { once: true });
   const log = session.redactor.stream();
   const tell = (text: string): void => {
     if (text !== "") session.events.emit({ type: "step.log", ...aboutOf(scope), text });
   };
   const ctx = contextOf(session, scope, {
-    signal,
+    signal: limit.signal,
     deadline: surroundings.now() + timeoutMs,
     log: (text) => tell(log.push(text)),
   });
-  const overdue = awaitOverdue(session, scope, { timeUp, done: done.signal, timeoutMs });
-  overdue.catch(() => undefined);
 
   try {
     return await Promise.race([make(ctx), overdue]);
@@ -112,6 +113,7 @@ export async function call<T>(
     throw located(error, scope, session.redactor);
   } finally {
     done.abort(DONE);
+    scope.signal?.removeEventListener("abort", stop);
     tell(log.end());
   }
 }
@@ -120,25 +122,18 @@ export async function call<T>(
 const DONE = new Error("The call has ended.");
 
 /** Rejects when a call goes on although its time is over, or although it was told to stop. */
-async function awaitOverdue(
-  { surroundings }: SessionParts,
-  scope: CallScope,
-  limits: {
-    readonly timeUp: AbortController;
-    readonly done: AbortSignal;
-    readonly timeoutMs: number;
-  },
+function awaitOverdue(
+  { sleep }: Surroundings,
+  timeoutMs: number,
+  { limit, done }: { readonly limit: AbortController; readonly done: AbortSignal },
 ): Promise<never> {
-  const { timeUp, done, timeoutMs } = limits;
-  const told = scope.signal === undefined ? done : AbortSignal.any([done, scope.signal]);
-  try {
-    await surroundings.sleep(timeoutMs, told);
-    timeUp.abort(stepTimedOut(timeoutMs));
-  } catch {
-    // told to stop, or done
-  }
-  await surroundings.sleep(GRACE_MS, done);
-  throw stepTimedOut(timeoutMs);
+  const ended = (): void => {};
+  return new Promise((_, reject) => {
+    const giveUp = (): void => reject(stepTimedOut(timeoutMs));
+    const wait = (): void => void sleep(GRACE_MS, done).then(giveUp, ended);
+    limit.signal.addEventListener("abort", wait, { once: true });
+    sleep(timeoutMs, done).then(() => limit.abort(stepTimedOut(timeoutMs)), ended);
+  });
 }
 
 function contextOf(

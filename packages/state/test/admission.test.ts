@@ -14,16 +14,18 @@ describe("a release is admitted", () => {
     const store = new MapStore();
     await commitOf(store, { id: "live", createdAt: CREATED, order: 20 });
 
-    await admit({ id: "next", createdAt: CREATED, order }, { ...WHERE, store });
+    const next = { id: "next", createdAt: CREATED, order };
+    expect(await admit(next, { ...WHERE, store })).toBeUndefined();
   });
 
   it("when one of the two does not say how old it is", async () => {
     const store = new MapStore();
     await commitOf(store, { id: "live", createdAt: CREATED, order: 20 });
 
-    await admit({ id: "next", createdAt: CREATED }, { ...WHERE, store });
+    const unordered = { id: "next", createdAt: CREATED };
+    expect(await admit(unordered, { ...WHERE, store })).toBeUndefined();
     await commitOf(store, { id: "unordered", createdAt: CREATED }, 2);
-    await admit({ id: "next", createdAt: CREATED, order: 1 }, { ...WHERE, store });
+    expect(await admit({ ...unordered, order: 1 }, { ...WHERE, store })).toBeUndefined();
   });
 });
 
