@@ -32,29 +32,52 @@ async function main(): Promise<void> {
       stop.abort();
     });
   }
+  const hung = guardAgainstHanging();
+  const { runProgram } = await import("./program.ts");
+  const stopExit = (): number => EXIT_OF_SIGNAL[signal ?? "SIGINT"];
+  const exit = await runProgram({ ...shellOf(stop.signal, stopExit), awaits: hung.awaits });
+  hung.end(exit);
+  // What was going on when somebody said stop must not keep the process.
+  if (stop.signal.aborted) process.stdout.write("", () => process.exit());
+}
+
+/** A plugin may wait for what can never happen, or leave something open that never ends. */
+function guardAgainstHanging(): { awaits(what: string): void; end(exit: number): void } {
+  let awaited = "its own start";
   let pending = true;
   process.on("beforeExit", () => {
     if (!pending) return;
     process.stderr.write(
-      "UNEXPECTED  Lockstep waits for something that cannot happen any more. `lockstep status` tells what is live.\n",
+      `UNEXPECTED  Lockstep waits for ${awaited}, and nothing is left that could end that.\n` +
+        "  → It is a bug there. `lockstep status` tells what is live.\n",
     );
     process.exit(1);
   });
-
-  const { runProgram } = await import("./program.ts");
-  const exit = await runProgram(shellOf(stop.signal, () => EXIT_OF_SIGNAL[signal ?? "SIGINT"]));
-  pending = false;
-  process.exitCode = exit;
-  // What was going on when somebody said stop must not keep the process.
-  if (stop.signal.aborted) process.stdout.write("", () => process.exit());
+  return {
+    awaits(what) {
+      awaited = what;
+    },
+    end(exit) {
+      pending = false;
+      process.exitCode = exit;
+      setTimeout(() => {
+        const open = [...new Set(process.getActiveResourcesInfo())].join(", ");
+        process.stderr.write(`A plugin left something open (${open}); Lockstep ends without it.\n`);
+        process.exit();
+      }, LINGER_MS).unref();
+    },
+  };
 }
+
+/** Milliseconds a plugin may take to let go of the process once the command is over. */
+const LINGER_MS = 5000;
 
 function isTooOld(version: string): boolean {
   const [major = 0, minor = 0] = version.split(".").map(Number);
   return major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1]);
 }
 
-function shellOf(stop: AbortSignal, stopExit: () => number): Shell {
+function shellOf(stop: AbortSignal, stopExit: () => number): Omit<Shell, "awaits"> {
   const { env, stdin, stdout, stderr } = process;
   return {
     argv: process.argv.slice(2),

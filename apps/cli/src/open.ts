@@ -26,14 +26,19 @@ export async function open(
   env: string = invocation.flags.env ?? "",
 ): Promise<Opened> {
   const { shell, flags } = invocation;
+  const config = await configOf(invocation);
   const job: Job = {
-    config: await configOf(invocation),
+    config,
     environment: env,
     surroundings: realSurroundings(shell.env, actorOf(shell.env)),
     sinks,
     ...(flags.target === undefined ? {} : { targets: flags.target }),
   };
-  return { job, environment: environmentOf(job), isCI: await shell.isCI() };
+  const environment = environmentOf(job);
+  const { store } = environment;
+  // Calls of targets have a time limit; what a store is asked has none of ours.
+  shell.awaits(`the store of ${store["~lockstep"].plugin} (${store.place})`);
+  return { job, environment, isCI: await shell.isCI() };
 }
 
 /**
@@ -42,6 +47,7 @@ export async function open(
  * @throws {LockstepError} as `loadConfig` does
  */
 export async function configOf({ shell, flags }: Invocation): Promise<Config> {
+  shell.awaits(`the config ${flags.config ?? "of this folder"} to be loaded`);
   return loadConfig({
     cwd: shell.cwd,
     ci: await shell.isCI(),

@@ -23,6 +23,8 @@ export interface Shell {
   out(text: string): void;
   /** The story: stderr. */
   err(text: string): void;
+  /** Says what is waited for next, in case it never comes: `the store of @acme/store (s3://state)`. */
+  awaits(what: string): void;
   /** Asks on stderr; empty when the input ends, rejects when a signal comes instead of an answer. */
   ask(question: string): Promise<string>;
 }

@@ -105,8 +105,37 @@ describe("the process", () => {
     const ran = deployOf(shop, "never");
 
     expect(await ran.exit()).toBe(1);
-    expect(ran.err).toMatch(/^UNEXPECTED {2}/);
+    expect(ran.err).toMatch(
+      /^UNEXPECTED {2}Lockstep waits for the config never\.config\.ts to be loaded, and nothing is left/,
+    );
   });
+
+  it("that waits for a store that never answers names its plugin", async () => {
+    const shop = await newShop();
+    await shop.holds("one");
+    const config = (await readFile(shop.file("one"), "utf8")).replace(
+      "production: { store: localStore()",
+      'production: { store: { ...localStore(), within: undefined, "~lockstep": { api: 1, plugin: "@acme/store", version: "1.0.0" }, place: "acme://state", get: () => new Promise(() => {}) }',
+    );
+    await writeFile(shop.file("one"), config);
+
+    const ran = deployOf(shop, "one");
+
+    expect(await ran.exit()).toBe(1);
+    expect(ran.err).toContain("Lockstep waits for the store of @acme/store (acme://state)");
+  });
+
+  it("ends although a plugin left something open, and says what", async () => {
+    const shop = await newShop("one");
+    const config = await readFile(shop.file("one"), "utf8");
+    await writeFile(shop.file("one"), `${config}\nsetInterval(() => {}, 60_000);\n`);
+
+    const ran = deployOf(shop, "one");
+
+    expect(await ran.exit()).toBe(0);
+    expect(ran.err).toContain("A plugin left something open (");
+    expect(ran.err).toContain("Timeout");
+  }, 15_000);
 });
 
 describe("a signal", () => {

@@ -93,6 +93,7 @@ export async function lockstep(
     size: () => ({ columns: 80, rows: 24 }),
     out: (text) => void (said.out += text),
     err,
+    awaits: () => {},
     async ask(question) {
       err(`${question}\n`);
       return answer ?? "";

@@ -52,7 +52,7 @@ export function localStore(options: LocalStoreOptions = {}): LocalStore {
 
 /** Tells the store above from stores that plugins bring. */
 export function isLocalStore(store: Store): store is LocalStore {
-  return "within" in store;
+  return "within" in store && typeof store.within === "function";
 }
 
 /** Where a key is kept, and where files wait that are not yet its value. */
