@@ -393,7 +393,9 @@ function unobserved(
   const before = (run.begin?.body.live?.[unit]?.[0]?.ref ?? null) as Change["from"]["live"];
   const planned = run.steps.get(`${unit}/activate:${unit}`)?.input.ref ?? before;
   const wanted = body.result === "done" ? planned : before;
-  const must = run.end === entry && look.live?.release !== "foreign";
+  // Done, or ended before it activated anything: a change by hand is told, and not the run's own.
+  const isLeft = body.result !== "rolled-back" && look.live?.release === "foreign";
+  const must = run.end === entry && !isLeft;
   return [
     ...(isSame(said ?? null, look.live) ? [] : [`${where} and told another state of ${unit}`]),
     ...(must && !isSame(look.live, wanted)
