@@ -7,6 +7,8 @@ const SHELLS = "packages/ssh: quoting and framing in dash and busybox";
 const TARS = "packages/artifact: archives as busybox and toybox unpack them";
 const SOURCES =
   "packages/artifact: sources taken from a git commit, ignore rules compared with git's";
+const IMAGES =
+  "packages/registry: images on CNCF distribution, and as skopeo, umoci and podman read them";
 const ENDS = "apps/cli, apps/demo: whole runs on OpenSSH's sshd";
 
 /** Programs, the Debian package of each, and the suites that cannot run without it. */
@@ -17,11 +19,17 @@ const NEEDS = [
   { name: "dash", package: "dash", suites: [SSHD, SHELLS] },
   { name: "busybox", package: "busybox-static", suites: [SSHD, SHELLS, TARS] },
   { name: "toybox", package: "toybox", suites: [TARS] },
+  { name: "docker-registry", package: "docker-registry", suites: [IMAGES] },
+  { name: "skopeo", package: "skopeo", suites: [IMAGES] },
+  { name: "umoci", package: "umoci", suites: [IMAGES] },
+  { name: "podman", package: "podman", suites: [IMAGES] },
+  { name: "runc", package: "runc", suites: [IMAGES] },
+  { name: "openssl", package: "openssl", suites: [IMAGES] },
   { name: "git", package: "git", suites: [SOURCES] },
 ];
 
 /** Being root is a need too: sshd changes to other accounts, and accounts are made and removed. */
-const ROOT = { name: "root", suites: [SSHD, ENDS] };
+const ROOT = { name: "root", suites: [SSHD, IMAGES, ENDS] };
 
 const FOLDERS = [...(process.env.PATH ?? "").split(":"), "/usr/local/sbin", "/usr/sbin", "/sbin"];
 

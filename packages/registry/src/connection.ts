@@ -55,6 +55,7 @@ export async function openConnection(
     },
     mirrorOf(repository) {
       const mirror = settings.network.mirrors[repository.registry];
+      if (mirror === undefined) return repository;
       return parseRepository(`${mirror}/${repository.path}`) ?? repository;
     },
     async [Symbol.asyncDispose]() {

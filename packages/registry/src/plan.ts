@@ -53,7 +53,10 @@ async function planDeploy(
   const asking = connection.asking(ctx);
   const tags = await readTags(asking, settings.repository, settings.tags);
   const [live = null] = tags.values();
-  const previous = await readPrevious(connection, asking, live ?? undefined);
+  const previous = await readPrevious(connection, asking, {
+    digest: shownDigest(live),
+    known: live,
+  });
   const annotations = descriptionOf(settings, release);
   const image = await buildImage(
     { ctx, connection, settings, annotations, previous },

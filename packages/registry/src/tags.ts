@@ -112,9 +112,10 @@ export async function removeTag(
   if (!DELETED.has(gone) && gone !== 404) throw tagStays(`${nameOf(repository)}:${tag}`, gone);
 }
 
-/** Tags in the order in which they are moved: `latest` is what most people pull, and comes last. */
+/** Tags in the order in which they are moved: `1.4.2`, `1.4`, `1`; what most people pull, `latest`, comes last. */
 export function inMovingOrder(tags: readonly string[]): string[] {
-  return [...tags.filter((tag) => tag !== "latest"), ...tags.filter((tag) => tag === "latest")];
+  const width = (tag: string): number => (tag === "latest" ? -1 : tag.split(".").length);
+  return tags.toSorted((left, right) => width(right) - width(left) || (left < right ? -1 : 1));
 }
 
 /** `digest` or `nothing`, for messages. */

@@ -39,6 +39,13 @@ export function filesOf(version: string): Record<string, string> {
   };
 }
 
+/** The digest that a plan promises. */
+export function digestIn(outputs: TargetPlan["outputs"]): string {
+  const digest = outputs?.["digest"];
+  if (typeof digest !== "string") throw new TypeError("The plan promises no digest.");
+  return digest;
+}
+
 /** Writes files below a folder, which is emptied first. */
 export async function fill(
   folder: string,

@@ -10,6 +10,12 @@ export {
   type SandboxRegistryOptions,
   startSandboxRegistry,
 } from "./registry-sandbox.ts";
+export {
+  type Distribution,
+  type DistributionOptions,
+  startDistribution,
+} from "./registry-distribution.ts";
+export { startTokenServer, type TokenServer, type TokenServerOptions } from "./registry-tokens.ts";
 export { RegistryStore, type StoredManifest, type StoredRepository } from "./registry-store.ts";
 export { type SandboxSsh, type SandboxSshOptions, startSandboxSsh } from "./sandbox/ssh.ts";
 export { type KeyPair, makeKeyPair } from "./ssh-keys.ts";

@@ -10,6 +10,8 @@ describe("the package", () => {
         "testContext",
         "startFaultProxy",
         "startSandboxRegistry",
+        "startDistribution",
+        "startTokenServer",
         "RegistryStore",
         "startSandboxSsh",
         "makeKeyPair",

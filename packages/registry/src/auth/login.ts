@@ -18,9 +18,17 @@ export interface Login {
    *
    * @throws {LockstepError} `REGISTRY_LOGIN`, `REGISTRY_REALM`, `REGISTRY_HELPER`, `REGISTRY_CREDENTIALS`
    */
-  learn(ctx: TargetContext, refusal: Answer, scopes: Scopes): Promise<boolean>;
+  learn(ctx: TargetContext, refused: Refused): Promise<boolean>;
   /** Where the credentials came from. */
   readonly origin: string;
+}
+
+/** A request that was answered 401. */
+export interface Refused {
+  readonly refusal: Answer;
+  readonly scopes: Scopes;
+  /** The `Authorization` it was sent with. */
+  readonly used: string | undefined;
 }
 
 /** What a login needs of its surroundings. */
@@ -63,15 +71,24 @@ export function createLogin(options: LoginOptions): Login {
     return known;
   }
 
-  async function token(ctx: TargetContext, { kind }: Scheme, scopes: Scopes): Promise<string> {
+  /** Of all that ask at once, one fetches. */
+  function fresh(ctx: TargetContext, scopes: Scopes): Promise<Token> {
+    const fetching = credentials(ctx).then((known) =>
+      fetchToken(ctx, { options, scheme, found: known }, scopes),
+    );
     const key = scopes.join(" ");
-    let known = await tokens.get(key)?.catch(() => undefined);
-    if (known === undefined || known.until <= ctx.now()) {
-      const fresh = fetchToken(ctx, { options, scheme, found: await credentials(ctx) }, scopes);
-      tokens.set(key, fresh);
-      known = await fresh;
-    }
-    return `${kind === "bearer" ? "Bearer" : "Basic"} ${known.text}`;
+    tokens.set(key, fetching);
+    fetching.catch(() => tokens.get(key) === fetching && tokens.delete(key));
+    return fetching;
+  }
+
+  async function token(ctx: TargetContext, scopes: Scopes): Promise<string> {
+    const key = scopes.join(" ");
+    const known = tokens.get(key) ?? fresh(ctx, scopes);
+    const { text, until } = await known;
+    if (until > ctx.now()) return text;
+    if (tokens.get(key) === known) tokens.delete(key);
+    return (await (tokens.get(key) ?? fresh(ctx, scopes))).text;
   }
 
   return {
@@ -80,17 +97,20 @@ export function createLogin(options: LoginOptions): Login {
     },
     async header(ctx, scopes) {
       if (scheme === undefined) return undefined;
-      return token(ctx, scheme, scopes);
+      return `${scheme.kind === "bearer" ? "Bearer" : "Basic"} ${await token(ctx, scopes)}`;
     },
-    async learn(ctx, refusal, scopes) {
+    async learn(ctx, { refusal, scopes, used }) {
       const next = schemeOf(refusal);
-      const isNew = scheme === undefined;
-      const wasFresh = tokens.delete(scopes.join(" "));
       if (next === undefined) return false;
+      const isNew = scheme === undefined || used === undefined;
       scheme = next;
       const { credentials: known } = await credentials(ctx);
-      if (next.kind === "basic" && known === undefined) return false;
-      return isNew || (wasFresh && next.kind === "bearer");
+      if (next.kind === "basic") return isNew && known !== undefined;
+
+      const key = scopes.join(" ");
+      const current = await tokens.get(key)?.catch(() => undefined);
+      if (current !== undefined && used === `Bearer ${current.text}`) tokens.delete(key);
+      return true;
     },
   };
 }

@@ -79,7 +79,8 @@ export function createClient(options: ClientOptions): Client {
         signal: ctx.signal,
       });
       if (answer.status !== 401 || !isOurs) return answer;
-      const isWorthwhile = tries < 2 && (await login.learn(ctx, answer, scopes));
+      const isWorthwhile =
+        tries < 2 && (await login.learn(ctx, { refusal: answer, scopes, used: authorization }));
       await drop(answer);
       if (!isWorthwhile) throw loginRefused(url, 401, login.origin);
     }

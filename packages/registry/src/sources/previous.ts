@@ -2,7 +2,7 @@ import { readBlob } from "../client/blobs.ts";
 import type { Asking } from "../client/blobs.ts";
 import { getManifest } from "../client/manifests.ts";
 import type { RegistryConnection } from "../connection.ts";
-import type { Digest } from "../digest.ts";
+import { type Digest, isDigest } from "../digest.ts";
 import { CONFIG_BYTES } from "../image/base.ts";
 import { type Descriptor, parseConfig, parseManifest, type RawManifest } from "../image/model.ts";
 import { layersOf, NOTHING, type Previous } from "./building.ts";
@@ -11,17 +11,22 @@ import { layersOf, NOTHING, type Previous } from "./building.ts";
 const MOST_CHILDREN = 20;
 
 /**
- * Reads the image that is live now. What cannot be read saves no work and does no harm.
+ * Reads the image that is live now, once in a run. What is gone saves no work and does no harm.
  *
- * @param root - What the first tag points at.
+ * @param digest - What the first tag points at; null: there is no such tag.
+ * @param known - Its manifest, where that has been read already.
  */
 export async function readPrevious(
   connection: RegistryConnection,
   asking: Asking,
-  root: RawManifest | undefined,
+  { digest, known }: { readonly digest: string | null; readonly known?: RawManifest | null },
 ): Promise<Previous> {
-  if (root === undefined) return NOTHING;
-  return connection.once(`previous ${root.digest}`, () => read(connection, asking, root));
+  if (digest === null || !isDigest(digest)) return NOTHING;
+  return connection.once(`previous ${digest}`, async () => {
+    const { repository } = connection.settings;
+    const root = known ?? (await getManifest(asking, repository, digest));
+    return root === undefined ? NOTHING : read(connection, asking, root);
+  });
 }
 
 async function read(

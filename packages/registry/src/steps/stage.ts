@@ -3,7 +3,6 @@ import { type Asking, hasBlob, pushBlob } from "../client/blobs.ts";
 import { getManifest, putManifest } from "../client/manifests.ts";
 import { putReferrer } from "../client/referrers.ts";
 import type { RegistryConnection } from "../connection.ts";
-import { isDigest } from "../digest.ts";
 import { answerUnexpected, contentWrong, sourceUnfit } from "../errors.ts";
 import { type Image, type ImageBlob, pinnedName } from "../image/image.ts";
 import { parseObject, type RawManifest } from "../image/model.ts";
@@ -63,19 +62,13 @@ async function planned(
   const { connection } = ctx;
   const asking = connection.asking(ctx);
   const { settings } = connection;
-  const root =
-    previous === null || !isDigest(previous)
-      ? undefined
-      : await connection.once(`root ${previous}`, () =>
-          getManifest(asking, settings.repository, previous),
-        );
   const image = await buildImage(
     {
       ctx,
       connection,
       settings,
       annotations,
-      previous: await readPrevious(connection, asking, root),
+      previous: await readPrevious(connection, asking, { digest: previous }),
     },
     source,
   );

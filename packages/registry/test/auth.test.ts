@@ -1,0 +1,296 @@
+import { once } from "node:events";
+import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { secret } from "@lockstep/plugin";
+import { type RegistryAuth, type SandboxRegistry, startSandboxRegistry } from "@lockstep/testkit";
+import { afterEach, describe, expect, it } from "vitest";
+import { parseChallenges } from "../src/auth/challenge.ts";
+import type { RegistryOptions } from "../src/index.ts";
+import { filesOf, ONE, Shop } from "./world.ts";
+
+const LOGIN = { username: "deploy", password: "canary-password-7391" };
+const AUTH = Buffer.from(`${LOGIN.username}:${LOGIN.password}`).toString("base64");
+
+let server: SandboxRegistry | undefined;
+let shop: Shop | undefined;
+afterEach(async () => {
+  await shop?.[Symbol.asyncDispose]();
+  await server?.[Symbol.asyncDispose]();
+});
+
+async function begin(
+  auth: Partial<RegistryAuth> = {},
+  options: Partial<RegistryOptions> = {},
+): Promise<{ shop: Shop; server: SandboxRegistry }> {
+  server = await startSandboxRegistry({ auth: { kind: "bearer", ...LOGIN, ...auth } });
+  shop = await Shop.open(
+    { repository: `${server.host}/acme/shop`, ...options },
+    {
+      env: {
+        PASSWORD: LOGIN.password,
+        TOKEN: "identity-canary-1",
+        PATH: process.env["PATH"] ?? "",
+      },
+    },
+  );
+  await shop.build(filesOf("one"));
+  return { shop, server };
+}
+
+async function configFile(
+  { folder }: Shop,
+  content: unknown,
+  at = ".docker/config.json",
+): Promise<void> {
+  await mkdir(join(folder, at, ".."), { recursive: true });
+  await writeFile(
+    join(folder, at),
+    typeof content === "string" ? content : JSON.stringify(content),
+  );
+}
+
+async function helper({ folder, env }: Shop, name: string, script: string): Promise<void> {
+  const bin = join(folder, "bin");
+  await mkdir(bin, { recursive: true });
+  await writeFile(join(bin, `docker-credential-${name}`), `#!/bin/sh\n${script}\n`);
+  await chmod(join(bin, `docker-credential-${name}`), 0o755);
+  env["PATH"] = `${bin}:${env["PATH"] ?? ""}`;
+}
+
+describe("a login", () => {
+  it.each(["basic", "bearer"] as const)("is done as the registry asks: %s", async (kind) => {
+    const run = await begin(
+      { kind },
+      { auth: { username: "deploy", password: secret("PASSWORD") } },
+    );
+    await run.shop.deploy(ONE);
+
+    expect(run.server.store.tags("acme/shop")).toHaveProperty("latest");
+  });
+
+  it("with an identity token posts it, and gets tokens for it", async () => {
+    const run = await begin(
+      { identityToken: "identity-canary-1" },
+      { auth: { identityToken: secret("TOKEN") } },
+    );
+    await run.shop.deploy(ONE);
+
+    const asked = run.server.requests.filter(({ path }) => path === "/token");
+    expect(asked.map(({ method }) => method)).toEqual(["POST"]);
+    expect(run.server.store.tags("acme/shop")).toHaveProperty("latest");
+  });
+
+  it("asks for one token that covers the whole run", async () => {
+    const run = await begin({}, { auth: { username: "deploy", password: secret("PASSWORD") } });
+    await run.shop.deploy(ONE);
+
+    const asked = run.server.requests.filter(({ path }) => path === "/token");
+    expect(asked.map(({ query }) => query.getAll("scope"))).toEqual([
+      ["repository:acme/shop:pull,push"],
+    ]);
+  });
+
+  it("that ends in the middle of a blob is renewed once, and the blob is sent again", async () => {
+    const run = await begin({}, { auth: { username: "deploy", password: secret("PASSWORD") } });
+    let revoked = 0;
+    run.server.fault = async ({ method, path }, { message, response }) => {
+      if (method !== "PUT" || !path.includes("/uploads/") || revoked === 1) return false;
+      revoked += 1;
+      run.server.tokens.clear();
+      await once(message, "data");
+      response
+        .writeHead(401, {
+          "www-authenticate": `Bearer realm="http://${run.server.host}/token",service="sandbox"`,
+        })
+        .end();
+      return true;
+    };
+
+    await run.shop.deploy(ONE);
+
+    expect(revoked).toBe(1);
+    expect(run.server.requests.filter(({ path }) => path === "/token")).toHaveLength(2);
+    expect(run.server.store.missing("acme/shop", "latest")).toEqual([]);
+  });
+
+  it("that is refused is not tried again, and its source is named", async () => {
+    const run = await begin(
+      { password: "another-password" },
+      { auth: { username: "deploy", password: secret("PASSWORD") } },
+    );
+
+    await expect(run.shop.plan(ONE)).rejects.toMatchObject({
+      code: "REGISTRY_LOGIN",
+      message: expect.stringMatching(
+        /answered 401 to the credentials from the config\.$/,
+      ) as string,
+    });
+    expect(run.server.requests.filter(({ path }) => path === "/token")).toHaveLength(1);
+  });
+
+  it("without the right to push says which request, and whose credentials", async () => {
+    const run = await begin({}, { auth: { username: "deploy", password: secret("PASSWORD") } });
+    run.server.fault = ({ method }, { response }) => {
+      if (method !== "POST") return false;
+      response
+        .writeHead(403, { "content-type": "application/json" })
+        .end('{"errors":[{"code":"DENIED","message":"read only"}]}');
+      return true;
+    };
+
+    await expect(run.shop.deploy(ONE)).rejects.toMatchObject({
+      code: "REGISTRY_FORBIDDEN",
+      message: expect.stringMatching(
+        /POST .*uploads\/ was answered 403 \(DENIED: read only\), with credentials from the config/,
+      ) as string,
+    });
+  });
+});
+
+describe("credentials that docker or podman left behind", () => {
+  it.each([
+    [".docker/config.json", {}],
+    ["elsewhere/config.json", { DOCKER_CONFIG: "elsewhere" }],
+    ["auth.json", { REGISTRY_AUTH_FILE: "auth.json" }],
+    ["run/containers/auth.json", { XDG_RUNTIME_DIR: "run" }],
+    [".config/containers/auth.json", {}],
+  ])("are found in %s", async (at, env) => {
+    const run = await begin();
+    for (const [name, path] of Object.entries(env))
+      run.shop.env[name] = join(run.shop.folder, path);
+    await configFile(run.shop, { auths: { [run.server.host]: { auth: AUTH } } }, at);
+
+    await run.shop.deploy(ONE);
+
+    expect(run.server.store.tags("acme/shop")).toHaveProperty("latest");
+    expect(run.shop.masked).toContain(LOGIN.password);
+  });
+
+  it("are those of the longest prefix of the repository", async () => {
+    const run = await begin();
+    const wrong = { auth: Buffer.from("deploy:wrong-password").toString("base64") };
+    const { host } = run.server;
+    await configFile(run.shop, {
+      auths: { [host]: wrong, [`${host}/acme`]: wrong, [`${host}/acme/shop`]: { auth: AUTH } },
+    });
+
+    await run.shop.deploy(ONE);
+
+    expect(run.server.store.tags("acme/shop")).toHaveProperty("latest");
+  });
+
+  it.each(["credHelpers", "credsStore"])("come from a helper named in %s", async (key) => {
+    const run = await begin();
+    const { host } = run.server;
+    await configFile(
+      run.shop,
+      key === "credsStore" ? { credsStore: "canary" } : { credHelpers: { [host]: "canary" } },
+    );
+    await helper(
+      run.shop,
+      "canary",
+      `[ "$1" = get ] && read -r server && [ "$server" = "${host}" ] && echo '{"Username":"deploy","Secret":"${LOGIN.password}"}'`,
+    );
+
+    await run.shop.deploy(ONE);
+
+    expect(run.server.store.tags("acme/shop")).toHaveProperty("latest");
+  });
+
+  it("are looked for elsewhere when a helper knows nothing", async () => {
+    const run = await begin();
+    await configFile(run.shop, {
+      credsStore: "canary",
+      auths: { [run.server.host]: { auth: AUTH } },
+    });
+    await helper(run.shop, "canary", "echo 'credentials not found in native keychain'; exit 1");
+
+    await run.shop.deploy(ONE);
+
+    expect(run.server.store.tags("acme/shop")).toHaveProperty("latest");
+  });
+
+  it.each([
+    ["prints garbage", `echo 'canary-password-7391 is no JSON'`],
+    ["prints other JSON", `echo '["canary-password-7391"]'`],
+    ["fails", "echo canary-password-7391; exit 3"],
+    ["is killed", "kill -9 $$"],
+  ])(
+    "are not replaced by nobody when a helper %s, and its output is not shown",
+    async (_name, script) => {
+      const run = await begin();
+      await configFile(run.shop, { credsStore: "canary" });
+      await helper(run.shop, "canary", script);
+
+      const failure: unknown = await run.shop.plan(ONE).catch((error: unknown) => error);
+
+      expect(failure).toMatchObject({ code: "REGISTRY_HELPER" });
+      expect(String(failure)).not.toContain(LOGIN.password);
+      expect(run.server.requests).toHaveLength(1);
+    },
+  );
+
+  it.each([
+    ["no JSON", "{ canary-password-7391"],
+    [
+      "an auth that is no pair",
+      { auths: { HOST: { auth: Buffer.from("canary-password-7391").toString("base64") } } },
+    ],
+  ])("are refused when the file holds %s", async (_name, content) => {
+    const run = await begin();
+    const text =
+      typeof content === "string"
+        ? content
+        : JSON.stringify(content).replace("HOST", run.server.host);
+    await configFile(run.shop, text);
+
+    const failure: unknown = await run.shop.plan(ONE).catch((error: unknown) => error);
+
+    expect(failure).toMatchObject({ code: "REGISTRY_CREDENTIALS" });
+    expect(String(failure)).not.toContain("canary");
+  });
+});
+
+describe("challenges", () => {
+  it.each<readonly [string, object[]]>([
+    ['Basic realm="a"', [{ scheme: "basic", parameters: { realm: "a" } }]],
+    [
+      'Bearer realm="https://a/t?x=1,2",service="s",scope="repository:a:pull,push"',
+      [
+        {
+          scheme: "bearer",
+          parameters: { realm: "https://a/t?x=1,2", service: "s", scope: "repository:a:pull,push" },
+        },
+      ],
+    ],
+    [
+      'Bearer realm = "a\\"b" , error=invalid',
+      [{ scheme: "bearer", parameters: { realm: 'a"b', error: "invalid" } }],
+    ],
+    [
+      'Negotiate, Basic realm="a", Bearer realm=b',
+      [
+        { scheme: "negotiate", parameters: {} },
+        { scheme: "basic", parameters: { realm: "a" } },
+        { scheme: "bearer", parameters: { realm: "b" } },
+      ],
+    ],
+    [
+      "NTLM TlRMTVNTUAAB==, Basic realm=a",
+      [
+        { scheme: "ntlm", parameters: {} },
+        { scheme: "basic", parameters: { realm: "a" } },
+      ],
+    ],
+    ['Bearer realm="never closed', [{ scheme: "bearer", parameters: {} }]],
+    ["", []],
+    [",,,", []],
+    ["=", []],
+  ])("%s", (header, challenges) => {
+    expect(parseChallenges([header])).toEqual(challenges);
+  });
+
+  it("of several headers are all read", () => {
+    expect(parseChallenges(["Basic realm=a", "Bearer realm=b"])).toHaveLength(2);
+  });
+});

@@ -1,0 +1,515 @@
+import type { ServerResponse } from "node:http";
+import type { TargetPlan } from "@lockstep/plugin";
+import { isLockstepError } from "@lockstep/plugin";
+import {
+  type RegistryQuirks,
+  type RegistryRequest,
+  type SandboxRegistry,
+  startSandboxRegistry,
+} from "@lockstep/testkit";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { RegistryOptions } from "../src/index.ts";
+import { digestIn, filesOf, ONE, Shop, THREE, TWO } from "./world.ts";
+
+const TAGS = ["1.4", "1", "edge", "latest"];
+
+let server: SandboxRegistry;
+let shop: Shop;
+
+beforeEach(async () => {
+  server = await startSandboxRegistry();
+  shop = await open();
+});
+afterEach(async () => {
+  await shop[Symbol.asyncDispose]();
+  await server[Symbol.asyncDispose]();
+});
+
+function open(options: Partial<RegistryOptions> = {}): Promise<Shop> {
+  return Shop.open({ repository: `${server.host}/acme/shop`, tags: TAGS, ...options });
+}
+
+/** What users can pull: digest by tag, anchors left out; a tag that cannot be pulled says so. */
+function live(): Record<string, string> {
+  const tags = Object.entries(server.store.tags("acme/shop")).filter(([tag]) => TAGS.includes(tag));
+  return Object.fromEntries(
+    tags.map(([tag, digest]) => {
+      const missing = server.store.missing("acme/shop", tag);
+      return [tag, missing.length === 0 ? digest : `broken: ${missing.join(", ")}`];
+    }),
+  );
+}
+
+function answer(
+  response: ServerResponse,
+  status: number,
+  headers: Record<string, string> = {},
+): true {
+  response.writeHead(status, { ...headers, "content-length": 0 });
+  response.end();
+  return true;
+}
+
+async function codeOf(call: Promise<unknown>): Promise<string> {
+  const error = await call.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  return isLockstepError(error) ? error.code : String(error);
+}
+
+describe("trouble that passes", () => {
+  const ENDPOINTS: readonly (readonly [string, (request: RegistryRequest) => boolean])[] = [
+    ["reading a tag", ({ method, path }) => method === "GET" && path.endsWith("/manifests/latest")],
+    ["opening an upload", ({ method, path }) => method === "POST" && path.endsWith("/uploads/")],
+    ["sending a blob", ({ method, path }) => method === "PUT" && path.includes("/uploads/")],
+    [
+      "storing a manifest",
+      ({ method, path }) => method === "PUT" && path.includes("/manifests/sha256:"),
+    ],
+    ["moving a tag", ({ method, path }) => method === "PUT" && path.endsWith("/manifests/latest")],
+  ];
+
+  it.each(ENDPOINTS)("is tried again: %s", async (_name, isMeant) => {
+    for (const status of [408, 429, 500, 502, 503, 504]) {
+      let left = 2;
+      server.fault = (request, { response }) => {
+        if (!isMeant(request) || left === 0) return false;
+        left -= 1;
+        return answer(response, status, { "retry-after": "0" });
+      };
+
+      await shop.deploy(
+        { ...ONE, id: `20261121T101${status}Z-00000001` },
+        filesOf(`after ${status}`),
+      );
+
+      expect(left, String(status)).toBe(0);
+      expect(new Set(Object.values(live())).size, String(status)).toBe(1);
+    }
+  });
+
+  it("is waited for as long as the registry asks, by every request to it", async () => {
+    let openAt = 0;
+    const early: string[] = [];
+    server.fault = ({ method, path }, { response }) => {
+      if (openAt === 0 && method === "POST") {
+        openAt = Date.now() + 1000;
+        return answer(response, 429, { "retry-after": "1" });
+      }
+      // what was sent before the registry has asked may still arrive
+      if (openAt - 700 > 0 && Date.now() > openAt - 700 && Date.now() < openAt) {
+        early.push(`${method} ${path}`);
+      }
+      return false;
+    };
+
+    await shop.deploy(ONE, filesOf("one"));
+
+    expect(Date.now()).toBeGreaterThanOrEqual(openAt);
+    expect(early).toEqual([]);
+  });
+
+  it.each([
+    ["seconds", "9999"],
+    ["a date", new Date(Date.now() + 7_200_000).toUTCString()],
+  ])("is not waited for when the registry asks for too long, in %s", async (_name, value) => {
+    server.fault = (_request, { response }) => answer(response, 429, { "retry-after": value });
+    await shop.build(filesOf("one"));
+
+    await expect(shop.plan(ONE)).rejects.toMatchObject({ code: "REGISTRY_BUSY", retryable: true });
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it.each(["nonsense", "-5", ""])(
+    "is tried again soon when the pause asked for is %j",
+    async (value) => {
+      let left = 1;
+      server.fault = (_request, { response }) => {
+        if (left === 0) return false;
+        left -= 1;
+        return answer(response, 503, { "retry-after": value });
+      };
+
+      await shop.deploy(ONE, filesOf("one"));
+
+      expect(left).toBe(0);
+    },
+  );
+
+  it("ends in an error that names the request, and no tag has moved", async () => {
+    await shop.deploy(ONE, filesOf("one"));
+    const start = live();
+    server.fault = ({ method, path }, { response }) =>
+      method === "PUT" && path.includes("/uploads/") ? answer(response, 500) : false;
+    await shop.build(filesOf("two"));
+    const plan = await shop.plan(TWO);
+
+    await expect(shop.apply(shop.stepOf(plan, "stage"))).rejects.toMatchObject({
+      code: "REGISTRY_ANSWER",
+      message: expect.stringMatching(
+        /PUT http:.*\/blobs\/uploads\/[^?]* was answered 500\./,
+      ) as string,
+    });
+    expect(live()).toEqual(start);
+  });
+});
+
+describe("a blob on its way", () => {
+  const BIG = {
+    ...filesOf("one"),
+    "big.bin": Buffer.from(Array.from({ length: 300_000 }, (_, at) => (at * at * 31) & 255)),
+  };
+
+  it.each([0, 1, 65_536, "last"] as const)(
+    "is sent again when the connection is cut at byte %s",
+    async (at) => {
+      let cuts = 0;
+      server.fault = async ({ method, path, headers }, { message, response }) => {
+        if (method !== "PUT" || !path.includes("/uploads/") || cuts === 3) return false;
+        const size = Number(headers["content-length"]);
+        const end = at === "last" ? size - 1 : Math.min(at, size - 1);
+        let got = 0;
+        for await (const chunk of message as AsyncIterable<Uint8Array>) {
+          got += chunk.length;
+          if (got > end) break;
+        }
+        cuts += 1;
+        message.destroy();
+        response.destroy();
+        return true;
+      };
+
+      await shop.deploy(ONE, BIG);
+
+      expect(cuts).toBe(3);
+      expect(new Set(Object.values(live())).size).toBe(1);
+    },
+  );
+
+  it.each([404, 416])("begins anew when its session is answered with %i", async (status) => {
+    let left = 2;
+    server.fault = ({ method, path }, { response }) => {
+      if (method !== "PUT" || !path.includes("/uploads/") || left === 0) return false;
+      left -= 1;
+      return answer(response, status);
+    };
+
+    await shop.deploy(ONE, filesOf("one"));
+
+    expect(left).toBe(0);
+  });
+
+  it("is given up when every session is lost, with the registry's own words", async () => {
+    server.fault = ({ method, path }, { response }) => {
+      if (method !== "PUT" || !path.includes("/uploads/")) return false;
+      response.writeHead(404, { "content-type": "application/json" });
+      response.end(
+        JSON.stringify({
+          errors: [{ code: "BLOB_UPLOAD_UNKNOWN", message: "no such\u001b[31m upload" }],
+        }),
+      );
+      return true;
+    };
+
+    await expect(shop.deploy(ONE, filesOf("one"))).rejects.toMatchObject({
+      code: "REGISTRY_ANSWER",
+      message: expect.stringContaining("BLOB_UPLOAD_UNKNOWN: no such [31m upload") as string,
+    });
+  });
+
+  it.each(["ignored", 401, 403, 405, 500] as const)(
+    "is uploaded when a mount is answered with %s",
+    async (mount) => {
+      await using base = await Shop.open({
+        repository: `${server.host}/acme/base`,
+        source: { directory: "dist", base: "scratch", into: "/" },
+      });
+      const { outputs } = await base.deploy(ONE, { "etc/os-release": "ID=nothing\n" });
+      server.quirks = { mount };
+      await using above = await open({
+        source: {
+          directory: "dist",
+          base: `${server.host}/acme/base@${digestIn(outputs)}`,
+        },
+        limits: { backoffMs: 1, retries: 1 },
+      });
+
+      await above.deploy(ONE, filesOf("one"));
+
+      expect(new Set(Object.values(live())).size).toBe(1);
+      expect(Object.values(live())[0]).toMatch(/^sha256:/);
+    },
+  );
+});
+
+describe("a registry that is wrong", () => {
+  it("loses a blob it had: it gets it again before the manifest is stored", async () => {
+    await shop.deploy(ONE, filesOf("one"));
+    const { blobs } = server.store.repository("acme/shop");
+    await shop.build(filesOf("two"));
+    await using later = await open();
+    await later.build(filesOf("two"));
+    const plan = await later.plan(TWO);
+    const config = [...blobs].find(([, bytes]) => bytes.toString().startsWith("{"))?.[0];
+    for (const digest of blobs.keys()) if (digest !== config) blobs.delete(digest);
+
+    await later.apply(later.stepOf(plan, "stage"));
+    await later.apply(later.stepOf(plan, "activate"));
+
+    expect(Object.values(live()).every((digest) => digest === plan.outputs?.["digest"])).toBe(true);
+  });
+
+  it("stores other bytes than it was sent: it is found before a tag moves", async () => {
+    await shop.deploy(ONE, filesOf("one"));
+    const start = live();
+    await shop.build(filesOf("two"));
+    const plan = await shop.plan(TWO);
+    server.fault = ({ method, path }, { response }) => {
+      if (method !== "GET" || !path.endsWith(digestIn(plan.outputs))) return false;
+      response.writeHead(200, { "content-type": "application/vnd.oci.image.manifest.v1+json" });
+      response.end('{"schemaVersion":2}');
+      return true;
+    };
+
+    expect(await codeOf(shop.apply(shop.stepOf(plan, "stage")))).toBe("REGISTRY_CONTENT");
+    expect(live()).toEqual(start);
+  });
+
+  it("says another digest than that of the bytes: nothing goes on", async () => {
+    server.fault = ({ method, path }, { response }) =>
+      method === "PUT" && path.includes("/manifests/")
+        ? answer(response, 201, { "docker-content-digest": `sha256:${"0".repeat(64)}` })
+        : false;
+
+    expect(await codeOf(shop.deploy(ONE, filesOf("one")))).toBe("REGISTRY_CONTENT");
+  });
+
+  it("accepts a manifest without its blobs: a deep verification finds it", async () => {
+    server.quirks = { credulous: true };
+    await using deep = await open({ verify: "blobs" });
+    await deep.build(filesOf("one"));
+    const plan = await deep.plan(ONE);
+    await deep.apply(deep.stepOf(plan, "stage"));
+    server.store.repository("acme/shop").blobs.clear();
+    await deep.apply(deep.stepOf(plan, "activate"));
+
+    expect(await deep.check(plan)).toEqual(["fail: it does not"]);
+  });
+
+  it.each([["manifest", 5 * 1024 * 1024]])(
+    "sends a %s of %i bytes: it is not read to its end",
+    async (_name, size) => {
+      server.fault = (_request, { response }) => {
+        response.writeHead(200, { "content-type": "application/vnd.oci.image.index.v1+json" });
+        response.end(Buffer.alloc(size, " "));
+        return true;
+      };
+      await shop.build(filesOf("one"));
+
+      expect(await codeOf(shop.plan(ONE))).toBe("REGISTRY_ANSWER_LARGE");
+    },
+  );
+
+  it("refers to a layer by a false label: only digests computed here are trusted", async () => {
+    await shop.deploy(ONE, filesOf("one"));
+    const repository = server.store.repository("acme/shop");
+    const forged = Buffer.from(
+      '{"rootfs":{"type":"layers","diff_ids":[]},"lockstep":"the same input, believe me"}',
+    );
+    for (const [digest, bytes] of repository.blobs) {
+      if (bytes.toString().startsWith('{"architecture"')) repository.blobs.set(digest, forged);
+    }
+    await using later = await open();
+    await later.build(filesOf("two"));
+
+    expect(await codeOf(later.plan(TWO))).toBe("REGISTRY_CONTENT");
+  });
+});
+
+describe("tags", () => {
+  async function staged(
+    options: Partial<RegistryOptions> = {},
+  ): Promise<{ at: Shop; plan: TargetPlan }> {
+    const at = await open(options);
+    await at.build(filesOf("two"));
+    const plan = await at.plan(TWO);
+    await at.apply(at.stepOf(plan, "stage"));
+    return { at, plan };
+  }
+
+  it("that somebody moves after the plan stop the run before any has moved", async () => {
+    await shop.deploy(ONE, filesOf("one"));
+    await using run = (await staged()).at;
+    const plan = await run.plan(TWO);
+    const step = run.stepOf(plan, "activate");
+    const before = await run.handlerOf(step).inspect(step.input, run.context());
+    const { tags } = server.store.repository("acme/shop");
+    tags.set("edge", `sha256:${"e".repeat(64)}`);
+    server.store.repository("acme/shop").manifests.set(`sha256:${"e".repeat(64)}`, {
+      bytes: Buffer.from("{}"),
+      mediaType: "application/vnd.oci.image.manifest.v1+json",
+    });
+    const start = server.store.tags("acme/shop");
+
+    expect(await codeOf(run.handlerOf(step).apply(step.input, before, run.context()))).toBe(
+      "STEP_CONFLICT",
+    );
+    expect(server.store.tags("acme/shop")).toEqual(start);
+  });
+
+  it("that were moved before one failed go back, and the ones behind it stay", async () => {
+    await shop.deploy(ONE, filesOf("one"));
+    const start = server.store.tags("acme/shop");
+    const { at, plan } = await staged();
+    await using run = at;
+    const step = run.stepOf(plan, "activate");
+    const before = await run.handlerOf(step).inspect(step.input, run.context());
+    server.fault = ({ method, path }, { response }) =>
+      method === "PUT" && path.endsWith("/manifests/edge") ? answer(response, 403) : false;
+
+    expect(await codeOf(run.handlerOf(step).apply(step.input, before, run.context()))).toBe(
+      "REGISTRY_FORBIDDEN",
+    );
+    server.fault = undefined;
+    expect(await run.revert(step, before)).toBe("restored");
+    expect(server.store.tags("acme/shop")).toEqual(start);
+  });
+
+  it("that somebody moved meanwhile are left alone by a revert, and the others go back", async () => {
+    await shop.deploy(ONE, filesOf("one"));
+    const [old] = Object.values(live());
+    const { at, plan } = await staged();
+    await using run = at;
+    const step = run.stepOf(plan, "activate");
+    const before = await run.apply(step);
+    const hotfix = `sha256:${"d".repeat(64)}`;
+    const repository = server.store.repository("acme/shop");
+    repository.manifests.set(hotfix, {
+      bytes: Buffer.from("{}"),
+      mediaType: "application/vnd.oci.image.manifest.v1+json",
+    });
+    repository.tags.set("edge", hotfix);
+
+    expect(await run.revert(step, before)).toBe("conflict");
+
+    const { edge, ...others } = server.store.tags("acme/shop");
+    expect(edge).toBe(hotfix);
+    expect([others["1"], others["1.4"], others["latest"]]).toEqual([old, old, old]);
+  });
+
+  it.each<readonly [string, RegistryQuirks]>([
+    ["tags", { deletes: "tags" }],
+    ["digests alone", { deletes: "digests" }],
+  ])(
+    "that did not exist are gone after a revert where %s can be deleted",
+    async (_name, quirks) => {
+      server.quirks = quirks;
+      const { at, plan } = await staged();
+      await using run = at;
+      const step = run.stepOf(plan, "activate");
+      const before = await run.apply(step);
+
+      expect(await run.revert(step, before)).toBe("restored");
+
+      expect(server.store.tags("acme/shop")).toEqual({});
+    },
+  );
+
+  it("that cannot be removed are named, and stay as they were", async () => {
+    server.quirks = { deletes: "nothing" };
+    const { at, plan } = await staged();
+    await using run = at;
+    const step = run.stepOf(plan, "activate");
+    const before = await run.apply(step);
+    const start = live();
+
+    expect(await codeOf(run.revert(step, before) ?? Promise.resolve())).toBe("REGISTRY_TAG_STAYS");
+    expect(live()).toEqual(start);
+  });
+
+  it("that are set to be immutable are refused in the plan where the config says so", async () => {
+    await shop.deploy(ONE, filesOf("one"));
+    await using run = await open({ immutableTags: true });
+    await run.build(filesOf("two"));
+
+    expect(await codeOf(run.plan(TWO))).toBe("REGISTRY_TAG_IMMUTABLE");
+  });
+
+  it("that turn out to be immutable give a clear error, and the same digest is no move", async () => {
+    await shop.deploy(ONE, filesOf("one"));
+    server.quirks = { immutableTags: true };
+    const { at, plan } = await staged();
+    await using run = at;
+
+    expect(await codeOf(run.apply(run.stepOf(plan, "activate")))).toBe("REGISTRY_TAG_IMMUTABLE");
+    await using same = await open();
+    await same.build(filesOf("one"));
+    expect((await same.plan(THREE)).steps).toEqual([]);
+  });
+
+  it("move together in one request where the registry says which it moved", async () => {
+    server.quirks = { multiTag: true };
+    await using run = await open({ atomicTags: true });
+    await run.deploy(ONE, filesOf("one"));
+
+    const moves = server.requests.filter(
+      ({ method, path }) => method === "PUT" && path.includes("/manifests/"),
+    );
+    expect(moves.filter(({ query }) => query.getAll("tag").length === 4)).toHaveLength(1);
+    expect(Object.keys(live())).toHaveLength(4);
+  });
+
+  it("move one by one, latest last, where the registry does not know better", async () => {
+    await using run = await open({ atomicTags: true });
+    await run.deploy(ONE, filesOf("one"));
+
+    const moves = server.requests
+      .filter(({ method, path }) => method === "PUT" && /\/manifests\/(?!sha256)/.test(path))
+      .map(({ path }) => path.slice(path.lastIndexOf("/") + 1));
+    expect(moves).toEqual(["release-20261121T101500Z-00000001", "1.4", "1", "edge", "latest"]);
+  });
+
+  it("are not moved back to an older build, unless that is allowed", async () => {
+    await shop.deploy({ ...ONE, order: 200, commit: "b".repeat(40) }, filesOf("two"));
+    await using run = await open();
+    await run.build(filesOf("one"));
+
+    await expect(run.plan({ ...TWO, order: 100 })).rejects.toMatchObject({
+      code: "REGISTRY_NEWER",
+      message: expect.stringContaining(
+        `revision ${"b".repeat(40)} of order 200, this release is 100`,
+      ) as string,
+    });
+    await using allowed = await open({ newestWins: false });
+    await allowed.build(filesOf("one"));
+    expect((await allowed.plan({ ...TWO, order: 100 })).steps).not.toEqual([]);
+  });
+
+  it("keep what another tool had made live, and old releases go only where they are ours", async () => {
+    await using first = await open({ keep: 2, tags: ["latest"] });
+    const repository = server.store.repository("acme/shop");
+    await first.deploy(ONE, filesOf("zero"));
+    const [digest = "", manifest] = [...repository.manifests][0] ?? [];
+    repository.tags.clear();
+    repository.tags.set("latest", digest);
+    repository.tags.set("release-notes", digest);
+    const foreign = Buffer.from(
+      JSON.stringify({ ...JSON.parse(String(manifest?.bytes)), annotations: {} }),
+    );
+    repository.manifests.set(`sha256:${"a".repeat(64)}`, {
+      bytes: foreign,
+      mediaType: manifest?.mediaType ?? "",
+    });
+    const ids = ["10", "11", "12", "13"].map((second) => `20261121T1020${second}Z-00000001`);
+    for (const id of ids) await first.deploy({ ...ONE, id }, filesOf(id));
+
+    expect(Object.keys(server.store.tags("acme/shop"))).toEqual([
+      "latest",
+      `release-${ids[2]}`,
+      `release-${ids[3]}`,
+      "release-notes",
+    ]);
+    expect((await first.live())[0]?.kept).toHaveLength(1);
+  });
+});

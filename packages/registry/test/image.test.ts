@@ -1,0 +1,312 @@
+import { chmod, link, mkdir, symlink, utimes, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type SandboxRegistry, startSandboxRegistry } from "@lockstep/testkit";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { DirectorySource } from "../src/index.ts";
+import { parseReference, parseRepository } from "../src/reference.ts";
+import { digestIn, filesOf, ONE, Shop, THREE, TWO } from "./world.ts";
+
+let server: SandboxRegistry;
+beforeEach(async () => {
+  server = await startSandboxRegistry();
+});
+afterEach(async () => server[Symbol.asyncDispose]());
+
+function open(name: string, source: Partial<DirectorySource> = {}): Promise<Shop> {
+  return Shop.open({
+    repository: `${server.host}/acme/${name}`,
+    source: { directory: "dist", base: "scratch", ...source },
+  });
+}
+
+/** Names of the layers of an image, from the bottom. */
+function layersOf(name: string): string[] {
+  const manifest = JSON.parse(String(server.store.manifest(name, "latest")?.bytes)) as {
+    readonly config: { readonly digest: string };
+  };
+  const config = JSON.parse(
+    String(server.store.repository(name).blobs.get(manifest.config.digest)),
+  ) as { readonly history: readonly { readonly created_by: string }[] };
+  return config.history.map((entry) => entry.created_by);
+}
+
+describe("the bytes of an image", () => {
+  it("are these, on every machine and every version of Node", async () => {
+    await using shop = await open("golden", {
+      run: { cmd: ["node", "server.js"], env: { B: "2", A: "1" } },
+    });
+    await shop.build({ ...filesOf("one"), "bin/run.sh": "#!/bin/sh\n" });
+    await symlink("../server.js", join(shop.folder, "dist/bin/link.js"));
+
+    expect(digestIn((await shop.plan(ONE)).outputs)).toMatchInlineSnapshot(
+      `"sha256:2485cffea3b75d4f41d73e154352b204c01a133d84552cde520d0f2bd718cd08"`,
+    );
+  });
+
+  it("do not depend on times, masks, the order on disk or hard links", async () => {
+    const digests: string[] = [];
+    for (const turn of [1, 2]) {
+      await using shop = await open(`same-${turn}`);
+      const files = Object.entries(filesOf("one"));
+      await shop.build(Object.fromEntries(turn === 1 ? files : files.toReversed()));
+      const dist = join(shop.folder, "dist");
+      await chmod(join(dist, "server.js"), turn === 1 ? 0o600 : 0o664);
+      await utimes(join(dist, "server.js"), turn * 1000, turn * 1000);
+      await chmod(join(dist, "public"), turn === 1 ? 0o700 : 0o777);
+      if (turn === 1) await writeFile(join(dist, "twin.js"), "// one\n");
+      else await link(join(dist, "server.js"), join(dist, "twin.js"));
+      digests.push(digestIn((await shop.plan(ONE)).outputs));
+    }
+    expect(digests[0]).toBe(digests[1]);
+  });
+
+  it("hold the revision, and the same content is not deployed again for another one", async () => {
+    await using shop = await open("revision");
+    await shop.deploy({ ...ONE, commit: "a".repeat(40), order: 1 }, filesOf("one"));
+
+    expect((await shop.plan({ ...TWO, commit: "b".repeat(40), order: 2 })).steps).toEqual([]);
+    await shop.deploy({ ...THREE, commit: "c".repeat(40), order: 3 }, filesOf("two"));
+    const { annotations } = JSON.parse(
+      String(server.store.manifest("acme/revision", "latest")?.bytes),
+    ) as { readonly annotations: object };
+    expect(annotations).toMatchObject({
+      "org.opencontainers.image.revision": "c".repeat(40),
+      "dev.lockstep.order": "3",
+    });
+  });
+});
+
+describe("layers", () => {
+  it("of a Node project are split by how often they change", async () => {
+    await using shop = await open("node");
+    await shop.build({
+      ...filesOf("one"),
+      "node_modules/huge/data.bin": Buffer.alloc(9 << 20, "h"),
+      "node_modules/.cache/x": "noise",
+      "packages/shared/index.js": "shared\n",
+      "node_modules/copied/index.js": "from a folder\n",
+      "package-lock.json": JSON.stringify({
+        packages: {
+          "node_modules/copied": { resolved: "file:copied" },
+          "node_modules/dep": { integrity: "sha512-AA==" },
+          "node_modules/huge": { integrity: "sha512-AA==" },
+        },
+      }),
+    });
+    await symlink("../packages/shared", join(shop.folder, "dist/node_modules/shared"));
+    await shop.deploy(ONE);
+
+    expect(layersOf("acme/node")).toEqual([
+      "lockstep: dependencies",
+      "lockstep: package huge",
+      "lockstep: workspace",
+      "lockstep: assets",
+      "lockstep: app",
+    ]);
+  });
+
+  it("that did not change are neither compressed nor sent", async () => {
+    await using shop = await open("reuse");
+    await shop.deploy(ONE, {
+      ...filesOf("one"),
+      "node_modules/dep/big.bin": Buffer.alloc(3 << 20, "b"),
+    });
+    await using later = await open("reuse");
+    await later.build({
+      ...filesOf("two"),
+      "node_modules/dep/big.bin": Buffer.alloc(3 << 20, "b"),
+    });
+    const before = server.requests.length;
+
+    const plan = await later.plan(TWO);
+    await later.apply(later.stepOf(plan, "stage"));
+
+    expect(plan.changes.map(({ what }) => what.replace(/ sha256:.*/, ""))).toEqual([
+      "layer app",
+      "config",
+      "tag latest",
+    ]);
+    const sent = server.requests
+      .slice(before)
+      .filter(({ path, method }) => method === "PUT" && path.includes("/uploads/"));
+    expect(sent).toHaveLength(2);
+    expect(
+      sent.reduce((sum, { headers }) => sum + Number(headers["content-length"]), 0),
+    ).toBeLessThan(64 * 1024);
+  });
+
+  it("may be chosen: each takes what its rules name, the rest is the application", async () => {
+    await using shop = await open("chosen", {
+      layers: [
+        { name: "vendor", include: ["node_modules/"] },
+        { name: "styles", include: ["*.css"] },
+      ],
+    });
+    await shop.deploy(ONE, filesOf("one"));
+
+    expect(layersOf("acme/chosen")).toEqual([
+      "lockstep: vendor",
+      "lockstep: styles",
+      "lockstep: app",
+    ]);
+  });
+
+  it("refuse names that would delete files of the base", async () => {
+    await using shop = await open("whiteout");
+    await shop.build({ ...filesOf("one"), "public/.wh.index.html": "" });
+
+    await expect(shop.plan(ONE)).rejects.toMatchObject({
+      code: "REGISTRY_SOURCE",
+      message: expect.stringContaining("public/.wh.index.html") as string,
+    });
+  });
+
+  it("refuse secrets and links that leave the source, as every target does", async () => {
+    await using shop = await open("guards");
+    await shop.build({ ...filesOf("one"), ".env": "TOKEN=1\n" });
+    await symlink("/etc/passwd", join(shop.folder, "dist/passwd"));
+
+    await expect(shop.plan(ONE)).rejects.toMatchObject({ code: "SOURCE_REFUSED" });
+  });
+});
+
+describe("a base", () => {
+  it("that is not built for a platform is refused by name", async () => {
+    await using base = await open("base", { platforms: ["linux/amd64"], into: "/" });
+    const { outputs } = await base.deploy(ONE, { "etc/os-release": "ID=x\n" });
+    await using shop = await open("above", {
+      base: `${server.host}/acme/base@${digestIn(outputs)}`,
+      platforms: ["linux/arm64"],
+    });
+    await shop.build(filesOf("one"));
+
+    await expect(shop.plan(ONE)).rejects.toMatchObject({ code: "REGISTRY_BASE" });
+  });
+
+  it("whose bytes are not those of its digest is refused", async () => {
+    await using base = await open("poisoned", { into: "/" });
+    const { outputs } = await base.deploy(ONE, { "etc/os-release": "ID=x\n" });
+    const digest = digestIn(outputs);
+    const { manifests } = server.store.repository("acme/poisoned");
+    const mediaType = manifests.get(digest)?.mediaType ?? "";
+    manifests.set(digest, { bytes: Buffer.from('{"schemaVersion":2}'), mediaType });
+    await using shop = await open("above", { base: `${server.host}/acme/poisoned@${digest}` });
+    await shop.build(filesOf("one"));
+
+    await expect(shop.plan(ONE)).rejects.toMatchObject({ code: "REGISTRY_CONTENT" });
+  });
+
+  it("that has moved on is told by doctor", async () => {
+    await using base = await open("drift", { into: "/" });
+    const { outputs } = await base.deploy(ONE, { "etc/os-release": "ID=x\n" });
+    await base.deploy(TWO, { "etc/os-release": "ID=y\n" });
+    await using shop = await open("above", {
+      base: `${server.host}/acme/drift:latest@${digestIn(outputs)}`,
+    });
+
+    const levels: string[] = [];
+    for await (const { level } of shop.target.doctor?.(shop.context()) ?? []) levels.push(level);
+
+    expect(levels).toEqual(["ok", "warn"]);
+  });
+});
+
+describe("archives of others", () => {
+  async function archived(files: Readonly<Record<string, string>>): Promise<unknown> {
+    await using shop = await Shop.open({
+      repository: `${server.host}/acme/layout`,
+      source: { ociLayout: "layout" },
+    });
+    await mkdir(join(shop.folder, "layout"));
+    for (const [name, text] of Object.entries(files)) {
+      await mkdir(join(shop.folder, "layout", name, ".."), { recursive: true });
+      await writeFile(join(shop.folder, "layout", name), text);
+    }
+    return await shop.plan(ONE).catch((error: unknown) => error);
+  }
+  const INDEX = "application/vnd.oci.image.index.v1+json";
+  const digest = `sha256:${"1".repeat(64)}`;
+
+  it.each([
+    ["no index", {}, "it has no index.json"],
+    ["an index that is none", { "index.json": "[]" }, "it holds 0 images, one is wanted"],
+    [
+      "two images",
+      {
+        "index.json": JSON.stringify({
+          manifests: [1, 2].map(() => ({ mediaType: INDEX, digest, size: 2 })),
+        }),
+      },
+      "it holds 2 images",
+    ],
+    [
+      "a blob that is missing",
+      { "index.json": JSON.stringify({ manifests: [{ mediaType: INDEX, digest, size: 2 }] }) },
+      "it has no blobs/sha256/1111",
+    ],
+    [
+      "a blob that is another",
+      {
+        "index.json": JSON.stringify({ manifests: [{ mediaType: INDEX, digest, size: 2 }] }),
+        [`blobs/${digest.replace(":", "/")}`]: "{}",
+      },
+      "holds something else",
+    ],
+    [
+      "a digest that leads out",
+      {
+        "index.json": JSON.stringify({
+          manifests: [{ mediaType: INDEX, digest: "sha256:../../etc/passwd", size: 2 }],
+        }),
+      },
+      "it holds 0 images",
+    ],
+  ])("with %s are refused", async (_name, files, message) => {
+    await expect(archived(files)).resolves.toMatchObject({
+      code: "REGISTRY_ARCHIVE",
+      message: expect.stringContaining(message) as string,
+    });
+  });
+});
+
+describe("names of images", () => {
+  it.each([
+    ["node", { host: "registry-1.docker.io", registry: "docker.io", path: "library/node" }],
+    ["acme/shop", { host: "registry-1.docker.io", registry: "docker.io", path: "acme/shop" }],
+    [
+      "docker.io/acme/shop",
+      { host: "registry-1.docker.io", registry: "docker.io", path: "acme/shop" },
+    ],
+    ["ghcr.io/acme/shop", { host: "ghcr.io", registry: "ghcr.io", path: "acme/shop" }],
+    ["localhost/shop", { host: "localhost", registry: "localhost", path: "shop" }],
+    ["[::1]:5000/a/b", { host: "[::1]:5000", registry: "[::1]:5000", path: "a/b" }],
+  ])("%s", (text, repository) => {
+    expect(parseRepository(text)).toEqual(repository);
+  });
+
+  it.each([
+    "",
+    "Acme/shop",
+    "ghcr.io/",
+    "ghcr.io/a//b",
+    "ghcr.io/a/../b",
+    "ghcr.io/a b",
+    "user:pw@ghcr.io/a",
+    "https://ghcr.io/a",
+    "-x.io/a",
+  ])("%j is none", (text) => {
+    expect(parseRepository(text)).toBeUndefined();
+  });
+
+  it("may have a tag, a digest, or both", () => {
+    const digest = `sha256:${"a".repeat(64)}`;
+    expect(parseReference(`localhost:5000/shop:1.4@${digest}`)).toMatchObject({
+      tag: "1.4",
+      digest,
+    });
+    expect(parseReference("localhost:5000/shop")).toEqual({
+      repository: parseRepository("localhost:5000/shop"),
+    });
+    expect(parseReference("shop@sha256:short")).toBeUndefined();
+  });
+});
