@@ -108,6 +108,21 @@ export const sshErrors: ErrorCatalogue = {
     why: "The state after it is not the one that was wanted.",
     fix: "Read the output in the message: it comes from the host.",
   },
+  SSH_SERVICE_NOT_READY: {
+    when: "After the link moved, the systemd unit did not become active in time, or failed.",
+    why: "A release whose service does not run is put back.",
+    fix: "Read the log of the unit: `journalctl -u UNIT` on the host.",
+  },
+  SSH_SHARED_CONFLICT: {
+    when: "The artifact has something at a path that `shared` or `envFile` names.",
+    why: "Which of the two is meant is not for Lockstep to guess.",
+    fix: 'Leave it out of the artifact with `exclude`, or set `onConflict: "replace"`.',
+  },
+  SSH_SHARED_MISSING: {
+    when: "A file that `shared` names is not on a host.",
+    why: "The release would get a link that leads nowhere.",
+    fix: "Put the file below `shared` on the host.",
+  },
   SSH_SHELL_UNUSABLE: {
     when: "The account's login did not give a shell that answers.",
     why: "Every step needs a POSIX shell on the host.",
@@ -162,5 +177,10 @@ export const sshErrors: ErrorCatalogue = {
     when: "The config names no user for a host, and neither USER nor LOGNAME is set.",
     why: "Every login needs a name.",
     fix: "Set `user`.",
+  },
+  SSH_WENT_BACK: {
+    when: "With `confirmWithinMs`, a host got no word in time and put its link back by itself.",
+    why: "That is what it is for: a release that cuts the host off must not stay.",
+    fix: "Look at why the run took so long, then deploy again.",
   },
 };

@@ -1,6 +1,7 @@
-import { isSecret, type LockstepError, type TargetContext } from "@lockstep/plugin";
+import type { LockstepError, TargetContext } from "@lockstep/plugin";
 import type { RemoteHost } from "./host.ts";
 import type { SshSettings } from "./options.ts";
+import { readSecrets } from "./secrets.ts";
 
 /** What the calls of one run share: its hosts, each connected when first used. */
 export interface SshConnection extends AsyncDisposable {
@@ -62,10 +63,5 @@ export async function readEnvironment(
   { settings }: SshConnection,
   ctx: TargetContext,
 ): Promise<Record<string, string>> {
-  const entries = await Promise.all(
-    Object.entries(settings.env).map(
-      async ([name, value]) => [name, isSecret(value) ? await ctx.secret(value) : value] as const,
-    ),
-  );
-  return Object.fromEntries(entries);
+  return readSecrets(settings.env, ctx);
 }

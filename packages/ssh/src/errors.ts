@@ -162,6 +162,33 @@ export function tunnelDenied(where: Where): LockstepError {
   });
 }
 
+/** The unit did not become active. */
+export function serviceNotReady(where: Where, unit: string, found: string): LockstepError {
+  return failure(where, {
+    code: "SSH_SERVICE_NOT_READY",
+    message: `${printable(unit)} on ${where.place} did not become active: ${printable(found)}.`,
+    hint: `Run on the host: systemctl status ${unit}`,
+  });
+}
+
+/** The artifact has something where a link to what is shared, or the file with variables, goes. */
+export function sharedConflict(where: string, path: string): LockstepError {
+  return new LockstepError({
+    code: "SSH_SHARED_CONFLICT",
+    message: `The release for ${printable(where)} has something of its own at ${printable(path)}.`,
+    hint: 'Leave it out with `exclude`, or set `onConflict: "replace"` in `shared`.',
+  });
+}
+
+/** A shared file has to be there before a deploy. */
+export function sharedMissing(where: Where, path: string): LockstepError {
+  return failure(where, {
+    code: "SSH_SHARED_MISSING",
+    message: `${where.place} has no file ${printable(path)}.`,
+    hint: "Put it there on the host, then deploy again.",
+  });
+}
+
 /** Some file is missing, short, different or too many. */
 export function uploadIncomplete(where: Where, found: string): LockstepError {
   return failure(where, {
@@ -169,6 +196,15 @@ export function uploadIncomplete(where: Where, found: string): LockstepError {
     message: `What arrived on ${where.place} is not what was sent: ${lastLine(found)}.`,
     hint: "Deploy again. If it repeats, look at the disk of the host.",
     retryable: true,
+  });
+}
+
+/** Nobody confirmed in time. */
+export function wentBack(where: Where, release: string): LockstepError {
+  return failure(where, {
+    code: "SSH_WENT_BACK",
+    message: `${where.place} went back from ${printable(release)} by itself: nobody confirmed it in time.`,
+    hint: "Deploy again, with a longer `confirmWithinMs` if the checks need it.",
   });
 }
 

@@ -1,7 +1,7 @@
 import type { Live, Stamp, TargetContext } from "@lockstep/plugin";
 import { currentForeign, layoutUnknown, remoteFailed } from "./errors.ts";
 import type { RemoteHost } from "./host.ts";
-import { LAYOUT_VERSION, orderOf, parseStamp, releaseOf } from "./layout.ts";
+import { foreignReleaseOf, LAYOUT_VERSION, orderOf, parseStamp, releaseOf } from "./layout.ts";
 
 /** What the meta of a release says. */
 export interface MetaFacts {
@@ -33,6 +33,8 @@ export interface HostFacts {
   readonly log: readonly string[];
   /** File systems of the path and of the folders in it that must be on the same. */
   readonly disks: readonly { readonly freeBytes: number; readonly mount: string }[];
+  /** Files that can still be made; undefined where the file system has no bound, or does not tell. */
+  readonly freeInodes: number | undefined;
 }
 
 /** Bytes of an answer: 20,000 releases and log lines fit. */
@@ -51,6 +53,7 @@ if [ -d "$d" ] && [ -w "$d" ] && [ -x "$d" ]; then
 else echo 'path denied'
 fi
 df -Pk "$d" 2>/dev/null | tail -n 1 | while IFS= read -r l; do printf 'disk %s\\n' "$l"; done
+df -Pi "$d" 2>/dev/null | tail -n 1 | while IFS= read -r l; do printf 'inodes %s\\n' "$l"; done
 [ -d "$P" ] && cd "$P" || exit 0
 if [ -L current ]; then
   if [ -e current ]; then echo 'resolves yes'; fi
@@ -111,6 +114,7 @@ export function parseFacts(output: string): HostFacts {
     releases: all("release").map((value) => parseMeta(value)),
     log: all("log"),
     disks: all("disk").flatMap((line) => parseDisk(line) ?? []),
+    freeInodes: parseInodes(all("inodes")[0]),
   };
 }
 
@@ -126,6 +130,12 @@ function parseDisk(line: string): { freeBytes: number; mount: string } | undefin
   return { freeBytes: Number(found["free"]) * 1024, mount: found["mount"] ?? "" };
 }
 
+/** Total, used and free, as GNU and busybox print them; file systems without a bound say 0. */
+function parseInodes(line = ""): number | undefined {
+  const found = /\s(?<total>\d+)\s+\d+\s+(?<free>\d+)\s+\d+%\s/.exec(line)?.groups;
+  return found === undefined || found["total"] === "0" ? undefined : Number(found["free"]);
+}
+
 /** A release by the name this target gives it: the same id and digest on every host. */
 export type Ref = { readonly release: string; readonly digest: string };
 
@@ -135,12 +145,16 @@ export type Ref = { readonly release: string; readonly digest: string };
  * @throws {LockstepError} `SSH_CURRENT_FOREIGN` when `current` is not a link to a release of ours,
  *   `SSH_LAYOUT_UNKNOWN` when the layout is of another version
  */
-export function liveOf(host: RemoteHost, facts: HostFacts): Live & { readonly ref: Ref | null } {
+export function liveOf(
+  host: RemoteHost,
+  facts: HostFacts,
+  { path, adopt }: { readonly path: string; readonly adopt: boolean },
+): Live & { readonly ref: Ref | null } {
   const { layout, stamps } = facts;
   if (layout !== undefined && layout !== LAYOUT_VERSION) {
     throw layoutUnknown(host, JSON.stringify(layout));
   }
-  const ref = liveRefOf(host, facts);
+  const ref = (adopt ? foreignRefOf(facts, path) : undefined) ?? liveRefOf(host, facts);
   const stamp = stamps.reduce<Stamp | undefined>(
     (best, one) => (best === undefined || one.epoch > best.epoch ? one : best),
     undefined,
@@ -153,13 +167,27 @@ export function liveOf(host: RemoteHost, facts: HostFacts): Live & { readonly re
   };
 }
 
+/** State of a release of another tool, and what stands for its digest: nobody digested it. */
+const ADOPTED = "adopted";
+
+/** States of releases that can be live. */
+const GOOD: ReadonlySet<string> = new Set(["ready", ADOPTED]);
+
 /** Complete releases that were live at some time, the latest first; the live one may be among them. */
 export function keptOf({ releases, log }: HostFacts): Ref[] {
   return orderOf(log).flatMap((id) => {
     const meta = releases.find((one) => one.id === id);
-    if (meta === undefined || meta.state !== "ready" || !meta.hasTree) return [];
+    if (meta === undefined || !GOOD.has(meta.state) || !meta.hasTree) return [];
     return [{ release: id, digest: meta.digest }];
   });
+}
+
+/** What another tool made live; undefined when it is ours, or is not below `releases`. */
+function foreignRefOf({ current, releases }: HostFacts, path: string): Ref | undefined {
+  if (current.kind !== "link" || !current.resolves) return undefined;
+  const id = foreignReleaseOf(current.text, path);
+  const isOurs = releases.some((one) => one.id === id && one.state !== ADOPTED);
+  return id === undefined || isOurs ? undefined : { release: id, digest: ADOPTED };
 }
 
 function liveRefOf(host: RemoteHost, { current, layout, releases }: HostFacts): Ref | null {

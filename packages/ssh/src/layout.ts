@@ -7,7 +7,9 @@ import type { Stamp } from "@lockstep/plugin";
  * current                        link to releases/<id>: what users get
  * releases/<id>/                 one release
  * .lockstep/layout               "1"; there when the rest is
- * .lockstep/meta/<id>/           run, digest, attempt, state (staging or ready), manifest, activating
+ * shared/                        what outlives releases
+ * .lockstep/meta/<id>/           run, digest, attempt, state (staging, ready or adopted), manifest, furnished,
+ *                                activating, drained, watch, once.<task>
  * .lockstep/fence/<stamp>/       one directory, named after the run that may write
  * .lockstep/log                  which releases were live, in order
  * .lockstep/trash/               on its way out, and what is not complete yet
@@ -23,7 +25,9 @@ export const REFUSED: {
   readonly fenced: 70;
   readonly conflict: 71;
   readonly notReady: 72;
+  readonly absent: 73;
   readonly incomplete: 74;
+  readonly wentBack: 76;
 } = {
   /** The run's stamp is not on the host: another run took over, or the layout is gone. */
   fenced: 70,
@@ -31,8 +35,12 @@ export const REFUSED: {
   conflict: 71,
   /** The release is not complete. */
   notReady: 72,
+  /** What an operator has to provide is not there; its path is on stdout. */
+  absent: 73,
   /** What arrived is not what was sent; the reason is on stderr. */
   incomplete: 74,
+  /** Nobody confirmed in time, and the host went back by itself. */
+  wentBack: 76,
 };
 
 /** What scripts print for a `current` that is no link. */
@@ -78,6 +86,12 @@ export function linkTo(release: string): string {
 /** The release a link text names; undefined when it points anywhere else. */
 export function releaseOf(link: string): string | undefined {
   return /^releases\/(?<id>[0-9A-Za-z_][0-9A-Za-z._-]*)$/.exec(link)?.groups?.["id"];
+}
+
+/** The release of another tool that a link text names: below `releases`, relative or with the path before it. */
+export function foreignReleaseOf(link: string, path: string): string | undefined {
+  const prefix = `${path}/`;
+  return releaseOf(link.startsWith(prefix) ? link.slice(prefix.length) : link);
 }
 
 /**

@@ -16,6 +16,8 @@ export interface SshHostOptions {
   readonly user?: string;
   /** Public key of the server, `ssh-ed25519 AAAA…`; then known_hosts is not asked. */
   readonly hostKey?: string;
+  /** Words by which other options mean this host: `["canary"]`. */
+  readonly labels?: readonly string[];
 }
 
 /** How hosts are logged in to: shared by a target's hosts, and by a store. */
@@ -65,6 +67,7 @@ const host = z.strictObject({
     .string()
     .refine(isPublicKey, 'This is no public key such as "ssh-ed25519 AAAA…"')
     .optional(),
+  labels: z.array(z.string().min(1)).optional(),
 });
 
 const shortHost = z.string().transform((written, { issues }) => {

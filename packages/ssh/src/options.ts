@@ -1,38 +1,32 @@
 import type { GuardName, WrittenSource } from "@lockstep/artifact";
-import type { Secret, Until } from "@lockstep/plugin";
+import type { Secret } from "@lockstep/plugin";
 import { z } from "zod";
+import { type CheckSettings, checksField, type SshCheckOptions } from "./check-options.ts";
 import {
   folderValue,
   hostOf,
   hostValue,
   loginFields,
   loginOf,
-  secretValue,
   type SshHostOptions,
   type SshLoginOptions,
   textValue as text,
 } from "./login-options.ts";
 import type { HostSettings, LoginSettings } from "./reach.ts";
-
-/** Asks the live release through the SSH connection. */
-export interface SshHttpCheckOptions {
-  /** `http:` URL as the host sees it: `http://127.0.0.1:3000/health`. */
-  readonly http: string;
-  /** Wanted status; default 200. */
-  readonly status?: number;
-  /** Text that the first 64 KiB of the body must hold; `{release}` stands for the live release's id. */
-  readonly body?: string;
-  /** How long it is asked; default: 2 passes in a row, 500 ms apart, within 30 s. */
-  readonly until?: Until;
-}
-
-/** Runs a command in the live release; it passes with status 0. */
-export interface SshCommandCheckOptions {
-  /** Program and arguments; no shell reads them. */
-  readonly command: readonly string[];
-  /** How long it is asked; default: 2 passes in a row, 500 ms apart, within 30 s. */
-  readonly until?: Until;
-}
+import {
+  releaseFields,
+  type ReleaseSettings,
+  type SshEnvFileOptions,
+  type SshOnceOptions,
+  type SshSharedOptions,
+  variables,
+} from "./release-options.ts";
+import {
+  activationFields,
+  type ActivationSettings,
+  type SshRolloutOptions,
+  type SshServiceOptions,
+} from "./rollout-options.ts";
 
 /** Options of {@link ssh}. */
 export interface SshOptions extends SshLoginOptions {
@@ -51,6 +45,29 @@ export interface SshOptions extends SshLoginOptions {
    * can share blocks without taking room), a hard `link` to the file of that release, or `none` of them.
    */
   readonly base?: "copy" | "link" | "none";
+  /** What outlives releases. */
+  readonly shared?: SshSharedOptions;
+  /** A file with variables that each release gets. */
+  readonly envFile?: SshEnvFileOptions;
+  /** Run in each staged release before any link moves: program and arguments, no shell. */
+  readonly prepare?: readonly string[];
+  /** Tasks that run once per release, on one host. */
+  readonly once?: readonly SshOnceOptions[];
+  /** A systemd unit that follows the link. */
+  readonly service?: SshServiceOptions;
+  /** Run before the link of a host moves, in both directions: takes it out of a load balancer. It may run twice. */
+  readonly drain?: readonly string[];
+  /** Run once its service follows the link again. It may run twice. */
+  readonly undrain?: readonly string[];
+  /** In which order hosts get the release. */
+  readonly rollout?: SshRolloutOptions;
+  /**
+   * Milliseconds, 5,000 to 3,600,000, after which a host puts its link back by itself unless the run told it that
+   * the release stays: for releases that could cut the host off. Default: never.
+   */
+  readonly confirmWithinMs?: number;
+  /** Takes over a `current` that Capistrano or Deployer made, as the release to go back to. Default false. */
+  readonly adopt?: boolean;
   /**
    * Run in `current` after each change of the link, in both directions: program and arguments, no shell.
    * It may run twice for one release.
@@ -59,21 +76,15 @@ export interface SshOptions extends SshLoginOptions {
   /** Variables for `restart` and command checks; values never appear in an argument list. */
   readonly env?: Readonly<Record<string, string | Secret>>;
   /** What must hold once the release is live. */
-  readonly checks?: readonly (SshHttpCheckOptions | SshCommandCheckOptions)[];
+  readonly checks?: readonly SshCheckOptions[];
   /** Releases kept on each host, the live one included: from 2, default 5. */
   readonly keep?: number;
   /** Hosts handled side by side; default 8. */
   readonly parallel?: number;
 }
 
-/** A check with its defaults filled in. */
-export type CheckSettings = (
-  | { readonly http: string; readonly status: number; readonly body?: string | undefined }
-  | { readonly command: readonly string[] }
-) & { readonly until: Until };
-
 /** Checked options with every default filled in. */
-export interface SshSettings {
+export interface SshSettings extends ReleaseSettings, ActivationSettings {
   readonly hosts: readonly HostSettings[];
   readonly path: string;
   readonly source: WrittenSource;
@@ -81,37 +92,11 @@ export interface SshSettings {
   readonly allow: readonly GuardName[];
   readonly base: "copy" | "link" | "none";
   readonly login: LoginSettings;
-  readonly restart?: readonly string[] | undefined;
   readonly env: Readonly<Record<string, string | Secret>>;
   readonly checks: readonly CheckSettings[];
   readonly keep: number;
   readonly parallel?: number | undefined;
 }
-
-const UNTIL: Until = { successes: 2, intervalMs: 500, deadlineMs: 30_000 };
-
-const command = z.array(z.string().refine((word) => !word.includes("\0"), "A NUL is not allowed"));
-const words = command.min(1).refine(([program]) => program !== "", "The program has no name");
-
-const until = z
-  .strictObject({
-    successes: z.int().min(1),
-    intervalMs: z.int().min(0),
-    deadlineMs: z.int().min(0),
-  })
-  .default(UNTIL);
-
-const check = z.union([
-  z.strictObject({
-    http: z
-      .string()
-      .refine((value) => URL.parse(value)?.protocol === "http:", "This is no http: URL"),
-    status: z.int().min(100).max(599).default(200),
-    body: z.string().min(1).optional(),
-    until,
-  }),
-  z.strictObject({ command: words, until }),
-]);
 
 /** Checks what a user wrote and fills in the defaults. */
 export const sshSchema: z.ZodType<SshSettings> = z
@@ -126,14 +111,10 @@ export const sshSchema: z.ZodType<SshSettings> = z
     exclude: z.array(z.string()).default([]),
     allow: z.array(z.string() as unknown as z.ZodType<GuardName>).default([]),
     base: z.enum(["copy", "link", "none"]).default("copy"),
-    restart: words.optional(),
-    env: z
-      .record(
-        z.string().regex(/^[A-Za-z_][0-9A-Za-z_]*$/, "This is no name of a variable"),
-        z.union([z.string().refine((value) => !value.includes("\0")), secretValue]),
-      )
-      .default({}),
-    checks: z.array(check).default([]),
+    ...releaseFields,
+    ...activationFields,
+    env: variables.default({}),
+    checks: checksField,
     keep: z.int().min(2).default(5),
     parallel: z.int().min(1).optional(),
   })

@@ -1,27 +1,17 @@
 import { type Artifact, readSource } from "@lockstep/artifact";
-import {
-  type Json,
-  planned,
-  type PlanContext,
-  type PlannedStep,
-  type PlanRequest,
-  type TargetPlan,
-} from "@lockstep/plugin";
+import type { Json, PlanContext, PlanRequest, TargetPlan } from "@lockstep/plugin";
 import { changesOf, type HostPlan } from "./changes.ts";
 import { eachHost, type SshConnection } from "./connection.ts";
 import { releaseGone } from "./errors.ts";
 import { keptOf, liveOf, readFacts, type Ref } from "./facts.ts";
 import type { RemoteHost } from "./host.ts";
-import type { CheckSettings, SshSettings } from "./options.ts";
-import { refuseTaken, refuseTooSmall, refuseUnfit } from "./preflight.ts";
-import { activate } from "./steps/activate.ts";
-import { checkHttp } from "./steps/check-http.ts";
-import { prune } from "./steps/prune.ts";
-import { checkCommand } from "./steps/run-command.ts";
-import { upload } from "./steps/upload.ts";
+import type { SshSettings } from "./options.ts";
+import { liveSteps } from "./plan-live.ts";
+import { confirmSteps, onceSteps, retireSteps, stageSteps } from "./plan-steps.ts";
+import { refuseShared, refuseTaken, refuseTooSmall, refuseUnfit } from "./preflight.ts";
 
 const UNDO =
-  "Each host's link goes back to the release it had, and the restart is run again; a host that had none has none again.";
+  "Each host's link goes back to the release it had, and what follows it is run again; a host that had none has none again.";
 
 /** Plans a deploy or a way back. Reads the hosts and the source; changes nothing. */
 export async function plan(
@@ -42,23 +32,20 @@ async function planDeploy(ctx: PlanContext<SshConnection>, release: string): Pro
   refuseAll(changing, ({ host, facts }) => {
     refuseUnfit(host, facts, settings.path);
     refuseTaken(host, facts, { id: release, digest });
-    refuseTooSmall(host, facts, artifact.bytes);
+    refuseTooSmall(host, facts, artifact);
   });
+  refuseShared(settings, artifact);
   const { changes, unchanged } = await changesOf(ctx, hosts, artifact);
   const only = hosts[0]?.live?.release ?? release;
   return {
     changes,
     unchanged,
-    steps: changing.flatMap(({ host }) => [
-      uploadStep(host, { settings, release, artifact }),
-      ...liveSteps(host, settings, release),
-      planned(prune, {
-        id: `prune:${host.name}`,
-        phase: "retire",
-        unit: host.name,
-        input: { path: settings.path, keep: settings.keep },
-      }),
-    ]),
+    steps: [
+      ...changing.flatMap(({ host }) => stageSteps(host, { settings, release, artifact })),
+      ...onceSteps(hostsOf(changing), { settings, release }),
+      ...liveSteps(hostsOf(changing), { settings, releaseOf: () => release }),
+      ...changing.flatMap(({ host }) => retireSteps(host, { settings, release })),
+    ],
     basedOn: basedOn(hosts),
     outputs: { release: changing.length === 0 ? only : release, digest },
     ...(settings.parallel === undefined ? {} : { parallel: settings.parallel }),
@@ -82,6 +69,7 @@ async function planReturn(
     const kept = keptOf(facts).find(({ release }) => release === ref.release);
     if (kept?.digest !== ref.digest) throw releaseGone(host, ref.release);
   });
+  const releases = new Map(changing.map(({ host, ref }) => [host.name, ref.release]));
   return {
     changes: changing.map(({ host, live, ref }) => ({
       action: live === null ? "add" : "change",
@@ -92,7 +80,12 @@ async function planReturn(
       unit: host.name,
     })),
     unchanged: 0,
-    steps: changing.flatMap(({ host, ref }) => liveSteps(host, settings, ref.release)),
+    steps: [
+      ...liveSteps(hostsOf(changing), { settings, releaseOf: (unit) => releases.get(unit) ?? "" }),
+      ...changing.flatMap(({ host, ref: { release } }) =>
+        confirmSteps(host, { settings, release }),
+      ),
+    ],
     basedOn: basedOn(hosts),
     ...(wanted[0] === undefined ? {} : { outputs: wanted[0].ref }),
     ...(settings.parallel === undefined ? {} : { parallel: settings.parallel }),
@@ -104,7 +97,7 @@ async function look(ctx: PlanContext<SshConnection>): Promise<HostPlan[]> {
   const { connection } = ctx;
   return eachHost(connection, ctx, async (host) => {
     const facts = await readFacts(ctx, host, connection.settings.path);
-    return { host, facts, live: liveOf(host, facts).ref };
+    return { host, facts, live: liveOf(host, facts, connection.settings).ref };
   });
 }
 
@@ -113,6 +106,10 @@ function readArtifact(
   { source, exclude, allow }: SshSettings,
 ): Promise<Artifact> {
   return readSource(source, { folder, exclude, allow, signal });
+}
+
+function hostsOf(all: readonly { readonly host: RemoteHost }[]): RemoteHost[] {
+  return all.map(({ host }) => host);
 }
 
 /** Tells everything that is wrong with any host, not only with the first. */
@@ -137,65 +134,4 @@ function basedOn(hosts: readonly HostPlan[]): Json {
     live,
     kept: keptOf(facts).filter(({ release }) => release !== live?.release),
   }));
-}
-
-function uploadStep(
-  { name }: RemoteHost,
-  {
-    settings,
-    release,
-    artifact,
-  }: { readonly settings: SshSettings; readonly release: string; readonly artifact: Artifact },
-): PlannedStep {
-  const { path, source, exclude, allow, base } = settings;
-  return planned(upload, {
-    id: `upload:${name}`,
-    phase: "stage",
-    unit: name,
-    input: {
-      release,
-      path,
-      digest: artifact.digest,
-      source,
-      ...(exclude.length === 0 ? {} : { exclude }),
-      ...(allow.length === 0 ? {} : { allow }),
-      ...(base === "copy" ? {} : { base }),
-    },
-    bytes: artifact.bytes,
-  });
-}
-
-function liveSteps(host: RemoteHost, settings: SshSettings, release: string): PlannedStep[] {
-  const { path, restart, env } = settings;
-  const names = Object.keys(env).toSorted();
-  return [
-    planned(activate, {
-      id: `activate:${host.name}`,
-      phase: "activate",
-      unit: host.name,
-      input: {
-        release,
-        path,
-        ...(restart === undefined
-          ? {}
-          : { restart, ...(names.length === 0 ? {} : { env: names }) }),
-      },
-    }),
-    ...settings.checks.map((check, index) =>
-      checkStep(check, { path, id: `check-${index + 1}:${host.name}`, unit: host.name }),
-    ),
-  ];
-}
-
-function checkStep(
-  check: CheckSettings,
-  { path, id, unit }: { readonly path: string; readonly id: string; readonly unit: string },
-): PlannedStep {
-  const place = { id, phase: "verify", unit, until: check.until } as const;
-  if ("command" in check) {
-    return planned(checkCommand, { ...place, input: { path, command: check.command } });
-  }
-  const { http, status, body } = check;
-  const input = { path, http, status, ...(body === undefined ? {} : { body }) };
-  return planned(checkHttp, { ...place, input });
 }

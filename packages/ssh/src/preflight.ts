@@ -1,6 +1,15 @@
-import { diskFull, pathDenied, releaseTaken, splitFilesystem, toolMissing } from "./errors.ts";
+import type { Artifact } from "@lockstep/artifact";
+import {
+  diskFull,
+  pathDenied,
+  releaseTaken,
+  sharedConflict,
+  splitFilesystem,
+  toolMissing,
+} from "./errors.ts";
 import type { HostFacts } from "./facts.ts";
 import type { RemoteHost } from "./host.ts";
+import type { SshSettings } from "./options.ts";
 
 /**
  * Refuses a host on which a deploy would fail half-way.
@@ -15,15 +24,53 @@ export function refuseUnfit(host: RemoteHost, facts: HostFacts, path: string): v
   if (mounts.length > 1) throw splitFilesystem(host, mounts);
 }
 
+/** Bytes in which file systems commonly give out room. */
+const BLOCK_BYTES = 4096;
+
 /**
- * Refuses a host whose disk cannot hold the artifact.
+ * Refuses a host whose disk cannot hold the artifact, in bytes or in number of files.
  *
  * @throws {LockstepError} `SSH_DISK_FULL`
  */
-export function refuseTooSmall(host: RemoteHost, { disks }: HostFacts, bytes: number): void {
+export function refuseTooSmall(
+  host: RemoteHost,
+  { disks, freeInodes }: HostFacts,
+  { manifest }: Artifact,
+): void {
   const free = disks[0]?.freeBytes;
-  if (free === undefined || free >= bytes) return;
-  throw diskFull(host, `${free} bytes are free, and the artifact has ${bytes}`);
+  const bytes = manifest.reduce(
+    (sum, entry) =>
+      sum + (entry.type === "file" ? Math.ceil(entry.size / BLOCK_BYTES) * BLOCK_BYTES : 0),
+    0,
+  );
+  if (free !== undefined && free < bytes) {
+    throw diskFull(host, `${free} bytes are free, and the artifact needs ${bytes}`);
+  }
+  if (freeInodes !== undefined && freeInodes < manifest.length) {
+    throw diskFull(
+      host,
+      `it has room for ${freeInodes} files, and the artifact has ${manifest.length}`,
+    );
+  }
+}
+
+/**
+ * Refuses an artifact that has something where a link to what is shared, or the file with variables, goes.
+ *
+ * @throws {LockstepError} `SSH_SHARED_CONFLICT`
+ */
+export function refuseShared(
+  { shared, envFile, path }: Pick<SshSettings, "shared" | "envFile" | "path">,
+  { manifest }: Artifact,
+): void {
+  const isReplaced = shared.onConflict === "replace";
+  const links = [...shared.dirs.map((one) => one.path), ...shared.files];
+  const taken = new Set([
+    ...(isReplaced ? [] : links),
+    ...(envFile === undefined ? [] : [envFile.path]),
+  ]);
+  const found = manifest.find((entry) => taken.has(entry.path));
+  if (found !== undefined) throw sharedConflict(path, found.path);
 }
 
 /**

@@ -14,6 +14,7 @@ export interface HostSettings {
   readonly user?: string | undefined;
   /** `ssh-ed25519 AAAA…`; then known_hosts is not read for this host. */
   readonly hostKey?: string | undefined;
+  readonly labels?: readonly string[] | undefined;
 }
 
 /** What all hosts of a target share when they are connected. */

@@ -5,6 +5,7 @@ export interface WrittenHost {
   readonly port?: number | undefined;
   readonly user?: string | undefined;
   readonly hostKey?: string | undefined;
+  readonly labels?: readonly string[] | undefined;
 }
 
 /** `user@host:port`, `[address]:port`; a bare IPv6 address has more than one colon and no port. */

@@ -11,6 +11,12 @@ import { plan } from "./plan.ts";
 import { sshHost } from "./ssh-host.ts";
 import { activate } from "./steps/activate.ts";
 import { checkHttp } from "./steps/check-http.ts";
+import { checkProcess } from "./steps/check-process.ts";
+import { confirm, held } from "./steps/confirm.ts";
+import { furnish } from "./steps/furnish.ts";
+import { gate } from "./steps/gate.ts";
+import { once } from "./steps/once.ts";
+import { pause } from "./steps/pause.ts";
 import { prune } from "./steps/prune.ts";
 import { checkCommand } from "./steps/run-command.ts";
 import { upload } from "./steps/upload.ts";
@@ -34,9 +40,9 @@ function make(settings: SshSettings): TargetBody<SshConnection> {
   return {
     places: hosts.map((host) => placeOf(host, path)),
     traits: { fencing: "checked" },
-    steps: [upload, activate],
-    checks: [checkHttp, checkCommand],
-    retires: [prune],
+    steps: [upload, furnish, once, activate],
+    checks: [checkHttp, checkCommand, checkProcess, gate, pause, held],
+    retires: [prune, confirm],
     errors: { ...artifactErrors, ...sshErrors },
 
     async connect() {
@@ -50,7 +56,7 @@ function make(settings: SshSettings): TargetBody<SshConnection> {
 
     async live(ctx) {
       return eachHost(ctx.connection, ctx, async (host) =>
-        liveOf(host, await readFacts(ctx, host, path)),
+        liveOf(host, await readFacts(ctx, host, path), settings),
       );
     },
 

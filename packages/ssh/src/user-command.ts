@@ -9,12 +9,15 @@ export interface UserCommand {
   readonly host: RemoteHost;
   /** Program and arguments. */
   readonly words: readonly string[];
+  /** Folder below the path of the target; default `current`. */
+  readonly folder?: string;
   /** With it the command only runs while this is the stamp of the host. */
   readonly stamp?: Stamp;
 }
 
 /**
- * Runs a user's command in the live release, in a shell of its own, with the variables of the config.
+ * Runs a user's command in a release, in a shell of its own, with the variables of the config and with
+ * `LOCKSTEP_HOST` and `LOCKSTEP_RELEASE`.
  *
  * Words and values reach the host on stdin: no argument list and no process list on the way shows them.
  *
@@ -23,22 +26,35 @@ export interface UserCommand {
 export async function runUserCommand(
   ctx: TargetContext,
   connection: SshConnection,
-  { host, words, stamp }: UserCommand,
+  { host, words, stamp, folder = "current" }: UserCommand,
 ): Promise<Ran> {
-  const variables = await readEnvironment(connection, ctx);
   const text = [
-    'cd "$P/current" || exit',
+    'cd "$P/$FOLDER" || exit',
     ...(stamp === undefined ? [] : [STAMPED]),
-    ...Object.entries(variables).map(([name, value]) => `export ${name}=${quote(value)}`),
-    `exec ${quoteAll(words)} </dev/null`,
+    await commandText(ctx, connection, { host, words }),
   ];
   return host.exec(ctx, {
     text: text.join("\n"),
     values: {
       P: connection.settings.path,
+      FOLDER: folder,
       ...(stamp === undefined ? {} : { STAMP: stampName(stamp) }),
     },
   });
+}
+
+/** The last lines of a script: a command of the user's with its variables, run where the script is. */
+export async function commandText(
+  ctx: TargetContext,
+  connection: SshConnection,
+  { host, words }: Pick<UserCommand, "host" | "words">,
+): Promise<string> {
+  const variables = { LOCKSTEP_HOST: host.name, ...(await readEnvironment(connection, ctx)) };
+  return [
+    "LOCKSTEP_RELEASE=$(pwd -P); LOCKSTEP_RELEASE=${LOCKSTEP_RELEASE##*/}; export LOCKSTEP_RELEASE",
+    ...Object.entries(variables).map(([name, value]) => `export ${name}=${quote(value)}`),
+    `exec ${quoteAll(words)} </dev/null`,
+  ].join("\n");
 }
 
 const STAMPED = `[ -d "$P/.lockstep/fence/$STAMP" ] || exit ${REFUSED.fenced}`;

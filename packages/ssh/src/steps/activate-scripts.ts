@@ -6,7 +6,7 @@ import { LINKED, OWNED, REFUSED } from "../layout.ts";
  * \`-T\`, which BSD lacks. The new link is made inside the stamp of this run: once a newer run has renamed
  * that, there is nothing here to move.
  */
-const POINT = `
+export const POINT: string = `
 point() {
   F="$S/fence/$STAMP"
   mkdir "$F/$N" && ln -s "$1" "$F/$N/current" || { owned; exit 1; }
@@ -43,8 +43,15 @@ elif [ "$found" != "$PREVIOUS" ]; then
   printf '%s\\n' "$found"; exit ${REFUSED.conflict}
 else
   state=; [ -f "$M/state" ] && read -r state <"$M/state"
-  [ "$state" = ready ] && [ -d "releases/$ID" ] || exit ${REFUSED.notReady}
-  [ -z "$PREVIOUS" ] || note live "\${PREVIOUS#releases/}" - || exit
+  case $state in (ready|adopted) ;; (*) exit ${REFUSED.notReady} ;; esac
+  [ -d "releases/$ID" ] || exit ${REFUSED.notReady}
+  p=\${PREVIOUS##*/}
+  if [ -n "$ADOPT" ] && [ -d "releases/$p" ] && [ -n "$p" ] && [ ! -d "$S/meta/$p" ]; then
+    mkdir -p "$S/trash/$N.p/$p" && echo adopted >"$S/trash/$N.p/$p/state" &&
+      echo adopted >"$S/trash/$N.p/$p/digest" && echo - >"$S/trash/$N.p/$p/run" &&
+      mv "$S/trash/$N.p/$p" "$S/meta/" && rmdir "$S/trash/$N.p" || exit
+  fi
+  [ -z "$PREVIOUS" ] || note live "$p" - || exit
   printf '%s\\n' "$RUN" >"$M/activating.new" && mv -f "$M/activating.new" "$M/activating" || exit
   prepare
   point "releases/$ID"
@@ -53,19 +60,43 @@ fi
 note live "$ID" "$RUN" || :
 flush`;
 
+/** From now on the host does not go back by itself, unless it just did. */
+const DISARM = `
+disarm() {
+  [ -f "$S/meta/$ID/watch" ] && read -r w deadline <"$S/meta/$ID/watch" || return 0
+  mkdir "$S/meta/$ID/watch.$w/decision" 2>/dev/null && : >"$S/meta/$ID/watch.$w/decision/kept"
+  return 0
+}`;
+
+/** Prints whether the link was moved by this run, and whether it drained the host. */
+export const OURS: string = `${OWNED}
+marker=; [ -f "$S/meta/$ID/activating" ] && read -r marker <"$S/meta/$ID/activating"
+if [ "$marker" = "$RUN" ] && [ "$(linked)" = "releases/$ID" ]; then echo moved; fi
+drained=; [ -f "$S/meta/$ID/drained" ] && read -r drained <"$S/meta/$ID/drained"
+if [ "$drained" = "$RUN" ]; then echo drained; fi`;
+
+/** Written before a host is drained, so that whatever happens it is undrained. */
+export const DRAINED: string = `${OWNED}
+printf '%s\\n' "$RUN" >"$S/meta/$ID/drained.new" && mv -f "$S/meta/$ID/drained.new" "$S/meta/$ID/drained"`;
+
+/** The host takes part again. */
+export const UNDRAINED: string = `${OWNED}
+rm -f "$S/meta/$ID/drained"`;
+
 /**
  * Moves the link back where the marker says that this run moved it. Prints what it found: the caller then
  * runs the restart and only after that drops the marker, so that a revert cut off here is done again.
  */
 export const GO_BACK: string = `
 [ -f "$P/.lockstep/layout" ] || { echo untouched; exit 0; }
-${OWNED}${POINT}
+${OWNED}${POINT}${DISARM}
 marker=; [ -f "$S/meta/$ID/activating" ] && read -r marker <"$S/meta/$ID/activating"
 found=$(linked)
 if [ "$marker" != "$RUN" ]; then
   if [ "$found" = "$PREVIOUS" ]; then echo untouched; else echo conflict; fi
   exit 0
 fi
+disarm
 if [ "$found" = "releases/$ID" ] && [ "$found" != "$PREVIOUS" ]; then
   back
   if [ -z "$PREVIOUS" ]; then

@@ -1,14 +1,24 @@
 import type { Reverted, Step, WriteContext } from "@lockstep/plugin";
 import { hostOf, type SshConnection } from "../connection.ts";
-import { commandFailed, currentForeign, releaseGone, remoteFailed } from "../errors.ts";
-import { whyFenced } from "../fence.ts";
+import { currentForeign, releaseGone, remoteFailed } from "../errors.ts";
 import { newNonce } from "../framing.ts";
 import type { Ran } from "../host.ts";
-import { linkTo, NOT_A_LINK, REFUSED, releaseOf, stampName } from "../layout.ts";
-import { oneLine, printable } from "../output.ts";
-import { runUserCommand } from "../user-command.ts";
-import { ACTIVATE, FORGET, GO_BACK, INSPECT } from "./activate-scripts.ts";
+import { foreignReleaseOf, linkTo, NOT_A_LINK, REFUSED, releaseOf, stampName } from "../layout.ts";
+import { oneLine } from "../output.ts";
+import { commandText } from "../user-command.ts";
+import {
+  ACTIVATE,
+  DRAINED,
+  FORGET,
+  GO_BACK,
+  INSPECT,
+  OURS,
+  UNDRAINED,
+} from "./activate-scripts.ts";
 import { refusalOf } from "./refusal.ts";
+import { runInStep } from "./run-in-step.ts";
+import { followLink, type ServiceInput, serviceWords } from "./service.ts";
+import { armScript } from "./watch-scripts.ts";
 
 /** Which release becomes live, and what follows the link in both directions. */
 export type ActivateInput = {
@@ -17,28 +27,47 @@ export type ActivateInput = {
   readonly path: string;
   /** Program and arguments. */
   readonly restart?: readonly string[];
-  /** Names of the variables the restart gets; the values are in the config. */
+  /** Names of the variables that commands get; the values are in the config. */
   readonly env?: readonly string[];
+  readonly service?: ServiceInput;
+  /** Program and arguments, run before the link moves and after the service followed. */
+  readonly drain?: readonly string[];
+  readonly undrain?: readonly string[];
+  /** Milliseconds after which the host goes back by itself. */
+  readonly confirmWithinMs?: number;
+  /** True when `current` may be of another tool. */
+  readonly adopt?: boolean;
 };
 
 /** The text of `current`, `releases/<id>`, or null on a first deploy. */
 export type ActivateBefore = { readonly previous: string | null };
 
-/** Makes a complete release the live one, then restarts what serves it. */
+/** One move of the link. */
+interface Move {
+  readonly input: ActivateInput;
+  readonly before: ActivateBefore;
+}
+
+/** Makes a complete release the live one, and has what serves it follow. */
 export const activate: Step<ActivateInput, ActivateBefore, null, SshConnection> = {
   kind: "ssh.activate/1",
 
-  describe({ release, path, restart }) {
-    const link = `point ${path}/current at ${linkTo(release)}`;
-    return oneLine(restart === undefined ? link : `${link}, then run ${restart.join(" ")}`);
+  describe({ release, path, restart, service, drain }) {
+    const then = [
+      ...(restart === undefined ? [] : [`run ${restart.join(" ")}`]),
+      ...(service === undefined ? [] : [`${service.action} ${service.systemd}`]),
+    ];
+    const link = `${drain === undefined ? "" : "drain the host, "}point ${path}/current at ${linkTo(release)}`;
+    return oneLine(then.length === 0 ? link : `${link}, then ${then.join(" and ")}`);
   },
 
-  async inspect({ path }, ctx) {
+  async inspect({ path, adopt }, ctx) {
     const host = hostOf(ctx.connection, ctx.unit);
     const ran = await host.run(ctx, { text: INSPECT, values: { P: path } });
     if (ran.status !== 0) throw remoteFailed(host, "Reading the link", ran);
     const text = ran.stdout.replace(/\n$/, "");
-    if (text !== "" && releaseOf(text) === undefined) {
+    const isAdopted = adopt === true && foreignReleaseOf(text, path) !== undefined;
+    if (text !== "" && releaseOf(text) === undefined && !isAdopted) {
       throw currentForeign(
         host,
         text === NOT_A_LINK ? "is not a symbolic link" : `points at ${text}`,
@@ -48,56 +77,110 @@ export const activate: Step<ActivateInput, ActivateBefore, null, SshConnection> 
   },
 
   async apply(input, before, ctx) {
+    await drainHost({ input, before }, ctx);
     await move(ACTIVATE, { input, before }, ctx);
+    await arm({ input, before }, ctx);
     // also when the link was ours already: the process may have died right after it moved
-    await restartService(input, ctx);
+    await follow(input, ctx);
+    await undrainHost({ input, before }, ctx);
     return null;
   },
 
   async revert(input, before, ctx): Promise<Reverted> {
+    const isGuarded = input.drain !== undefined || input.undrain !== undefined;
+    const ours = isGuarded ? await state({ input, before }, ctx) : [];
+    if (ours.includes("moved")) {
+      // a host that cannot be drained is put back all the same
+      await drainHost({ input, before }, ctx).catch((cause: unknown) =>
+        ctx.log(`${String(cause)}\n`),
+      );
+    }
     const { stdout } = await move(GO_BACK, { input, before }, ctx);
     const found = stdout.trim();
+    if (found === "restored" && before.previous !== null) await follow(input, ctx);
+    if (ours.length > 0) await undrainHost({ input, before }, ctx);
     if (found !== "restored") return found === "untouched" ? "untouched" : "conflict";
-    if (before.previous !== null) await restartService(input, ctx);
     await move(FORGET, { input, before }, ctx);
     return "restored";
   },
 };
 
-async function move(
-  text: string,
-  { input, before }: { readonly input: ActivateInput; readonly before: ActivateBefore },
-  ctx: WriteContext<SshConnection>,
-): Promise<Ran> {
-  const { release, path } = input;
+async function state(move_: Move, ctx: WriteContext<SshConnection>): Promise<readonly string[]> {
+  const { path } = move_.input;
   const host = hostOf(ctx.connection, ctx.unit);
-  const ran = await host.run(ctx, {
-    text,
-    values: {
-      P: path,
-      ID: release,
-      PREVIOUS: before.previous ?? "",
-      RUN: ctx.run,
-      STAMP: stampName(ctx.stamp),
-      N: newNonce(),
-    },
+  const laidOut = await host.run(ctx, {
+    text: '[ -f "$P/.lockstep/layout" ]',
+    values: { P: path },
   });
+  if (laidOut.status !== 0) return [];
+  const { stdout } = await move(OURS, move_, ctx);
+  return stdout.split("\n").filter((line) => line !== "");
+}
+
+async function drainHost(move_: Move, ctx: WriteContext<SshConnection>): Promise<void> {
+  const { drain, undrain, path } = move_.input;
+  if (drain === undefined && undrain === undefined) return;
+  await move(DRAINED, move_, ctx);
+  if (drain !== undefined) await runInStep(ctx, { words: drain, path, folder: "." });
+}
+
+async function undrainHost(move_: Move, ctx: WriteContext<SshConnection>): Promise<void> {
+  const { drain, undrain, path } = move_.input;
+  if (drain === undefined && undrain === undefined) return;
+  if (undrain !== undefined) await runInStep(ctx, { words: undrain, path, folder: "." });
+  await move(UNDRAINED, move_, ctx);
+}
+
+/** Whatever serves the release takes the one that the link points at. */
+async function follow(
+  { restart, service, path }: ActivateInput,
+  ctx: WriteContext<SshConnection>,
+): Promise<void> {
+  if (restart !== undefined) await runInStep(ctx, { words: restart, path });
+  if (service !== undefined) await followLink(ctx, path, service);
+}
+
+/** Has the host go back by itself when nobody confirms in time. */
+async function arm({ input, before }: Move, ctx: WriteContext<SshConnection>): Promise<void> {
+  const { restart, service, confirmWithinMs, path } = input;
+  if (confirmWithinMs === undefined || before.previous === null) return;
+  const host = hostOf(ctx.connection, ctx.unit);
+  const commands = restart === undefined ? [] : [restart];
+  if (service !== undefined) commands.push(serviceWords(service));
+  const texts = await Promise.all(
+    commands.map(async (words) => `(${await commandText(ctx, ctx.connection, { host, words })}\n)`),
+  );
+  const values = {
+    ...valuesOf({ input, before }, ctx),
+    SECS: String(Math.ceil(confirmWithinMs / 1000)),
+  };
+  const ran = await host.exec(ctx, { text: armScript(texts.join("\n")), values });
+  if (ran.status === 0) return;
+  const thing = `${path}/current`;
+  throw await refusalOf(ctx, { path, what: "Leaving a watch", thing, wanted: null }, ran);
+}
+
+function valuesOf(
+  { input, before }: Move,
+  ctx: WriteContext<SshConnection>,
+): Record<string, string> {
+  return {
+    P: input.path,
+    ID: input.release,
+    PREVIOUS: before.previous ?? "",
+    RUN: ctx.run,
+    STAMP: stampName(ctx.stamp),
+    N: newNonce(),
+    ADOPT: input.adopt === true ? "yes" : "",
+  };
+}
+
+async function move(text: string, one: Move, ctx: WriteContext<SshConnection>): Promise<Ran> {
+  const { release, path } = one.input;
+  const host = hostOf(ctx.connection, ctx.unit);
+  const ran = await host.run(ctx, { text, values: valuesOf(one, ctx) });
   if (ran.status === 0) return ran;
   if (ran.status === REFUSED.notReady) throw releaseGone(host, release);
   const wish = { path, what: "Moving the link", thing: `${path}/current` };
-  throw await refusalOf(ctx, { ...wish, wanted: before.previous }, ran);
-}
-
-async function restartService(
-  { restart: words, path }: ActivateInput,
-  ctx: WriteContext<SshConnection>,
-): Promise<void> {
-  if (words === undefined) return;
-  const host = hostOf(ctx.connection, ctx.unit);
-  const ran = await runUserCommand(ctx, ctx.connection, { host, words, stamp: ctx.stamp });
-  ctx.log(printable(`${ran.stdout}${ran.stderr}`));
-  if (ran.status === 0) return;
-  const isFenced = ran.status === REFUSED.fenced;
-  const why = isFenced ? await whyFenced(ctx, host, { path, stamp: ctx.stamp }) : undefined;
-  throw why ?? commandFailed(host, words, ran);
+  throw await refusalOf(ctx, { ...wish, wanted: one.before.previous }, ran);
 }

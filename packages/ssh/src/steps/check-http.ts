@@ -17,7 +17,12 @@ export type HttpCheckInput = {
   readonly status: number;
   /** Text the body must hold; `{release}` stands for the release that `current` points at. */
   readonly body?: string;
+  /** Fields of a JSON body, by name with dots in between, and the text that each must be. */
+  readonly json?: Readonly<Record<string, string>>;
 };
+
+/** Stands for the release that `current` points at. */
+const PLACEHOLDER = "{release}";
 
 /** Bytes of a body that are searched. */
 const BODY_BYTES = 65_536;
@@ -29,27 +34,24 @@ const ANSWER_MS = 10_000;
 export const checkHttp: Check<HttpCheckInput, SshConnection> = {
   kind: "ssh.check-http/1",
 
-  describe({ http, status, body }) {
-    const text = body === undefined ? "" : ` with ${JSON.stringify(body)}`;
-    return oneLine(`ask ${http} on the host for ${status}${text}`);
+  describe({ http, status, body, json = {} }) {
+    const fields = Object.entries(json).map(([name, value]) => `${name} ${JSON.stringify(value)}`);
+    const text = [...(body === undefined ? [] : [JSON.stringify(body)]), ...fields].join(" and ");
+    return oneLine(`ask ${http} on the host for ${status}${text === "" ? "" : ` with ${text}`}`);
   },
 
   async check(input, ctx): Promise<CheckResult> {
     const host = hostOf(ctx.connection, ctx.unit);
     const url = new URL(input.http);
-    const body = input.body === undefined ? undefined : await named(input.body, input.path, ctx);
-    const wanted = body === undefined ? `${input.status}` : `${input.status} with ${body}`;
+    const wish = await named(input, ctx);
+    const wanted = wantedOf(wish);
     const to = { address: url.hostname.replaceAll(/[[\]]/g, ""), port: Number(url.port || 80) };
     const tunnel = await host.tunnel(ctx, to);
     if (tunnel === "denied") throw tunnelDenied(host);
     if (tunnel === "refused") return { status: "fail", wanted, found: "no connection" };
     try {
       const answer = await ask(url, tunnel, ctx.signal);
-      const isRight =
-        answer.status === input.status && (body === undefined || answer.body.includes(body));
-      const start = lastLine(answer.body.slice(0, 200));
-      const found = body === undefined ? `${answer.status}` : `${answer.status} with ${start}`;
-      return { status: isRight ? "pass" : "fail", wanted, found };
+      return { wanted, ...judge(wish, answer) };
     } catch (error) {
       ctx.signal.throwIfAborted();
       return { status: "fail", wanted, found: reasonOf(error) };
@@ -59,20 +61,88 @@ export const checkHttp: Check<HttpCheckInput, SshConnection> = {
   },
 };
 
-async function named(text: string, path: string, ctx: ReadContext<SshConnection>): Promise<string> {
-  if (!text.includes("{release}")) return text;
+/** What the answer must be, the live release named. */
+type Wish = Pick<HttpCheckInput, "status" | "body" | "json">;
+
+interface Answered {
+  readonly status: number;
+  readonly body: string;
+}
+
+function wantedOf({ status, body, json }: Wish): string {
+  const fields = json === undefined ? [] : [JSON.stringify(json)];
+  const text = [...(body === undefined ? [] : [body]), ...fields].join(" and ");
+  return text === "" ? `${status}` : `${status} with ${text}`;
+}
+
+function judge({ status, body, json }: Wish, answer: Answered): Omit<CheckResult, "wanted"> {
+  const wrong = Object.entries(json ?? {}).flatMap(([name, value]) => {
+    const found = fieldOf(answer.body, name);
+    return found === value ? [] : [`${name} ${found ?? "missing"}`];
+  });
+  const isRight =
+    answer.status === status &&
+    (body === undefined || answer.body.includes(body)) &&
+    wrong.length === 0;
+  const start = wrong.length > 0 ? oneLine(wrong.join(", ")) : lastLine(answer.body.slice(0, 200));
+  const isBare = body === undefined && json === undefined;
+  return {
+    status: isRight ? "pass" : "fail",
+    found: isBare ? `${answer.status}` : `${answer.status} with ${start}`,
+  };
+}
+
+/** A field of a JSON text, as it is written there; undefined when there is none, or it is no scalar. */
+function fieldOf(text: string, name: string): string | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  for (const part of name.split(".")) {
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, part))
+      return undefined;
+    value = (value as Record<string, unknown>)[part];
+  }
+  if (typeof value === "string") return value;
+  return typeof value === "object" && value !== null ? undefined : JSON.stringify(value);
+}
+
+async function named(
+  { path, status, body, json }: HttpCheckInput,
+  ctx: ReadContext<SshConnection>,
+): Promise<Wish> {
+  const texts = [body ?? "", ...Object.values(json ?? {})];
+  if (!texts.some((text) => text.includes(PLACEHOLDER)))
+    return { status, ...given({ body, json }) };
   const host = hostOf(ctx.connection, ctx.unit);
   const ran = await host.run(ctx, { text: INSPECT, values: { P: path } });
   if (ran.status !== 0) throw remoteFailed(host, "Reading the link", ran);
-  return text.replaceAll("{release}", releaseOf(ran.stdout.trim()) ?? "");
+  const release = releaseOf(ran.stdout.trim()) ?? "";
+  const fill = (text: string): string => text.replaceAll(PLACEHOLDER, release);
+  const fields = Object.entries(json ?? {}).map(([name, text]) => [name, fill(text)] as const);
+  return {
+    status,
+    ...given({
+      body: body === undefined ? undefined : fill(body),
+      json: json === undefined ? undefined : Object.fromEntries(fields),
+    }),
+  };
 }
 
-function ask(
-  url: URL,
-  tunnel: Duplex,
-  signal: AbortSignal,
-): Promise<{ readonly status: number; readonly body: string }> {
-  const { promise, resolve, reject } = deferred<{ status: number; body: string }>();
+function given({
+  body,
+  json,
+}: {
+  readonly body: string | undefined;
+  readonly json: Readonly<Record<string, string>> | undefined;
+}): Pick<Wish, "body" | "json"> {
+  return { ...(body === undefined ? {} : { body }), ...(json === undefined ? {} : { json }) };
+}
+
+function ask(url: URL, tunnel: Duplex, signal: AbortSignal): Promise<Answered> {
+  const { promise, resolve, reject } = deferred<Answered>();
   const call = request(url, {
     createConnection: () => tunnel,
     signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]),

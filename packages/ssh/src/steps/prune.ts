@@ -16,14 +16,18 @@ export type PruneInput = {
 };
 
 /**
- * Renames each release in IDS to the trash, tree first, then empties the trash. Killed in between, the meta
+ * Renames each release in IDS to the trash, but for those that a process still runs from, which it prints: tree first, then empties the trash. Killed in between, the meta
  * names a tree that is gone, and the next prune takes the meta; the live release is looked at anew each time.
  */
 export const PRUNE: string = `${OWNED}
+here=$(pwd -P)
+# what processes run from, as far as this account may look
+used="$(ls -ld /proc/[0-9]*/cwd /proc/[0-9]*/exe /proc/[0-9]*/root 2>/dev/null; echo)"
 for id in $IDS; do
   [ "$(linked)" != "releases/$id" ] || continue
   owned
   [ -d "$S/meta/$id" ] || continue
+  case $used in (*"$here/releases/$id"[/[:space:]]*) printf '%s\\n' "$id"; continue ;; esac
   if [ -d "releases/$id" ]; then mv "releases/$id" "$S/trash/$id.$N.tree" || exit; fi
   mv "$S/meta/$id" "$S/trash/$id.$N.meta" || exit
 done
@@ -44,10 +48,17 @@ export const prune: Retire<PruneInput, SshConnection> = {
   async retire({ path, keep }, ctx) {
     const host = hostOf(ctx.connection, ctx.unit);
     const facts = await readFacts(ctx, host, path);
-    const ids = removable(host, facts, { keep, run: ctx.run });
+    const ids = removable(host, facts, { keep, run: ctx.run, settings: ctx.connection.settings });
     const values = { P: path, IDS: ids.join(" "), STAMP: stampName(ctx.stamp), N: newNonce() };
     const ran = await host.run(ctx, { text: PRUNE, values });
-    if (ran.status === 0) return;
+    if (ran.status === 0) {
+      const used = ran.stdout
+        .trim()
+        .split("\n")
+        .filter((id) => id !== "");
+      if (used.length > 0) ctx.log(`still in use, and kept: ${used.join(", ")}\n`);
+      return;
+    }
     const thing = `${path}/${linkTo(ids[0] ?? "")}`;
     throw await refusalOf(ctx, { path, what: "Removing old releases", thing, wanted: null }, ran);
   },
@@ -60,17 +71,26 @@ export const prune: Retire<PruneInput, SshConnection> = {
 export function removable(
   host: RemoteHost,
   facts: HostFacts,
-  { keep, run }: { readonly keep: number; readonly run: string },
+  {
+    keep,
+    run,
+    settings,
+  }: {
+    readonly keep: number;
+    readonly run: string;
+    readonly settings: { readonly path: string; readonly adopt: boolean };
+  },
 ): string[] {
-  const live = liveOf(host, facts).ref?.release;
+  const live = liveOf(host, facts, settings).ref?.release;
   const others = keptOf(facts).filter(({ release }) => release !== live);
   const stays = new Set([
     live,
     ...others.slice(0, Math.max(keep, 2) - 1).map(({ release }) => release),
   ]);
   return facts.releases
-    .filter(({ id, run: owner, hasTree }) => {
-      if (stays.has(id) || !/^[0-9A-Za-z_][0-9A-Za-z._-]*$/.test(id)) return false;
+    .filter(({ id, run: owner, state, hasTree }) => {
+      if (stays.has(id) || state === "adopted" || !/^[0-9A-Za-z_][0-9A-Za-z._-]*$/.test(id))
+        return false;
       const wasLive = others.some(({ release }) => release === id);
       return wasLive || owner !== run || !hasTree;
     })

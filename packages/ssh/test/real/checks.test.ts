@@ -21,6 +21,10 @@ beforeAll(async () => {
       response.write("x".repeat(100_000));
       return; // never ends
     }
+    if (request.url === "/json") {
+      response.end(JSON.stringify({ build: { release: ONE, count: 3 }, ok: true }));
+      return;
+    }
     response.statusCode = request.url === "/broken" ? 503 : 200;
     response.end(`release=${ONE} host=${request.headers.host}`);
   });
@@ -70,6 +74,21 @@ describe("an HTTP check", () => {
       wanted: `200 with ${ONE}0`,
       found: `200 with release=${ONE} host=localhost:${port}`,
     });
+  });
+
+  it("wants fields of a JSON body to be what they are to be", async () => {
+    const http = `http://127.0.0.1:${port}/json`;
+    const json = { "build.release": "{release}", "build.count": "3", ok: "true" };
+
+    expect(await ask({ http, json })).toMatchObject({ status: "pass" });
+    expect(await ask({ http, json: { "build.release": "old", "build.none": "x" } })).toEqual({
+      status: "fail",
+      wanted: '200 with {"build.release":"old","build.none":"x"}',
+      found: `200 with build.release ${ONE}, build.none missing`,
+    });
+    expect(
+      await ask({ http: `http://127.0.0.1:${port}/`, json: { release: "{release}" } }),
+    ).toMatchObject({ status: "fail", found: "200 with release missing" });
   });
 
   it("fails on another status, and on a port where nobody listens", async () => {

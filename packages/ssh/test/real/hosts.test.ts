@@ -88,10 +88,10 @@ describe("a target of several hosts", { timeout: 30_000 }, () => {
 
     expect(steps.map(({ id }) => id)).toEqual([
       "upload:a",
-      "activate:a",
-      "prune:a",
       "upload:b",
+      "activate:a",
       "activate:b",
+      "prune:a",
       "prune:b",
     ]);
     expect(outputs).toMatchObject({ release: ONE, digest: expect.stringMatching(/^sha256:/) });

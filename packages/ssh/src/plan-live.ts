@@ -1,0 +1,159 @@
+import { type Json, planned, type PlannedStep, type Until } from "@lockstep/plugin";
+import type { CheckSettings } from "./check-options.ts";
+import type { RemoteHost } from "./host.ts";
+import type { SshSettings } from "./options.ts";
+import { countOf, wavesOf } from "./rollout.ts";
+import { activate } from "./steps/activate.ts";
+import { checkHttp } from "./steps/check-http.ts";
+import { checkProcess } from "./steps/check-process.ts";
+import { held } from "./steps/confirm.ts";
+import { gate } from "./steps/gate.ts";
+import { pause } from "./steps/pause.ts";
+import { checkCommand } from "./steps/run-command.ts";
+
+/** Added to the time that a check needs at most, for the asking. */
+const SLACK_MS = 60_000;
+
+/** Which release each host gets. */
+interface Moved {
+  readonly settings: SshSettings;
+  readonly releaseOf: (unit: string) => string;
+}
+
+/** Where a check stands. */
+interface Place {
+  readonly phase: "activate" | "verify";
+  readonly wave?: number;
+  /** First word of the ids of its steps. */
+  readonly word: string;
+}
+
+/** Moves the links in waves; the checks stand between a wave and the next, and after the last. */
+export function liveSteps(hosts: readonly RemoteHost[], moved: Moved): PlannedStep[] {
+  const { settings } = moved;
+  const labelled = hosts.map((host) => ({
+    host,
+    name: host.name,
+    labels: settings.hosts.find(({ name }) => name === host.name)?.labels,
+  }));
+  const waves = wavesOf(labelled, settings.rollout).map((all) => all.map(({ host }) => host));
+  return [
+    ...waves.flatMap((wave, index) =>
+      waveSteps(wave, { index, isLast: index === waves.length - 1, moved }),
+    ),
+    ...checkSteps(hosts, settings, { phase: "verify", word: "check" }),
+    ...hosts.flatMap((host) => heldSteps(host, moved)),
+  ];
+}
+
+function waveSteps(
+  hosts: readonly RemoteHost[],
+  {
+    index,
+    isLast,
+    moved,
+  }: { readonly index: number; readonly isLast: boolean; readonly moved: Moved },
+): PlannedStep[] {
+  const { settings, releaseOf } = moved;
+  const { pauseMs } = settings.rollout;
+  // tasks that come before all links have wave 0
+  const wave = index + 1;
+  const moves = hosts.map(({ name }) =>
+    planned(activate, {
+      id: `activate:${name}`,
+      phase: "activate",
+      wave,
+      unit: name,
+      input: activateInput(settings, releaseOf(name)),
+    }),
+  );
+  if (isLast) return moves;
+  const wait = planned(pause, {
+    id: `pause-${wave}`,
+    phase: "activate",
+    wave,
+    timeoutMs: pauseMs + SLACK_MS,
+    input: { ms: pauseMs },
+  });
+  const checks = checkSteps(hosts, settings, { phase: "activate", wave, word: `wave-${wave}` });
+  return [...moves, ...checks, ...(pauseMs === 0 ? [] : [wait])];
+}
+
+function activateInput(
+  settings: SshSettings,
+  release: string,
+): Parameters<typeof activate.describe>[0] {
+  const { path, env, restart, service, drain, undrain, confirmWithinMs, adopt } = settings;
+  const names = Object.keys(env).toSorted();
+  const runs = [restart, drain, undrain].some((words) => words !== undefined);
+  return {
+    release,
+    path,
+    ...(restart === undefined ? {} : { restart }),
+    ...(runs && names.length > 0 ? { env: names } : {}),
+    ...(service === undefined ? {} : { service }),
+    ...(drain === undefined ? {} : { drain }),
+    ...(undrain === undefined ? {} : { undrain }),
+    ...(confirmWithinMs === undefined ? {} : { confirmWithinMs }),
+    ...(adopt ? { adopt } : {}),
+  };
+}
+
+function heldSteps({ name }: RemoteHost, { settings, releaseOf }: Moved): PlannedStep[] {
+  const { path, confirmWithinMs: withinMs } = settings;
+  if (withinMs === undefined) return [];
+  const input = { release: releaseOf(name), path, withinMs };
+  return [planned(held, { id: `held:${name}`, phase: "verify", unit: name, input })];
+}
+
+/** Each check of each host by itself, or all in one where some hosts may fail. */
+function checkSteps(
+  hosts: readonly RemoteHost[],
+  settings: SshSettings,
+  { word, ...place }: Place,
+): PlannedStep[] {
+  const { checks, path, rollout } = settings;
+  const maxFailures = countOf(rollout.maxFailures, hosts.length);
+  if (maxFailures === 0 || checks.length === 0) {
+    return hosts.flatMap(({ name: unit }) =>
+      checks.map((check, index) => ({
+        ...place,
+        ...checkOf(check, path),
+        id: `${word}-${index + 1}:${unit}`,
+        unit,
+      })),
+    );
+  }
+  const all = checks.map((check) => checkOf(check, path));
+  const timeoutMs = checks.reduce((sum, { until }) => sum + until.deadlineMs + SLACK_MS, 0);
+  const names = hosts.map(({ name }) => name);
+  const input = { hosts: names, checks: all, maxFailures };
+  return [planned(gate, { ...place, id: `${word}-gate`, timeoutMs, input })];
+}
+
+function checkOf(
+  check: CheckSettings,
+  path: string,
+): {
+  readonly kind: string;
+  readonly input: Json;
+  readonly until: Readonly<Record<keyof Until, number>>;
+} {
+  const until = { ...check.until };
+  if ("command" in check) {
+    return { kind: checkCommand.kind, until, input: { path, command: check.command } };
+  }
+  if ("process" in check) {
+    const { process, sudo, soakMs } = check;
+    return { kind: checkProcess.kind, until, input: { path, process, sudo, soakMs } };
+  }
+  const { http, status, body, json } = check;
+  const input = {
+    path,
+    http,
+    status,
+    ...(body === undefined ? {} : { body }),
+    ...(json === undefined ? {} : { json }),
+  };
+  return { kind: checkHttp.kind, until, input };
+}

@@ -1,0 +1,114 @@
+import type { Artifact } from "@lockstep/artifact";
+import { planned, type PlannedStep } from "@lockstep/plugin";
+import type { RemoteHost } from "./host.ts";
+import type { SshSettings } from "./options.ts";
+import { isMeant } from "./rollout.ts";
+import { confirm } from "./steps/confirm.ts";
+import { furnish } from "./steps/furnish.ts";
+import { once } from "./steps/once.ts";
+import { prune } from "./steps/prune.ts";
+import { upload } from "./steps/upload.ts";
+
+/** What is deployed. */
+interface Deployed {
+  readonly settings: SshSettings;
+  readonly release: string;
+}
+
+/** Wave of tasks that run before any link moves; links move from the next one on. */
+const BEFORE_LINKS = 0;
+
+/** Brings a release to a host and makes it ready. */
+export function stageSteps(
+  host: RemoteHost,
+  what: Deployed & { readonly artifact: Artifact },
+): PlannedStep[] {
+  return [uploadStep(host, what), ...furnishSteps(host, what)];
+}
+
+function uploadStep(
+  { name }: RemoteHost,
+  { settings, release, artifact }: Deployed & { readonly artifact: Artifact },
+): PlannedStep {
+  const { path, source, exclude, allow, base } = settings;
+  return planned(upload, {
+    id: `upload:${name}`,
+    phase: "stage",
+    unit: name,
+    input: {
+      release,
+      path,
+      digest: artifact.digest,
+      source,
+      ...(exclude.length === 0 ? {} : { exclude }),
+      ...(allow.length === 0 ? {} : { allow }),
+      ...(base === "copy" ? {} : { base }),
+    },
+    bytes: artifact.bytes,
+  });
+}
+
+function furnishSteps({ name }: RemoteHost, { settings, release }: Deployed): PlannedStep[] {
+  const { path, shared, envFile, prepare } = settings;
+  const links = [
+    ...shared.dirs.map((one) => ({
+      kind: "dir" as const,
+      path: one.path,
+      ...(one.mode === undefined ? {} : { mode: one.mode }),
+    })),
+    ...shared.files.map((file) => ({ kind: "file" as const, path: file })),
+  ];
+  if (links.length === 0 && envFile === undefined && prepare === undefined) return [];
+  const input = {
+    release,
+    path,
+    shared: links,
+    ...(shared.onConflict === "replace" ? { replace: true } : {}),
+    ...(envFile === undefined
+      ? {}
+      : { envFile: { path: envFile.path, names: Object.keys(envFile.values).toSorted() } }),
+    ...(prepare === undefined ? {} : { prepare }),
+  };
+  return [planned(furnish, { id: `furnish:${name}`, phase: "stage", unit: name, input })];
+}
+
+/** Tasks for one host of those that get the release. A host that has its content already had its tasks then. */
+export function onceSteps(
+  hosts: readonly RemoteHost[],
+  { settings, release }: Deployed,
+): PlannedStep[] {
+  const { path } = settings;
+  const last = hosts.length + BEFORE_LINKS + 1;
+  return settings.once.flatMap(({ name, run, on, undo }) => {
+    const host = hosts.find((one) => {
+      const written = settings.hosts.find((other) => other.name === one.name);
+      return on === undefined || (written !== undefined && isMeant(written, on));
+    });
+    if (host === undefined) return [];
+    const place = { id: `once-${name}:${host.name}`, phase: "activate", unit: host.name } as const;
+    const wave = undo === "never" ? last : BEFORE_LINKS;
+    return [planned(once, { ...place, wave, undo, input: { release, path, name, run } })];
+  });
+}
+
+/** What is done on a host once a release stays. */
+export function retireSteps(host: RemoteHost, what: Deployed): PlannedStep[] {
+  const { path, keep } = what.settings;
+  return [
+    ...confirmSteps(host, what),
+    planned(prune, {
+      id: `prune:${host.name}`,
+      phase: "retire",
+      unit: host.name,
+      input: { path, keep },
+    }),
+  ];
+}
+
+/** Tells a host that waits for it that its release stays. */
+export function confirmSteps({ name }: RemoteHost, { settings, release }: Deployed): PlannedStep[] {
+  const { path, confirmWithinMs: withinMs } = settings;
+  if (withinMs === undefined) return [];
+  const input = { release, path, withinMs };
+  return [planned(confirm, { id: `confirm:${name}`, phase: "retire", unit: name, input })];
+}

@@ -1,0 +1,176 @@
+import { execFileSync } from "node:child_process";
+import { readdir, readFile, readlink, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { secret } from "@lockstep/plugin";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { SshOptions } from "../../src/index.ts";
+import { Shop, startHost, type TestHost } from "../world.ts";
+
+const ONE = "20261121T101500Z-00000001";
+const TWO = "20261121T101501Z-00000002";
+
+describe.concurrent.each(["dash", "busybox"] as const)(
+  "a release on %s",
+  { timeout: 30_000 },
+  (kind) => {
+    let host: TestHost;
+    beforeAll(async () => {
+      host = await startHost(kind);
+    });
+    afterAll(async () => host[Symbol.asyncDispose]());
+
+    /** A shop whose deploys get these variables. */
+    async function deploy(shop: Shop, release: string, text = release): Promise<void> {
+      await shop.deploy(release, { "index.html": text });
+    }
+
+    it("gets links to what is shared, which no release takes with it", async () => {
+      await using shop = await Shop.open(host, {
+        keep: 2,
+        shared: {
+          dirs: ["storage/logs", { path: "uploads", mode: "0770" }],
+          files: ["config/local.json"],
+        },
+      });
+      // by the account, because the folder of the path is its own
+      await shop.connection.hosts[0]?.run(shop.context(), {
+        text: 'mkdir -p "$P/shared/config" && printf "{}" >"$P/shared/config/local.json"',
+        values: { P: shop.path },
+      });
+
+      await deploy(shop, ONE);
+      await writeFile(join(shop.path, "current/uploads/cat.jpg"), "meow");
+      await deploy(shop, TWO);
+      for (const n of [3, 4]) await deploy(shop, `20261121T10150${n}Z-0000000${n}`);
+
+      expect(await readFile(join(shop.path, "current/uploads/cat.jpg"), "utf8")).toBe("meow");
+      expect(await readlink(join(shop.path, "current/storage/logs"))).toBe(
+        "../../../shared/storage/logs",
+      );
+      expect(await readFile(join(shop.path, "current/config/local.json"), "utf8")).toBe("{}");
+      expect((await stat(join(shop.path, "shared/uploads"))).mode & 0o777).toBe(0o770);
+      expect(await readdir(join(shop.path, "releases"))).toHaveLength(2);
+    });
+
+    it("does not start without a shared file that an operator has to provide", async () => {
+      await using shop = await Shop.open(host, { shared: { files: ["local.json"] } });
+
+      await expect(deploy(shop, ONE)).rejects.toMatchObject({
+        code: "SSH_SHARED_MISSING",
+        message: expect.stringContaining(join(shop.path, "shared/local.json")),
+      });
+      expect(await shop.observe()).toBeNull();
+    });
+
+    it("is refused in the plan when it has something where a shared folder goes", async () => {
+      await using shop = await Shop.open(host, { shared: { dirs: ["storage"] } });
+
+      const deployed = shop.deploy(ONE, { "storage/seed.txt": "seed" });
+
+      await expect(deployed).rejects.toMatchObject({ code: "SSH_SHARED_CONFLICT" });
+      expect(await readdir(host.root)).not.toContain("storage");
+    });
+
+    it("gives way to a shared folder when it is told to, also in the next release", async () => {
+      await using shop = await Shop.open(host, {
+        shared: { dirs: ["storage"], onConflict: "replace" },
+      });
+      const files = { "storage/seed.txt": "seed", "index.html": "one" };
+      await shop.deploy(ONE, files);
+      await writeFile(join(shop.path, "shared/storage/seed.txt"), "mine");
+
+      await shop.deploy(TWO, { ...files, "index.html": "two" });
+
+      expect(await readlink(join(shop.path, "current/storage"))).toBe("../../shared/storage");
+      expect(await readFile(join(shop.path, "current/storage/seed.txt"), "utf8")).toBe("mine");
+    });
+
+    it("has a file with variables that only its owner reads, as a shell understands it", async () => {
+      const values = {
+        PLAIN: "one",
+        SPACES: "one two",
+        EVERYTHING: 'it\'s "$(touch evil)" `x` \\ $HOME\nnext * é',
+        TOKEN: secret("TOKEN"),
+      };
+      await using shop = await Shop.open(host, { envFile: { values } });
+      const env = { TOKEN: "s3cr3t-value" };
+      await shop.build({ "index.html": "one" });
+      await shop.fence();
+      const steps = await shop.plan(ONE);
+      for (const step of steps) if (step.phase === "stage") await shop.apply(step, { env });
+
+      const file = join(shop.path, "releases", ONE, ".env");
+      const script = `set -a; . "$0"; printf '%s|' "$PLAIN" "$SPACES" "$EVERYTHING" "$TOKEN"`;
+      const read = execFileSync("sh", ["-c", script, file], { encoding: "utf8" });
+      expect(read).toBe(`one|one two|${values.EVERYTHING}|s3cr3t-value|`);
+      expect((await stat(file)).mode & 0o777).toBe(0o600);
+      expect(JSON.stringify(steps)).not.toContain("s3cr3t");
+    });
+
+    it("is prepared before any link moves, once", async () => {
+      const prepare = ["sh", "-c", 'echo "$LOCKSTEP_RELEASE" >built; echo x >>../../prepared'];
+      await using shop = await Shop.open(host, { prepare });
+      await shop.build({ "index.html": "one" });
+      await shop.fence();
+      const stage = (await shop.plan(ONE)).filter(({ phase }) => phase === "stage");
+      for (const step of [...stage, ...stage]) await shop.apply(step);
+
+      expect(await shop.observe()).toBeNull();
+      expect(await readFile(join(shop.path, "releases", ONE, "built"), "utf8")).toBe(`${ONE}\n`);
+      expect(await readFile(join(shop.path, "prepared"), "utf8")).toBe("x\n");
+    });
+
+    it("does not take what a preparation made into the next one", async () => {
+      await using shop = await Shop.open(host, {
+        prepare: ["sh", "-c", "[ ! -e built ] && echo x >built"],
+      });
+      await deploy(shop, ONE);
+      await deploy(shop, TWO);
+
+      expect(await readdir(join(shop.path, "current"))).toEqual(["built", "index.html"]);
+    });
+
+    it("does not go live when its preparation fails", async () => {
+      await using shop = await Shop.open(host, { prepare: ["sh", "-c", "echo no >&2; exit 3"] });
+
+      await expect(deploy(shop, ONE)).rejects.toMatchObject({
+        code: "SSH_COMMAND_FAILED",
+        message: expect.stringContaining("no"),
+      });
+      expect(await shop.observe()).toBeNull();
+    });
+
+    it("has its tasks run once, before the link moves, whatever happens after", async () => {
+      const run = ["sh", "-c", "readlink ../../current >>../../tasks; echo done >>../../tasks"];
+      const once: SshOptions["once"] = [{ name: "migrate", run, undo: "leave" }];
+      await using shop = await Shop.open(host, { once });
+      await deploy(shop, ONE);
+      await shop.build({ "index.html": "two" });
+      const steps = await shop.plan(TWO);
+      for (const step of steps) if (step.phase === "stage") await shop.apply(step);
+      const task = steps.find(({ kind: name }) => name === "ssh.once/1");
+      if (task === undefined) throw new Error("no task is planned");
+      for (let round = 0; round < 3; round += 1) await shop.apply(task);
+
+      expect(task).toMatchObject({ phase: "activate", undo: "leave", wave: 0 });
+      expect(await readFile(join(shop.path, "tasks"), "utf8")).toBe(
+        `done\nreleases/${ONE}\ndone\n`,
+      );
+    });
+
+    it("stays as long as a process runs from it", async () => {
+      await using shop = await Shop.open(host, { keep: 2 });
+      await deploy(shop, ONE);
+      const [remote] = shop.connection.hosts;
+      const sleeper = '(cd "$P/current/" && exec sleep 60 </dev/null >/dev/null 2>&1) &';
+      await remote?.exec(shop.context(), { text: sleeper, values: { P: shop.path } });
+      for (const n of [2, 3, 4]) await deploy(shop, `20261121T10150${n}Z-0000000${n}`);
+
+      expect((await readdir(join(shop.path, "releases"))).toSorted()).toEqual([
+        ONE,
+        "20261121T101503Z-00000003",
+        "20261121T101504Z-00000004",
+      ]);
+    });
+  },
+);
