@@ -48,6 +48,11 @@ export const stateErrors: ErrorCatalogue = {
     why: "Keys become file names and object names.",
     fix: "This is a mistake in a program that uses the store.",
   },
+  STORE_UNSOUND: {
+    when: "On its first use a store does not keep its promises: of two writers it lets both win.",
+    why: "Lease and journal stand on them; two deploys at once would both go on.",
+    fix: "Use another store. An S3 service must support conditional writes (`If-None-Match`, `If-Match`).",
+  },
   STORE_UNREACHABLE: {
     when: "The store that keeps lease and journal failed.",
     why: "Without it no intent can be written down, and so nothing may be changed.",
@@ -114,6 +119,11 @@ export function runFenced(run: string): LockstepError {
 /** A key that no store may be asked for. */
 export function storeKeyInvalid(key: string): LockstepError {
   return raise("STORE_KEY_INVALID", `A store has no key ${JSON.stringify(key.slice(0, 80))}.`);
+}
+
+/** The store does not keep what leases and journals stand on. */
+export function storeUnsound(place: string, what: string): LockstepError {
+  return raise("STORE_UNSOUND", `The store ${place} cannot be used: it ${what}.`);
 }
 
 /** The store did not answer, or refused. */
