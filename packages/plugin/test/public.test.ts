@@ -16,6 +16,7 @@ it("exports these names and no others", async () => {
       "isTarget",
       "planned",
       "pluginErrors",
+      "raising",
       "readSecret",
       "secret",
       "sourceChanged",
