@@ -4,6 +4,8 @@ export interface Ablation {
   readonly without: string;
   /** The invariant that notices. */
   readonly breaks: string;
+  /** What it takes to notice soon: a change by hand, a process that was overtaken, or any schedules. */
+  readonly shownBy: "edits" | "sleepers" | "anything";
   readonly patches: readonly Patch[];
 }
 
@@ -18,6 +20,7 @@ export const ABLATIONS: readonly Ablation[] = [
   {
     without: "write-ahead",
     breaks: "I1",
+    shownBy: "anything",
     patches: [
       { find: `await run.journal.append("intent", { phase: batch.phase, entries });`, replace: "" },
     ],
@@ -25,6 +28,7 @@ export const ABLATIONS: readonly Ablation[] = [
   {
     without: "the befores of the barrier",
     breaks: "I3",
+    shownBy: "anything",
     patches: [
       {
         find: `await run.journal.append("barrier", { befores });`,
@@ -35,21 +39,25 @@ export const ABLATIONS: readonly Ablation[] = [
   {
     without: "compare on apply",
     breaks: "I8",
+    shownBy: "edits",
     patches: [{ find: "if (!isSame(live, before)) {", replace: "if (live === undefined) {" }],
   },
   {
     without: "compare on revert",
     breaks: "I8",
+    shownBy: "edits",
     patches: [{ find: `if (!isSame(live, ref)) return "conflict";`, replace: "" }],
   },
   {
     without: "fencing before recovery",
     breaks: "I7",
+    shownBy: "sleepers",
     patches: [{ find: "await fenceAll(run); // an unreachable", replace: "// an unreachable" }],
   },
   {
     without: "the epoch before the fold",
     breaks: "I4",
+    shownBy: "sleepers",
     patches: [
       {
         find: "          await readOn(store, run, chain);",
@@ -62,6 +70,7 @@ export const ABLATIONS: readonly Ablation[] = [
   {
     without: "the rule that an open run blocks the next",
     breaks: "I14",
+    shownBy: "anything",
     patches: [
       {
         find: "if (found?.body.open === true && request.recover !== true)",
@@ -76,6 +85,7 @@ export const ABLATIONS: readonly Ablation[] = [
   {
     without: "late retire",
     breaks: "I10",
+    shownBy: "anything",
     patches: [
       {
         find: "await decideFirst?.();\n    await retire(run);",
@@ -86,11 +96,13 @@ export const ABLATIONS: readonly Ablation[] = [
   {
     without: "the record of the decision",
     breaks: "I4",
+    shownBy: "anything",
     patches: [{ find: `await run.journal.append("decision", { verdict, reason });`, replace: "" }],
   },
   {
     without: "the barrier between staging and activation",
     breaks: "I2",
+    shownBy: "anything",
     patches: [
       { find: "await stage(run);", replace: "" },
       { find: "await verify(run);", replace: "await stage(run); await verify(run);" },
@@ -99,6 +111,7 @@ export const ABLATIONS: readonly Ablation[] = [
   {
     without: "undoing steps that never reported",
     breaks: "I9",
+    shownBy: "anything",
     patches: [
       {
         find: "if (step !== undefined) run.started.set(",
@@ -110,11 +123,13 @@ export const ABLATIONS: readonly Ablation[] = [
   {
     without: "redaction of what targets say",
     breaks: "I11",
+    shownBy: "anything",
     patches: [{ find: "message: redactor.text(message),", replace: "message," }],
   },
   {
     without: "the last look at what is live",
     breaks: "I13",
+    shownBy: "edits",
     patches: [
       {
         find: `const isClean = problems.every(({ severity }) => severity === "warning");`,
@@ -125,6 +140,7 @@ export const ABLATIONS: readonly Ablation[] = [
   {
     without: "the stored plan in a recover",
     breaks: "I12",
+    shownBy: "anything",
     patches: [
       {
         find: "const plan = (await getBlob(store, begin.plan)) as unknown as Plan;",
@@ -136,6 +152,7 @@ export const ABLATIONS: readonly Ablation[] = [
   {
     without: "the look whether a run is open",
     breaks: "I6",
+    shownBy: "anything",
     patches: [{ find: "if (found?.body.open !== true) return nothingOpen(name);", replace: "" }],
   },
 ];

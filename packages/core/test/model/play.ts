@@ -24,6 +24,7 @@ export async function play(engine: Engine, schedule: Schedule): Promise<Played> 
   for (let tries = 0; tries < 2 && stage.isOpen; tries += 1) await stage.run({ verb: "recover" });
   if (!stage.isOpen) await stage.run({ verb: "recover" });
   await stage.run({ verb: "deploy last" });
+  stage.world.scheduler.end();
   const { world, labels, stuck } = stage;
   return { world, story: world.story, labels, stuck };
 }

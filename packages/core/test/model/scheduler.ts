@@ -13,6 +13,8 @@ interface Timer {
   readonly at: number;
   readonly serial: number;
   fire(): void;
+  /** Lets go of the signal that it listens to. */
+  forget(): void;
 }
 
 /** What a process is doing: only a running one gets its calls through. */
@@ -101,6 +103,11 @@ export class Scheduler {
     operation.release();
   }
 
+  /** Lets go of all that killed processes were waiting for: Node keeps a signal while it is listened to. */
+  end(): void {
+    for (const timer of this.#timers) timer.forget();
+  }
+
   /** Time as a machine that never stops sees it, in milliseconds. */
   get ms(): number {
     return this.#ms;
@@ -109,17 +116,23 @@ export class Scheduler {
   #sleep(process: Process, ms: number, signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) return reject(reasonOf(signal));
-      const wake = (): void => {
-        this.#timers.delete(timer);
-        signal?.removeEventListener("abort", stop);
-        resolve();
-      };
       const stop = (): void => {
-        this.#timers.delete(timer);
+        timer.forget();
         reject(reasonOf(signal));
       };
-      const at = this.#ms - process.behindMs + Math.max(1, ms); // no timer of a real machine is faster
-      const timer = { process, at, serial: (this.#serial += 1), fire: wake };
+      const timer: Timer = {
+        process,
+        at: this.#ms - process.behindMs + Math.max(1, ms), // no timer of a real machine is faster
+        serial: (this.#serial += 1),
+        fire: () => {
+          timer.forget();
+          resolve();
+        },
+        forget: () => {
+          this.#timers.delete(timer);
+          signal?.removeEventListener("abort", stop);
+        },
+      };
       this.#timers.add(timer);
       signal?.addEventListener("abort", stop, { once: true });
     });

@@ -181,10 +181,10 @@ export function edits(scripts: readonly string[], kinds: readonly Cue["do"][] = 
 }
 
 /** Somebody stops a deploy before every one of its operations. */
-export function stops(scripts: readonly string[]): Sweep {
+export function stops(scripts: readonly string[], ways: readonly Verb[] = WAYS): Sweep {
   return disturbances(scripts, (at) =>
     (["roll-back", "park"] as const).flatMap((onStop) =>
-      WAYS.map((verb): Line[] => [
+      ways.map((verb): Line[] => [
         { verb: "deploy", onStop, cues: [{ at, do: "stop" }] },
         { verb },
       ]),

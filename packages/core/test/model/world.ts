@@ -68,9 +68,12 @@ export function storeOf(world: World, process: Process): Store {
     create: (key, body) => write(key, body, () => (values.has(key) ? "exists" : put(key, body))),
     replace: (key, body, tag) =>
       write(key, body, () => (values.get(key)?.tag === tag ? put(key, body) : "moved")),
-    async remove() {
-      throw new Error("The engine removes nothing from a store.");
-    },
+    remove: (key, tag) =>
+      pass(`write no ${key.split("/")[0] ?? ""}`, () => {
+        if (values.get(key)?.tag !== tag) return "moved";
+        values.delete(key);
+        return "removed";
+      }),
     async *list(prefix) {
       const keys = await pass(`list ${prefix}`, () => [...values.keys()].toSorted());
       for (const key of keys) if (key.startsWith(prefix)) yield key;
