@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
+import { userInfo } from "node:os";
 import { promisify } from "node:util";
 import type { TargetContext } from "@lockstep/plugin";
 import { localPath } from "./local-path.ts";
@@ -138,9 +139,19 @@ function configured(words: Keywords): ConfiguredHost {
     identityFiles: (words.get("identityfile") ?? IDENTITIES).filter((path) => path !== "none"),
     identityAgent: words.get("identityagent")?.[0],
     identitiesOnly: first("identitiesonly") === "yes",
-    knownHosts: files.split(/\s+/).map((path) => path.replaceAll('"', "")),
+    knownHosts: files.split(/\s+/).map((path) => inHome(path.replaceAll('"', ""))),
     hostKeyAlias: first("hostkeyalias"),
     proxyJump: first("proxyjump"),
     proxyCommand: first("proxycommand"),
   };
+}
+
+/** `ssh` asks the system where home is, and everything else here asks `HOME`. */
+function inHome(path: string): string {
+  try {
+    const { homedir: home } = userInfo();
+    return path.startsWith(`${home}/`) ? `~${path.slice(home.length)}` : path;
+  } catch {
+    return path; // a container may run under a number that has no account
+  }
 }
