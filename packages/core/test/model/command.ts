@@ -3,7 +3,8 @@ import type { Release } from "@lockstep/plugin";
 import type { Outcome, RunJob } from "../../src/index.ts";
 import type { Engine } from "./engine.ts";
 import type { Process } from "./scheduler.ts";
-import { storeOf, targetOf, UNITS, type World } from "./world.ts";
+import { targetOf } from "./target.ts";
+import { storeOf, UNITS, type World } from "./world.ts";
 
 /** A command of the model. */
 export type Verb = keyof typeof CONTENTS;

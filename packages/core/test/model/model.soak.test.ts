@@ -20,7 +20,6 @@ const ALL = Object.keys(SCRIPTS);
 const OPEN = ["write intent", "apply memory.activate/1 b", "write decision", "write run.end"];
 
 const SWEEPS: readonly (readonly [string, Sweep])[] = [
-  ["killed anywhere, and killed again while it recovers", crashes(ALL, { twice: true })],
   ["asleep anywhere, awake anywhere in what took over", zombies([CALM, "check fails"])],
   ["asleep in a recover, awake anywhere in the next", zombieRecovers([CALM], { before: OPEN })],
   ["changed under its hands anywhere", edits(ALL)],

@@ -1,13 +1,8 @@
-import { API_VERSION, secret, type Store, type Stored, type Target } from "@lockstep/plugin";
-import {
-  type memoryTarget,
-  type MemoryTargetOptions,
-  type MemoryUnit,
-  MemoryWorld,
-} from "@lockstep/testkit";
+import { API_VERSION, type Store, type Stored } from "@lockstep/plugin";
+import type { MemoryUnit } from "@lockstep/testkit";
 import type { Faults } from "./faults.ts";
 import type { Process, Scheduler } from "./scheduler.ts";
-import { copyOf, type FactOf, type Story } from "./story.ts";
+import { copyOf, type Story } from "./story.ts";
 
 /** Units of the model, one in each of its three targets. */
 export const UNITS = ["a", "b", "c"] as const;
@@ -95,72 +90,8 @@ function labelOf(key: string, body: Uint8Array): string {
   return (JSON.parse(Buffer.from(body).toString("utf8")) as { readonly type: string }).type;
 }
 
-/** The part of the shared world that one target of one process sees. */
-class View extends MemoryWorld {
-  readonly #units: Record<string, MemoryUnit>;
-
-  constructor(name: string, units: Record<string, MemoryUnit>) {
-    super([name]);
-    this.#units = units;
-  }
-
-  override unit(name: string): MemoryUnit {
-    return unitOf(this.#units, name);
-  }
-}
-
-/** How a process is to see a target: what it would deploy, and which implementation answers. */
-export interface TargetWish {
-  readonly content: string;
-  readonly make: typeof memoryTarget;
-}
-
-/** A target with one unit as one process sees it: every call waits for the scheduler and is noted. */
-export function targetOf(
-  world: World,
-  process: Process,
-  { unit, content, make }: TargetWish & { readonly unit: string },
-): Target {
-  const { story, scheduler, faults } = world;
-  const view = new View(unit, world.units);
-  let from = copyOf(view.unit(unit));
-  let called: FactOf<"called"> | undefined;
-  view.answer = (_, live) => faults.answer(live?.content ?? "nothing");
-  view.on = async (call, time) => {
-    const label = call === "plan" ? `plan ${unit}` : call;
-    if (time === "before") {
-      await scheduler.pass(process, label);
-      from = copyOf(view.unit(unit));
-      called = {
-        type: "called",
-        by: process.id,
-        call: label,
-        unit,
-        live: from.live,
-        refused: true,
-      };
-      story.note(called);
-      faults.strike(process, label, "before");
-      return;
-    }
-    if (called !== undefined) called.refused = false;
-    const to = copyOf(view.unit(unit));
-    if (JSON.stringify(from) !== JSON.stringify(to))
-      story.note({ type: "changed", by: process.id, call: label, unit, from, to });
-    faults.strike(process, label, "after");
-  };
-  const options: MemoryTargetOptions = { world: view, content, keep: 1 };
-  const target = make(options);
-  return {
-    ...target,
-    connect: async (ctx) => {
-      await ctx.secret(secret("TOKEN"));
-      return target.connect(ctx);
-    },
-  };
-}
-
-function unitOf(units: Record<string, MemoryUnit>, name: string): MemoryUnit {
+/** A unit of the world by name. */
+export function unitOf(units: Record<string, MemoryUnit>, name: string): MemoryUnit {
   const unit = units[name];
   if (unit === undefined) throw new Error(`There is no unit ${name}.`);
   return unit;
