@@ -5,6 +5,7 @@ import { artifactErrors } from "@lockstep/artifact";
 import { coreErrors } from "@lockstep/core";
 import { exitOf } from "@lockstep/events";
 import { type ErrorCatalogue, LockstepError, pluginErrors } from "@lockstep/plugin";
+import { registryErrors } from "@lockstep/registry";
 import { sshErrors } from "@lockstep/ssh";
 import { afterAll, describe, expect, it } from "vitest";
 import { cliErrors } from "../src/errors.ts";
@@ -47,6 +48,7 @@ describe("the error page", () => {
       section("Any target", "@lockstep/plugin", pluginErrors),
       section("Sources", "@lockstep/artifact", artifactErrors),
       section("Servers over SSH", "@lockstep/ssh", sshErrors),
+      section("Images in registries", "@lockstep/registry", registryErrors),
       section("The command line", "lockstep", cliErrors),
     ].join("\n");
 

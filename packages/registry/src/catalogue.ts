@@ -1,10 +1,8 @@
-import { artifactErrors } from "@lockstep/artifact";
 import { type ErrorCatalogue, pluginErrors } from "@lockstep/plugin";
 
 /** Every code this package may raise. */
 export const registryErrors: ErrorCatalogue = {
   ...pluginErrors,
-  ...artifactErrors,
   REGISTRY_ADDRESS_REFUSED: {
     when: "A registry led to an address that is nearer than the registry itself, or to a link-local one.",
     why: "A public registry that points into a private network, or at the metadata of a cloud machine, is wrong or hostile.",

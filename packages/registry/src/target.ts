@@ -1,3 +1,4 @@
+import { artifactErrors } from "@lockstep/artifact";
 import {
   defineTarget,
   type Live,
@@ -39,7 +40,7 @@ function make(settings: RegistrySettings): TargetBody<RegistryConnection> {
     steps: [stage, activate],
     checks: [checkTags],
     retires: [retireAnchors],
-    errors: registryErrors,
+    errors: { ...artifactErrors, ...registryErrors },
     connect: (ctx) => openConnection(settings, ctx),
     live,
     plan,

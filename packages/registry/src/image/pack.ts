@@ -57,7 +57,7 @@ export async function packLayer(
   return {
     diffId: plain.finish().digest,
     descriptor: { mediaType, digest, size },
-    open: () => createReadStream(path, { highWaterMark: 256 * 1024 }),
+    open: () => createReadStream(path, { highWaterMark: 64 * 1024 }),
   };
 }
 

@@ -26,7 +26,7 @@ export async function folderFiles(folder: string): Promise<Files> {
       const found = await stat(place);
       return found.isFile() ? found.size : undefined;
     },
-    open: (path) => createReadStream(join(root, path), { highWaterMark: 256 * 1024 }),
+    open: (path) => createReadStream(join(root, path), { highWaterMark: 64 * 1024 }),
   };
 }
 
@@ -58,7 +58,7 @@ export async function archiveFiles(path: string): Promise<Files> {
       const { at, size } = member;
       return size === 0
         ? nothing()
-        : createReadStream(path, { start: at, end: at + size - 1, highWaterMark: 256 * 1024 });
+        : createReadStream(path, { start: at, end: at + size - 1, highWaterMark: 64 * 1024 });
     },
   };
 }
