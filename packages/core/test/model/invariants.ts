@@ -99,7 +99,8 @@ export const I6: Invariant = ({ played: { story }, changes, leases }) => {
     })
     .filter(({ by, result }) => {
       const wrote = [...changes, ...leases].some((write) => write.by === by);
-      return wrote || result !== "unchanged";
+      const couldRead = !story.all("store failed").some((fact) => fact.by === by);
+      return wrote || (couldRead && result !== "unchanged");
     })
     .map(({ by, result }) => `process ${by} recovered what was over: ${result}`);
 };

@@ -1,7 +1,7 @@
 import type { Verb } from "./command.ts";
 import type { Engine } from "./engine.ts";
 import { evidenceOf } from "./evidence.ts";
-import { SCRIPTS } from "./faults.ts";
+import { type Script, SCRIPTS } from "./faults.ts";
 import { violationsOf } from "./invariants.ts";
 import { play, type Played, tell } from "./play.ts";
 import type { Cue, Line, Schedule } from "./schedule.ts";
@@ -215,13 +215,12 @@ export function randomSchedule(seed: number): Schedule {
   const one = <T>(values: readonly [T, ...T[]]): T => values[choose(values.length)] ?? values[0];
   const cues = (kinds: readonly [Cue["do"], ...Cue["do"][]], most: number): Cue[] =>
     Array.from({ length: choose(most + 1) }, () => ({ at: choose(70), do: one(kinds) }));
-  const scripts = Object.keys(SCRIPTS);
   const later: Line[] = Array.from({ length: 1 + choose(3) }, () => ({
     verb: one(["recover", ...WAYS, "deploy next"]),
     cues: cues(["crash", "pause", "freeze", "wake", "wake", ...EDITS], 2),
   }));
   return {
-    faults: choose(3) === 0 ? CALM : (scripts[choose(scripts.length)] ?? CALM),
+    faults: choose(3) === 0 ? CALM : randomScript(choose),
     seed,
     lines: [
       {
@@ -235,6 +234,18 @@ export function randomSchedule(seed: number): Schedule {
       ...later,
     ],
   };
+}
+
+/** Two scripts at once; what strikes one process only may strike any. */
+function randomScript(choose: (count: number) => number): Script {
+  const all = Object.values(SCRIPTS);
+  const two = [all[choose(all.length)] ?? {}, all[choose(all.length)] ?? {}];
+  const only = 1 + choose(3);
+  const rules = two.flatMap(({ rules: own = [] }) =>
+    own.map((rule) => (rule.only === undefined ? rule : { ...rule, only })),
+  );
+  const verdict = two.find((script) => script.verdict !== undefined)?.verdict;
+  return verdict === undefined ? { rules } : { rules, verdict };
 }
 
 /** Operations of a process before which a crash makes a difference: those that write. */
