@@ -83,10 +83,20 @@ export const sshErrors: ErrorCatalogue = {
     why: "There is nothing to log in with; passwords are not supported.",
     fix: "Start an agent (SSH_AUTH_SOCK), or set `identity`.",
   },
+  SSH_PASSPHRASE_UNSUPPORTED: {
+    when: "A passphrase is given, and the transport is the ssh program.",
+    why: "The program reads passphrases from a terminal or an agent only.",
+    fix: 'Add the key to an agent and leave `passphrase` out, or set transport: "ssh2".',
+  },
   SSH_PATH_DENIED: {
     when: "The account may not create or write the path on a host.",
     why: "Releases are put there.",
     fix: "Have an administrator run the command that the hint shows.",
+  },
+  SSH_PROGRAM_MISSING: {
+    when: "The transport is the ssh program, and this machine has none.",
+    why: "There is nothing to connect with.",
+    fix: 'Install OpenSSH\'s client, or set transport: "ssh2".',
   },
   SSH_PROXY_COMMAND: {
     when: "ssh_config has a `ProxyCommand` for a host, and the transport is `ssh2`.",

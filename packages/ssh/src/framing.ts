@@ -33,8 +33,39 @@ export function requestText(script: Script, nonce: string): string {
  * off is never run, because its last line is missing.
  */
 export function readerCommand(nonce: string): string {
-  const loop = `while IFS= read -r l;do if [ "$l" = ${nonce} ];then eval "$s";exit;fi;s=$s$l$n;done;exit 75`;
+  return reader(nonce, 'eval "$s";exit');
+}
+
+/**
+ * The same for a way that loses the status, or tells it only once the output is closed: the command says it
+ * itself, on stderr, behind everything that the script said there.
+ */
+export function trailerCommand(nonce: string): string {
+  return reader(nonce, `(eval "$s");printf "\\n%s %s\\n" ${nonce} "$?" >&2;exit`);
+}
+
+function reader(nonce: string, run: string): string {
+  const loop = `while IFS= read -r l;do if [ "$l" = ${nonce} ];then ${run};fi;s=$s$l$n;done;exit 75`;
   return `exec sh -c 'n=$(printf "\\nx");n=\${n%x};s=;${loop}'`;
+}
+
+/** The stderr of a {@link trailerCommand} without its last line, whose status is told as soon as it comes. */
+export async function* withoutTrailer(
+  stderr: AsyncIterable<Buffer>,
+  nonce: string,
+  tell: (status: number) => void,
+): AsyncGenerator<Buffer> {
+  let tail: Buffer = Buffer.alloc(0);
+  for await (const chunk of stderr) {
+    tail = Buffer.concat([tail, chunk]);
+    const start = tail.indexOf(`\n${nonce} `);
+    const end = start < 0 ? -1 : tail.indexOf("\n", start + 1);
+    if (end >= 0) tell(Number(tail.toString("latin1", start + nonce.length + 2, end)));
+    const sure = start < 0 ? Math.max(0, tail.length - LONGEST_LINE) : start;
+    yield tail.subarray(0, sure);
+    tail = end < 0 ? tail.subarray(sure) : tail.subarray(end + 1);
+  }
+  yield tail;
 }
 
 /** What a channel made by {@link readerCommand} is sent before the data. */

@@ -50,7 +50,7 @@ export class Gateway implements AsyncDisposable {
    * @throws {LockstepError} `SSH_AUTH_FAILED` when the same server refused the same user before
    */
   async atDoor<T>(
-    { user, address, port }: Endpoint,
+    { user, address, port }: Pick<Endpoint, "user" | "address" | "port">,
     { where, stop }: Traveller,
     enter: () => Promise<T>,
   ): Promise<T> {

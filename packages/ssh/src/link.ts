@@ -1,7 +1,7 @@
 import type { Duplex, Readable, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { TargetContext } from "@lockstep/plugin";
-import { ControlChannel } from "./control.ts";
+import { ControlChannel, type Shell } from "./control.ts";
 import type { Where } from "./errors.ts";
 import type { Gateway } from "./gateway.ts";
 import { shellUnusable } from "./login-errors.ts";
@@ -25,8 +25,8 @@ export interface Channel {
 export interface Link {
   /** The shell that small requests share. */
   readonly control: ControlChannel;
-  /** Starts a command in a channel of its own. */
-  open(command: string): Promise<Channel>;
+  /** Starts a shell in a channel of its own, which reads a script up to a line with the nonce, and runs it. */
+  open(nonce: string): Promise<Channel>;
   /** Opens a TCP connection from the host; `refused` by the other end, or `denied` by the SSH server. */
   forward(to: {
     readonly address: string;
@@ -69,7 +69,7 @@ export const SHELL_COMMAND = "exec sh -s";
  * @throws {LockstepError} `SSH_SHELL_UNUSABLE`; or why the connection ended, when it ended
  */
 export async function startShell(
-  channel: Channel,
+  channel: Shell,
   where: Where,
   lost: Promise<Error>,
 ): Promise<ControlChannel> {

@@ -6,9 +6,10 @@ import { isLockstepError, type TargetContext } from "@lockstep/plugin";
 import type { Keeping } from "./control.ts";
 import { abortOf, asError } from "./deferred.ts";
 import { connectionLost, timedOut } from "./errors.ts";
-import { Kept, newNonce, readerCommand, readerText } from "./framing.ts";
+import { Kept, newNonce, readerText } from "./framing.ts";
 import type { Limits, Ran, RemoteHost } from "./host.ts";
-import type { Channel, Link, SshHostSettings } from "./link.ts";
+import type { Channel, Connect, Link, SshHostSettings } from "./link.ts";
+import { connectOpenssh } from "./openssh-link.ts";
 import type { Script } from "./shell.ts";
 import { connectSsh2 } from "./ssh2-link.ts";
 
@@ -22,6 +23,11 @@ const LINGER_MS = 250;
 export function sshHost(settings: SshHostSettings): RemoteHost {
   return new SshHost(settings);
 }
+
+const CONNECT: Readonly<Record<"ssh2" | "openssh", Connect>> = {
+  ssh2: connectSsh2,
+  openssh: connectOpenssh,
+};
 
 class SshHost implements RemoteHost {
   readonly name: string;
@@ -51,7 +57,7 @@ class SshHost implements RemoteHost {
   ): Promise<Ran> {
     return this.#bounded(ctx, limits, async (link, signal) => {
       const nonce = newNonce();
-      const channel = await link.open(readerCommand(nonce));
+      const channel = await link.open(nonce);
       const ended = endOf(channel, keeping(limits));
       const stop = (): void => channel.stop();
       signal.addEventListener("abort", stop);
@@ -133,7 +139,8 @@ class SshHost implements RemoteHost {
 
   async #connect(ctx: TargetContext, stop: AbortSignal): Promise<Link> {
     try {
-      this.#open = await connectSsh2(this.#settings, ctx, stop);
+      const connect = CONNECT[this.#settings.login.transport];
+      this.#open = await connect(this.#settings, ctx, stop);
       return this.#open;
     } catch (cause) {
       this.#forget();

@@ -144,10 +144,3 @@ function closeOf(client: Client): Promise<Error> {
   client.once("close", () => resolve(last ?? new Error("it closed the connection")));
   return promise;
 }
-
-/** True when a server hung up before it said anything, as sshd does while too many others are at its door. */
-export function isDropped(cause: unknown): boolean {
-  if (!isLockstepError(cause) || cause.code !== "SSH_HOST_UNREACHABLE") return false;
-  const text = cause.cause instanceof Error ? cause.cause.message : "";
-  return /before handshake|kex_exchange_identification|ECONNRESET/.test(text);
-}

@@ -1,9 +1,9 @@
 import { constants } from "node:os";
 import type { Duplex } from "node:stream";
-import { setTimeout as sleep } from "node:timers/promises";
 import { isLockstepError, type TargetContext } from "@lockstep/plugin";
 import type { Client, ClientChannel } from "ssh2";
 import { abortOf, deferred } from "./deferred.ts";
+import { readerCommand } from "./framing.ts";
 import {
   type Channel,
   type Link,
@@ -12,12 +12,10 @@ import {
   startShell,
 } from "./link.ts";
 import { hostUnreachable } from "./login-errors.ts";
+import { patiently } from "./patience.ts";
 import type { Route, Traveller } from "./reach.ts";
 import { routeTo } from "./route.ts";
-import { type Client2, isDropped, logIn } from "./ssh2-client.ts";
-
-/** Milliseconds to wait before a server is asked again that hung up on too many callers. */
-const PAUSES_MS = [100, 250, 600, 1500, 3000] as const;
+import { type Client2, logIn } from "./ssh2-client.ts";
 
 /**
  * Connects, logs in and starts the shell that all requests share.
@@ -49,11 +47,11 @@ export async function connectSsh2(
     void lost.then((cause) => control.end(cause));
     // without its shell a connection is of no use: the next call makes both anew
     void control.ended.then(() => client.end());
-    const open = (command: string): Promise<Channel> =>
-      openChannel(client, command).catch(async (cause: unknown) => {
+    const open = (nonce: string): Promise<Channel> =>
+      openChannel(client, readerCommand(nonce)).catch(async (cause: unknown) => {
         if (!isRefusedChannel(cause)) throw cause;
         const fresh = { ...traveller, stop: AbortSignal.timeout(login.connectTimeoutMs) };
-        return openApart(await enter(route, settings, fresh), command);
+        return openApart(await enter(route, settings, fresh), readerCommand(nonce));
       });
     return { control, open, forward: (to) => forward(client, to), lost, hold, giveUp };
   } catch (cause) {
@@ -70,20 +68,12 @@ async function enter(
   { gateway, isIdle }: SshHostSettings,
   traveller: Traveller,
 ): Promise<Client2> {
-  const attempt = (): Promise<Client2> =>
+  return patiently(traveller, () =>
     gateway.atDoor(end, traveller, async () => {
       const dial = async (): Promise<Duplex> => gateway.dial(jumps, end, traveller);
       return logIn({ endpoint: end, dial, isIdle }, traveller);
-    });
-  for (const pause of PAUSES_MS) {
-    try {
-      return await attempt();
-    } catch (cause) {
-      if (!isDropped(cause) || traveller.stop.aborted) throw cause;
-      await sleep(pause * (0.5 + traveller.ctx.random()));
-    }
-  }
-  return attempt();
+    }),
+  );
 }
 
 /** True when the server allows no further session on the connection (`MaxSessions`). */

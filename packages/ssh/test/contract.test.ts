@@ -9,7 +9,17 @@ import { KINDS, Shop, startHost, stateOf, type TestHost } from "./world.ts";
 const ONE = "20261121T101500Z-00000001";
 const TWO = "20261121T101501Z-00000002";
 
-describe.concurrent.each(KINDS)("on %s", { timeout: 30_000 }, (kind) => {
+/** The library everywhere, the ssh program on what is no sandbox. */
+const WAYS = [
+  ...KINDS.map((kind) => ({ kind, transport: "ssh2" as const })),
+  ...KINDS.filter((kind) => kind !== "sandbox").map((kind) => ({
+    kind,
+    transport: "openssh" as const,
+  })),
+];
+
+describe.concurrent.each(WAYS)("on $kind, over $transport", { timeout: 30_000 }, (way) => {
+  const { kind, transport } = way;
   let host: TestHost;
   beforeAll(async () => {
     host = await startHost(kind);
@@ -21,6 +31,7 @@ describe.concurrent.each(KINDS)("on %s", { timeout: 30_000 }, (kind) => {
 
   describeTargetContract("ssh", async () => {
     const shop = await Shop.open(host, {
+      transport,
       restart: ["sh", "-c", "cp index.html ../../restarted"],
       env: { TOKEN: "not a secret" },
       checks: [{ command: ["test", "-f", "index.html"] }],
@@ -37,7 +48,10 @@ describe.concurrent.each(KINDS)("on %s", { timeout: 30_000 }, (kind) => {
 
   /** The step of a plan for a second release, where a first one is live. */
   async function stepCase(kindOfStep: string): Promise<StepCase<Json, Json, Json, SshConnection>> {
-    const shop = await Shop.open(host, { restart: ["cp", "index.html", "../../restarted"] });
+    const shop = await Shop.open(host, {
+      transport,
+      restart: ["cp", "index.html", "../../restarted"],
+    });
     await shop.deploy(ONE, { "index.html": "one" });
     await shop.build({ "index.html": "two" });
     const steps = await shop.plan(TWO);

@@ -28,7 +28,7 @@ describe("the package", () => {
   it("explains every code it raises, and raises every code it explains", async () => {
     const folder = join(import.meta.dirname, "../src");
     const texts = await Promise.all(
-      ["errors.ts", "login-errors.ts", "store-errors.ts"].map((name) =>
+      ["errors.ts", "login-errors.ts", "openssh-errors.ts", "store-errors.ts"].map((name) =>
         readFile(join(folder, name), "utf8"),
       ),
     );
