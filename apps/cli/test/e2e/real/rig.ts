@@ -22,7 +22,8 @@ import { fileURLToPath } from "node:url";
 import { createAccount, makeKeyPair, type Sshd, startSshd } from "@lockstep/testkit";
 
 const CLI = fileURLToPath(new URL("../../..", import.meta.url));
-const SSH = fileURLToPath(new URL("../../../../../packages/ssh", import.meta.url));
+/** Folder of the SSH target. */
+export const SSH: string = fileURLToPath(new URL("../../../../../packages/ssh", import.meta.url));
 
 /** Path of the shop on every host; each host sees a folder of its own there. */
 export const PATH = "/srv/lockstep-e2e";
@@ -62,10 +63,18 @@ export interface Rig extends AsyncDisposable {
   mustDeploy(): Promise<void>;
   /** Starts the CLI and returns at once. */
   start(...words: readonly string[]): ChildProcess;
+  /** The same with further options of Node and variables. */
+  startWith(how: Start, ...words: readonly string[]): ChildProcess;
   /** What each host's `current` points at; null where there is none. */
   links(): Promise<(string | null)[]>;
   /** Everything below releases/ and .lockstep/meta/ of each host. */
   kept(): Promise<{ readonly releases: string[]; readonly meta: string[] }[]>;
+}
+
+/** How the CLI is started. */
+export interface Start {
+  readonly node?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** What every project and every host of a rig uses. */
@@ -93,12 +102,13 @@ export async function startRig(env: Readonly<Record<string, string>> = {}): Prom
     hosts.push(await startHost(`web-${index + 1}`, { shell, folder, tools, stack }));
   }
   const { project, build } = await makeProject(folder);
-  const start = (...words: readonly string[]): ChildProcess =>
-    spawn(process.execPath, [join(CLI, "dist/main.js"), ...words], {
+  const startWith: Rig["startWith"] = (how, ...words) =>
+    spawn(process.execPath, [...(how.node ?? []), join(CLI, "dist/main.js"), ...words], {
       cwd: project,
       stdio: ["ignore", "pipe", "pipe"],
-      env: { PATH: process.env["PATH"], HOME: folder, CI: "true", ...env },
+      env: { PATH: process.env["PATH"], HOME: folder, CI: "true", ...env, ...how.env },
     });
+  const start: Rig["start"] = (...words) => startWith({}, ...words);
   const owned = stack.move();
   return {
     folder,
@@ -110,6 +120,7 @@ export async function startRig(env: Readonly<Record<string, string>> = {}): Prom
       await writeFile(join(project, "lockstep.config.ts"), text);
     },
     start,
+    startWith,
     lockstep: (...words) => ended(start(...words)),
     async mustDeploy() {
       const { exit, stderr } = await ended(start("deploy", "-e", "production", "-y"));
