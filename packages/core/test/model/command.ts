@@ -17,6 +17,8 @@ const CONTENTS = {
   "deploy last": "four",
   recover: "three",
   "recover forward": "three",
+  "recover accept": "three",
+  "recover skip b": "three",
 } as const;
 
 /** How a command is given. */
@@ -59,6 +61,9 @@ export function runCommand(
   };
   if (verb === "recover") return engine.recover(job);
   if (verb === "recover forward") return engine.recover({ ...job, how: "forward" });
+  const reason = "somebody looked";
+  if (verb === "recover accept") return engine.recover({ ...job, how: "accept", reason });
+  if (verb === "recover skip b") return engine.recover({ ...job, skip: ["b"], reason });
   const release: Release = { id: `r-${CONTENTS[verb]}`, createdAt: "2026-11-21T00:00:00Z" };
   return engine.deploy({ ...job, onStop, release });
 }

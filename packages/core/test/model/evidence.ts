@@ -17,6 +17,7 @@ export interface Entry {
     readonly befores?: readonly { readonly id: string; readonly before: MemoryRef | null }[];
     readonly live?: Readonly<Record<string, readonly Live[]>>;
     readonly plan?: string;
+    readonly units?: readonly string[];
   };
 }
 
@@ -32,6 +33,8 @@ export interface RunEvidence {
   readonly begin: Entry | undefined;
   readonly end: Entry | undefined;
   readonly decisions: readonly Entry[];
+  /** Units that somebody said are to be left as they are. */
+  readonly left: readonly string[];
   /** Steps of the stored plan by full id: `a/stage:a`. */
   readonly steps: ReadonlyMap<string, Planned>;
 }
@@ -144,6 +147,10 @@ function runsIn({ story, world }: Played): Map<string, RunEvidence> {
         begin,
         end: list.find(({ type }) => type === "run.end"),
         decisions: list.filter(({ type }) => type === "decision"),
+        left: list.flatMap(({ type, body }) => {
+          if (type === "accepted") return UNITS;
+          return type === "skipped" ? (body.units ?? []) : [];
+        }),
         steps: stepsIn(world.values, begin),
       };
       return [name, evidence];

@@ -151,6 +151,7 @@ export const I9: Invariant = (evidence) => {
   const unvisited = [...evidence.runs.values()].flatMap((run) =>
     run.entries.filter(isAborted).flatMap(({ by, at }) =>
       startedIn(run, at)
+        .filter((id) => !run.left.some((unit) => id.startsWith(`${unit}/`)))
         .filter((id) => !called(by, callOf("revert", id), at))
         .map((id) => `process ${by} ended ${run.name} and never visited ${id}`),
     ),
@@ -251,10 +252,11 @@ export const I14: Invariant = ({ runs, leases }) => {
 
 /** All or none: nobody waits for ever, what is recovered is closed, and then every unit serves the same. */
 export const ALL_OR_NONE: Invariant = (evidence) => {
-  const { leases, edits } = evidence;
+  const { leases, edits, runs } = evidence;
   const { stuck, story } = evidence.played;
   if (stuck.length > 0) return stuck.map((id) => `process ${id} waits for ever`);
-  if (edits.length > 0) return []; // somebody's own change stays where it is, and a human decides
+  // Somebody's own change stays where it is, and what somebody said is to be left, too.
+  if (edits.length > 0 || [...runs.values()].some(({ left }) => left.length > 0)) return [];
   const begun = story.all("began").at(-1)?.at ?? 0; // the deploy that ends every schedule
   const contents = UNITS.map((unit) => stateAt(evidence, unit, begun).live?.content ?? "nothing");
   const last = story.all("ended").at(-1);
@@ -396,7 +398,7 @@ function unobserved(
   const wanted = body.result === "done" ? planned : before;
   // Done, or ended before it activated anything: a change by hand is told, and not the run's own.
   const isLeft = body.result !== "rolled-back" && look.live?.release === "foreign";
-  const must = run.end === entry && !isLeft;
+  const must = run.end === entry && !isLeft && !run.left.includes(unit);
   return [
     ...(isSame(said ?? null, look.live) ? [] : [`${where} and told another state of ${unit}`]),
     ...(must && !isSame(look.live, wanted)

@@ -42,7 +42,7 @@ describe("the protocol, exhaustively", () => {
     const tally = new Tally(engine);
 
     await crashes([CALM, "check fails"], { twice: false })(tally);
-    await zombies([CALM], { kinds: ["freeze"], ways: ["recover"] })(tally);
+    await zombies([CALM], { before: OPEN, kinds: ["freeze"] })(tally);
     await edits([CALM])(tally);
     await randoms(1, 500)(tally);
 

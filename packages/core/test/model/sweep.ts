@@ -216,7 +216,7 @@ export function randomSchedule(seed: number): Schedule {
   const cues = (kinds: readonly [Cue["do"], ...Cue["do"][]], most: number): Cue[] =>
     Array.from({ length: choose(most + 1) }, () => ({ at: choose(70), do: one(kinds) }));
   const later: Line[] = Array.from({ length: 1 + choose(3) }, () => ({
-    verb: one(["recover", ...WAYS, "deploy next"]),
+    verb: one(["recover", ...WAYS, "deploy next", "recover accept", "recover skip b"]),
     cues: cues(["crash", "pause", "freeze", "wake", "wake", ...EDITS], 2),
   }));
   return {
