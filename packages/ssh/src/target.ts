@@ -2,6 +2,7 @@ import { artifactErrors } from "@lockstep/artifact";
 import { defineTarget, type Target, type TargetBody } from "@lockstep/plugin";
 import { sshErrors } from "./catalogue.ts";
 import { eachHost, gatherHosts, type SshConnection } from "./connection.ts";
+import { doctor } from "./doctor.ts";
 import { liveOf, readFacts } from "./facts.ts";
 import { fenceHost } from "./fence.ts";
 import { Gateway } from "./gateway.ts";
@@ -65,5 +66,7 @@ function make(settings: SshSettings): TargetBody<SshConnection> {
     async fence(stamp, ctx) {
       await eachHost(ctx.connection, ctx, (host) => fenceHost(ctx, host, { path, stamp }));
     },
+
+    doctor,
   };
 }

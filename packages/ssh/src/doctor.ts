@@ -1,0 +1,157 @@
+import { type Finding, isLockstepError, type ReadContext } from "@lockstep/plugin";
+import { hostOf, type SshConnection } from "./connection.ts";
+import { DOCTOR, parseDoctor, type Seen } from "./doctor-script.ts";
+import { liveOf, readFacts } from "./facts.ts";
+import type { RemoteHost } from "./host.ts";
+import type { SshSettings } from "./options.ts";
+import { oneLine } from "./output.ts";
+import { refuseUnfit } from "./preflight.ts";
+import type { HostSettings } from "./reach.ts";
+import { routeTo } from "./route.ts";
+
+/** Milliseconds a clock may differ before that is worth a word. */
+const CLOCK_MS = 30_000;
+
+type Told = Omit<Finding, "unit">;
+
+/** Looks for what would hinder a run, on every host or the one the call is about. Changes nothing. */
+export async function* doctor(ctx: ReadContext<SshConnection>): AsyncGenerator<Finding> {
+  const { settings, hosts } = ctx.connection;
+  const asked = ctx.unit === undefined ? hosts : [hostOf(ctx.connection, ctx.unit)];
+  for (const host of asked) {
+    const written = settings.hosts.find(({ name }) => name === host.name);
+    try {
+      if (written !== undefined) yield* named(host, wayOf(host, written, { settings, ctx }));
+      yield* named(host, examine(host, settings, ctx));
+    } catch (cause) {
+      ctx.signal.throwIfAborted();
+      yield { ...failureOf(cause), unit: host.name };
+    }
+  }
+}
+
+async function* named(host: RemoteHost, findings: AsyncIterable<Told>): AsyncGenerator<Finding> {
+  for await (const finding of findings) yield { ...finding, unit: host.name };
+}
+
+/** What is known before anything is sent: where it goes, who vouches for the host. */
+async function* wayOf(
+  where: RemoteHost,
+  host: HostSettings,
+  { settings, ctx }: { readonly settings: SshSettings; readonly ctx: ReadContext<SshConnection> },
+): AsyncGenerator<Told> {
+  const { login } = settings;
+  if (login.transport === "openssh") {
+    yield { level: "ok", text: `the ssh program makes the way to ${host.address}` };
+    return;
+  }
+  const { jumps, end } = await routeTo(host, { where, login }, ctx);
+  const way = [...jumps, end].map(({ user, address, port }) => `${user}@${address}:${port}`);
+  const source = end.hostKey === undefined ? end.knownHosts.join(", ") : "the config";
+  yield { level: "ok", text: `goes ${way.join(" → ")}; its key is looked up in ${source}` };
+}
+
+async function* examine(
+  host: RemoteHost,
+  settings: SshSettings,
+  ctx: ReadContext<SshConnection>,
+): AsyncGenerator<Told> {
+  const facts = await readFacts(ctx, host, settings.path);
+  yield { level: "ok", text: `logged in as ${oneLine(facts.user)}` };
+  yield judged(() => refuseUnfit(host, facts, settings.path), `may write to ${settings.path}`);
+  yield judged(() => liveOf(host, facts, settings), "`current` is nothing, or a release of ours");
+  const [disk] = facts.disks;
+  if (disk !== undefined) yield { level: "ok", text: `${toGiB(disk.freeBytes)} GiB are free` };
+
+  const values = { COMMANDS: sudoCommands(settings).join("\n") };
+  const before = ctx.now();
+  const ran = await host.run(ctx, { text: DOCTOR, values }, { timeoutMs: 30_000 });
+  const seen = parseDoctor(ran.stdout);
+  yield packing(seen);
+  yield clock(seen, { before, after: ctx.now() });
+  for (const command of seen.refused) {
+    yield {
+      level: "fail",
+      text: `may not run \`sudo -n ${oneLine(command)}\``,
+      fix: `Add to sudoers with visudo: ${facts.user} ALL=(root) NOPASSWD: ${command}`,
+    };
+  }
+  for (const command of seen.allowed) {
+    yield { level: "ok", text: `may run \`sudo -n ${oneLine(command)}\`` };
+  }
+  if (settings.confirmWithinMs !== undefined && seen.killsAtLogout) {
+    yield {
+      level: "fail",
+      text: "logind ends background processes at logout, so that the watcher of `confirmWithinMs` would not live",
+      fix: "Set KillUserProcesses=no in logind.conf, or run `loginctl enable-linger` for the account.",
+    };
+  }
+  if (settings.checks.some((check) => "http" in check)) yield await tunnel(host, ctx);
+}
+
+function judged(look: () => unknown, text: string): Told {
+  try {
+    look();
+    return { level: "ok", text };
+  } catch (cause) {
+    return failureOf(cause);
+  }
+}
+
+function failureOf(cause: unknown): Told {
+  if (!isLockstepError(cause)) throw cause;
+  const { message, hint } = cause;
+  return { level: "fail", text: message, ...(hint === undefined ? {} : { fix: hint }) };
+}
+
+function packing({ tools }: Seen): Told {
+  if (tools.includes("zstd")) return { level: "ok", text: "uploads are packed with zstd" };
+  if (tools.includes("gzip")) {
+    return { level: "ok", text: "uploads are packed with gzip; with zstd they would be faster" };
+  }
+  const fix = "Install zstd or gzip.";
+  return { level: "warn", text: "uploads are not packed: there is neither zstd nor gzip", fix };
+}
+
+function clock(
+  { seconds }: Seen,
+  { before, after }: { readonly before: number; readonly after: number },
+): Told {
+  if (seconds === undefined) return { level: "warn", text: "its clock cannot be read" };
+  const theirs = seconds * 1000;
+  const off = Math.max(0, before - theirs - 1000, theirs - after);
+  if (off <= CLOCK_MS) return { level: "ok", text: "its clock agrees with this machine's" };
+  return {
+    level: "warn",
+    text: `its clock and this machine's are ${Math.round(off / 1000)} s apart`,
+    fix: "Nothing here compares clocks, but logs will not fit together: let the host follow a time server.",
+  };
+}
+
+/** A closed port tells as much as an open one: the server tried. */
+async function tunnel(host: RemoteHost, ctx: ReadContext<SshConnection>): Promise<Told> {
+  const made = await host.tunnel(ctx, { address: "127.0.0.1", port: 9 });
+  if (typeof made !== "string") made.destroy();
+  if (made !== "denied") return { level: "ok", text: "HTTP checks can be asked through SSH" };
+  return {
+    level: "fail",
+    text: "its SSH server does not forward connections, which HTTP checks need",
+    fix: "Set `AllowTcpForwarding local` for the account, or use commands as checks.",
+  };
+}
+
+/** What the config runs through sudo, without `sudo -n` before it. */
+function sudoCommands({ restart, service, drain, undrain, prepare, once }: SshSettings): string[] {
+  const written = [restart, drain, undrain, prepare, ...once.map(({ run }) => run)];
+  const own = service?.sudo === true ? [["systemctl", service.action, service.systemd]] : [];
+  const commands = written.flatMap((words) =>
+    words?.[0] === "sudo"
+      ? [words.slice(1).filter((word, index) => index > 0 || word !== "-n")]
+      : [],
+  );
+  return [...own, ...commands].map((words) => words.join(" ").replaceAll("\n", " "));
+}
+
+function toGiB(bytes: number): string {
+  return (bytes / 1_073_741_824).toFixed(1);
+}
