@@ -3,6 +3,7 @@ import { loadWithout } from "./ablated.ts";
 import { ABLATIONS } from "./ablations.ts";
 import { realEngine } from "./engine.ts";
 import { SCRIPTS } from "./faults.ts";
+import { INVARIANTS } from "./invariants.ts";
 import {
   CALM,
   crashes,
@@ -28,6 +29,8 @@ const SWEEPS: readonly (readonly [string, Sweep])[] = [
 ];
 
 describe("the protocol, exhaustively", () => {
+  const noticed = new Set<string>();
+
   it.each(SWEEPS)("holds when a deploy is %s", { timeout: HOUR_MS }, async (name, sweep) => {
     const tally = new Tally(realEngine);
 
@@ -47,6 +50,11 @@ describe("the protocol, exhaustively", () => {
     await randoms(1, 500)(tally);
 
     process.stdout.write(`model without ${ablation.without}: ${String(tally)}\n`);
+    for (const name of tally.byInvariant.keys()) noticed.add(name);
     expect([...tally.byInvariant.keys()]).toContain(ablation.breaks);
+  });
+
+  it("has no invariant that never notices anything", () => {
+    expect([...noticed].toSorted()).toEqual(Object.keys(INVARIANTS).toSorted());
   });
 });

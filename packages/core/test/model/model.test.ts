@@ -6,7 +6,7 @@ import { evidenceOf } from "./evidence.ts";
 import { violationsOf } from "./invariants.ts";
 import { play, tell } from "./play.ts";
 import { scheduleIn } from "./schedule.ts";
-import { CALM, crashes, edits, randoms, stops, Tally, zombies } from "./sweep.ts";
+import { CALM, crashes, edits, randoms, randomSchedule, stops, Tally, zombies } from "./sweep.ts";
 
 const again = scheduleIn(process.env);
 const seed = Number(process.env["LOCKSTEP_SEED"] ?? Date.now() % 1_000_000);
@@ -64,6 +64,16 @@ describe("the protocol", () => {
       expect([...tally.byInvariant.keys()]).toContain(ablation.breaks);
     },
   );
+
+  it("plays the same schedule the same way, byte for byte", async () => {
+    const schedule = randomSchedule(seed);
+
+    const first = await play(realEngine, schedule);
+    const second = await play(realEngine, schedule);
+
+    expect(second.story).toEqual(first.story);
+    expect(second.labels).toEqual(first.labels);
+  });
 
   it("holds in the schedule that LOCKSTEP_SCHEDULE names, or in a deploy that nothing disturbs", async () => {
     const played = await play(realEngine, again ?? { faults: CALM, lines: [{ verb: "deploy" }] });
