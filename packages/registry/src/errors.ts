@@ -101,6 +101,14 @@ export function newerIsLive(
   );
 }
 
+/** The token says that the account may not push. */
+export function pushRefused(repository: string, given: string, origin: string): LockstepError {
+  return raise(
+    "REGISTRY_FORBIDDEN",
+    `The credentials from ${origin} get ${given} in ${repository}; push is needed.`,
+  );
+}
+
 /** Credentials would go to a stranger. */
 export function realmRefused(registry: string, realm: URL): LockstepError {
   return raise("REGISTRY_REALM", `${registry} sends logins to ${shownUrl(realm)}.`);

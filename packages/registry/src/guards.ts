@@ -1,5 +1,6 @@
-import { canonicalJson, type Json, type Release } from "@lockstep/plugin";
-import { newerIsLive, tagImmutable } from "./errors.ts";
+import { canonicalJson, type Json, type Release, type TargetContext } from "@lockstep/plugin";
+import type { RegistryConnection } from "./connection.ts";
+import { newerIsLive, pushRefused, tagImmutable } from "./errors.ts";
 import type { Image } from "./image/image.ts";
 import { parseManifest, parseObject, type RawManifest } from "./image/model.ts";
 import type { RegistrySettings } from "./options.ts";
@@ -99,4 +100,20 @@ export function refuseImmutable(
   if (!immutableTags) return;
   const taken = [...tags].find(([, raw]) => raw !== null && raw.digest !== root.digest);
   if (taken !== undefined) throw tagImmutable(`${nameOf(repository)}:${taken[0]}`, []);
+}
+
+/**
+ * Finds out before anything is sent that the account may only read, where its token says so.
+ *
+ * @throws {LockstepError} `REGISTRY_FORBIDDEN`
+ */
+export async function refuseReader(
+  { asking, settings: { repository } }: RegistryConnection,
+  ctx: TargetContext,
+): Promise<void> {
+  const { client } = asking(ctx);
+  const rights = await client.rightsIn(ctx, repository);
+  if (rights === undefined || rights.includes("push")) return;
+  const given = rights.length === 0 ? "no rights" : `the rights ${rights.join(", ")}`;
+  throw pushRefused(nameOf(repository), given, client.originOf(repository));
 }

@@ -10,7 +10,14 @@ import {
   type TargetPlan,
 } from "@lockstep/plugin";
 import type { RegistryConnection } from "./connection.ts";
-import { descriptionOf, isMarked, isSameContent, refuseImmutable, refuseOlder } from "./guards.ts";
+import {
+  descriptionOf,
+  isMarked,
+  isSameContent,
+  refuseImmutable,
+  refuseOlder,
+  refuseReader,
+} from "./guards.ts";
 import { type Image, type ImageBlob } from "./image/image.ts";
 import type { RawManifest } from "./image/model.ts";
 import type { RegistrySettings } from "./options.ts";
@@ -24,10 +31,8 @@ import { retireAnchors } from "./steps/retire-anchors.ts";
 import { stage } from "./steps/stage.ts";
 import { anchorOf, BEFORE, readTags, shownDigest, stagedManifest } from "./tags.ts";
 
-/** What `live` says of the tags: one digest behind all of them, or each with its own. */
-export type Ref =
-  | { readonly digest: string }
-  | { readonly tags: Readonly<Record<string, string | null>> };
+/** What `live` says of the tags: the digest behind all of them, or each with its own. */
+export type Ref = string | { readonly tags: Readonly<Record<string, string | null>> };
 
 const UNDO =
   "Each tag goes back to the image it pointed at; a tag that did not exist is removed again, where the registry allows that.";
@@ -67,6 +72,7 @@ async function planDeploy(
   if (live !== null && isEverywhere && isSameContent(previous, image)) {
     return unchangedPlan(settings, { tags, digest: live.digest, image });
   }
+  await refuseReader(connection, ctx);
   refuseImmutable(settings, tags, image);
   refuseOlder(settings, { tags, release });
   const moves = Object.fromEntries(settings.tags.map((tag) => [tag, image.root.digest]));
@@ -137,7 +143,7 @@ async function planReturn(
 /** Digest by tag; tags that had none then are left as they are. */
 function wantedBy({ tags }: RegistrySettings, ref: Ref | null): Record<string, string> {
   if (ref === null) return {};
-  if ("digest" in ref) return Object.fromEntries(tags.map((tag) => [tag, ref.digest]));
+  if (typeof ref === "string") return Object.fromEntries(tags.map((tag) => [tag, ref]));
   return Object.fromEntries(
     tags.flatMap((tag) => {
       const digest = ref.tags[tag];

@@ -60,7 +60,7 @@ async function live(ctx: ReadContext<RegistryConnection>): Promise<readonly Live
 function refOf(digests: readonly (readonly [string, string | null])[]): Ref | null {
   const [first = null] = digests.map(([, digest]) => digest);
   if (digests.some(([, digest]) => digest !== first)) return { tags: Object.fromEntries(digests) };
-  return first === null ? null : { digest: first };
+  return first;
 }
 
 /** Images that have anchors, the newest release first, without what is live. */
@@ -74,5 +74,5 @@ async function keptOf(
   const found = await Promise.all(anchors.map(({ tag }) => getManifest(asking, repository, tag)));
   const digests = new Set(found.flatMap((raw) => raw?.digest ?? []));
   const isLive = new Set(pointers.map(([, digest]) => digest));
-  return [...digests].filter((digest) => !isLive.has(digest)).map((digest) => ({ digest }));
+  return [...digests].filter((digest) => !isLive.has(digest));
 }

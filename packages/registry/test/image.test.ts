@@ -183,6 +183,20 @@ describe("a base", () => {
     await expect(shop.plan(ONE)).rejects.toMatchObject({ code: "REGISTRY_BASE" });
   });
 
+  it("is read from a mirror where one is named", async () => {
+    await using base = await open("mirror/library/node", { into: "/" });
+    const { outputs } = await base.deploy(ONE, { "etc/os-release": "ID=x\n" });
+    await using shop = await Shop.open({
+      repository: `${server.host}/acme/mirrored`,
+      source: { directory: "dist", base: `node:24-slim@${digestIn(outputs)}` },
+      network: { plainHttp: true, mirrors: { "docker.io": `${server.host}/acme/mirror` } },
+    });
+
+    await shop.deploy(TWO, filesOf("one"));
+
+    expect(server.store.missing("acme/mirrored", "latest")).toEqual([]);
+  });
+
   it("whose bytes are not those of its digest is refused", async () => {
     await using base = await open("poisoned", { into: "/" });
     const { outputs } = await base.deploy(ONE, { "etc/os-release": "ID=x\n" });

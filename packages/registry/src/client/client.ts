@@ -1,6 +1,7 @@
 import type { TargetContext } from "@lockstep/plugin";
 import type { Found } from "../auth/credentials.ts";
 import { createLogin, type Login, type Scopes } from "../auth/login.ts";
+import { rightsOf } from "../auth/rights.ts";
 import { answerUnexpected, forbidden, loginRefused, type Refusal } from "../errors.ts";
 import { follow } from "../net/follow.ts";
 import type { Pace } from "../net/pace.ts";
@@ -35,6 +36,10 @@ export interface Client {
   /** Waits before the caller tries again. */
   wait(ctx: TargetContext, answer: Answer): Promise<void>;
   urlOf(repository: Repository): URL;
+  /** What the token for a repository allows; undefined where that cannot be told. */
+  rightsIn(ctx: TargetContext, repository: Repository): Promise<readonly string[] | undefined>;
+  /** Where the credentials for a repository come from. */
+  originOf(repository: Repository): string;
   readonly transport: Transport;
 }
 
@@ -60,9 +65,7 @@ export interface ClientOptions {
 /** Makes a client. Asks nothing. */
 export function createClient(options: ClientOptions): Client {
   const { transport, pace, pushed } = options;
-  const urlOf = ({ host }: Repository): URL =>
-    new URL(`${options.isPlain(host) ? "http" : "https"}://${host}/v2/`);
-
+  const urlOf = rootsOf(options);
   const loginFor = loginsOf(options, urlOf);
 
   async function attempt(ctx: TargetContext, call: Call, url: URL): Promise<Answer> {
@@ -89,6 +92,11 @@ export function createClient(options: ClientOptions): Client {
   return {
     transport,
     urlOf,
+    originOf: (repository) => loginFor(repository).origin,
+    async rightsIn(ctx, repository) {
+      const scopes = scopesOf({ method: "PUT", repository, at: "" }, pushed);
+      return rightsOf(await loginFor(repository).header(ctx, scopes), repository.path);
+    },
     wait: (ctx, answer) => pace.pause(ctx, answer),
     async call(ctx, call, { mayBeForbidden = false, once = false } = {}) {
       const url = callUrl(call, urlOf(call.repository));
@@ -106,6 +114,10 @@ export function createClient(options: ClientOptions): Client {
       return answerUnexpected(await refusalOf(call, answer));
     },
   };
+}
+
+function rootsOf({ isPlain }: ClientOptions): (repository: Repository) => URL {
+  return ({ host }) => new URL(`${isPlain(host) ? "http" : "https"}://${host}/v2/`);
 }
 
 /** One login for each registry. */
