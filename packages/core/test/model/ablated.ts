@@ -30,9 +30,9 @@ export async function loadWithout({ without, patches }: Ablation): Promise<Ablat
     const sources = await readSources(folder);
     for (const patch of patches) applyPatch(sources, patch, without);
     for (const [file, text] of sources) await writeFile(file, linked(text, folder));
-    const { deploy, recover } = await load(folder, "core/src/index.ts");
+    const { deploy, rollback, recover } = await load(folder, "core/src/index.ts");
     const { memoryTarget } = await load(folder, "testkit/src/memory/target.ts");
-    return { deploy, recover, memoryTarget, [Symbol.asyncDispose]: dispose };
+    return { deploy, rollback, recover, memoryTarget, [Symbol.asyncDispose]: dispose };
   } catch (error) {
     await dispose();
     throw error;

@@ -11,10 +11,12 @@ export type Verb = keyof typeof CONTENTS;
 
 /** What the source holds while a command runs: a recover must not care. */
 const CONTENTS = {
+  "deploy oldest": "zero",
   "deploy first": "one",
   deploy: "two",
   "deploy next": "three",
   "deploy last": "four",
+  rollback: "three",
   recover: "three",
   "recover forward": "three",
   "recover accept": "three",
@@ -64,6 +66,7 @@ export function runCommand(
   const reason = "somebody looked";
   if (verb === "recover accept") return engine.recover({ ...job, how: "accept", reason });
   if (verb === "recover skip b") return engine.recover({ ...job, skip: ["b"], reason });
+  if (verb === "rollback") return engine.rollback({ ...job, onStop });
   const release: Release = { id: `r-${CONTENTS[verb]}`, createdAt: "2026-11-21T00:00:00Z" };
   return engine.deploy({ ...job, onStop, release });
 }

@@ -37,7 +37,7 @@ export function tell({ story }: Played): string {
 /** Kept per engine, which is one and the same for all schedules of a sweep. */
 const bases = new WeakMap<Engine, Promise<Base>>();
 
-/** Release one is live everywhere; deployed once per engine, copied for every schedule. */
+/** Release one is live everywhere and zero was before; deployed once per engine, copied for every schedule. */
 function baseOf(engine: Engine): Promise<Base> {
   const known = bases.get(engine);
   if (known !== undefined) return known;
@@ -47,7 +47,10 @@ function baseOf(engine: Engine): Promise<Base> {
     values: new Map(),
   };
   const stage = new Stage(engine, { faults: {}, lines: [] }, empty);
-  const base = stage.run({ verb: "deploy first" }).then(() => stage.world);
+  const base = stage
+    .run({ verb: "deploy oldest" })
+    .then(() => stage.run({ verb: "deploy first" }))
+    .then(() => stage.world);
   bases.set(engine, base);
   return base;
 }

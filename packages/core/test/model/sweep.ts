@@ -216,7 +216,7 @@ export function randomSchedule(seed: number): Schedule {
   const cues = (kinds: readonly [Cue["do"], ...Cue["do"][]], most: number): Cue[] =>
     Array.from({ length: choose(most + 1) }, () => ({ at: choose(70), do: one(kinds) }));
   const later: Line[] = Array.from({ length: 1 + choose(3) }, () => ({
-    verb: one(["recover", ...WAYS, "deploy next", "recover accept", "recover skip b"]),
+    verb: one(["recover", ...WAYS, "deploy next", "rollback", "recover accept", "recover skip b"]),
     cues: cues(["crash", "pause", "freeze", "wake", "wake", ...EDITS], 2),
   }));
   return {
@@ -224,7 +224,7 @@ export function randomSchedule(seed: number): Schedule {
     seed,
     lines: [
       {
-        verb: "deploy",
+        verb: one(["deploy", "deploy", "deploy", "rollback"]),
         onStop: one(["roll-back", "park"]),
         cues: [
           { at: choose(75), do: one(["crash", "pause", "freeze", "stop", ...EDITS]) },
