@@ -7,7 +7,7 @@ import { execPath } from "node:process";
 import type { Json, PlannedStep } from "@lockstep/plugin";
 import { type RegistryQuirks, startSandboxRegistry } from "@lockstep/testkit";
 import { expect } from "vitest";
-import { filesOf, ONE, Shop } from "./world.ts";
+import { digestIn, filesOf, ONE, Shop, TWO } from "./world.ts";
 
 const TAGS = ["1.4.2", "1.4", "1", "latest"];
 const NAME = "acme/shop";
@@ -16,10 +16,15 @@ const NAME = "acme/shop";
 export interface KillPoint {
   readonly at: number;
   readonly when: "before" | "after";
+  /** Whether the run is put back (default) or gone on with. */
+  readonly recover?: "back" | "forward";
 }
 
 /** Kills a push of four tags at one point, recovers it, and looks at every tag. Returns how many requests it got to. */
-export async function killAt({ at, when }: KillPoint, quirks: RegistryQuirks): Promise<number> {
+export async function killAt(
+  { at, when, recover: way = "back" }: KillPoint,
+  quirks: RegistryQuirks,
+): Promise<number> {
   await using server = await startSandboxRegistry({ quirks });
   const options = { repository: `${server.host}/${NAME}`, tags: TAGS, limits: { backoffMs: 1 } };
   await using shop = await Shop.open(options);
@@ -70,10 +75,15 @@ export async function killAt({ at, when }: KillPoint, quirks: RegistryQuirks): P
     };
 
     const text = await readFile(journal, "utf8").catch(() => "[]");
-    await recover(shop, text);
-
     const where = `killed ${when} request ${at}`;
-    expect(server.store.tags(NAME), where).toEqual(start);
+    if (way === "back") {
+      await goBack(shop, text);
+      expect(server.store.tags(NAME), where).toEqual(start);
+    } else {
+      const digest = await goOn(shop, text);
+      const tags = server.store.tags(NAME);
+      expect(new Set(TAGS.map((tag) => tags[tag])), where).toEqual(new Set([digest]));
+    }
     expect(broken, where).toEqual([]);
     return asked;
   } finally {
@@ -90,7 +100,7 @@ export async function killAt({ at, when }: KillPoint, quirks: RegistryQuirks): P
 }
 
 /** As the runner puts back a run that ended without a decision: newest first, from what was journaled. */
-async function recover(shop: Shop, journal: string): Promise<void> {
+async function goBack(shop: Shop, journal: string): Promise<void> {
   const records = JSON.parse(journal === "" ? "[]" : journal) as {
     step: PlannedStep;
     before: Json;
@@ -101,4 +111,23 @@ async function recover(shop: Shop, journal: string): Promise<void> {
     expect(["restored", "untouched"]).toContain(said);
     expect(await shop.revert(step, before)).toBe("untouched");
   }
+}
+
+/** As the runner goes on with such a run: with what was journaled where it began, anew where it did not. */
+async function goOn(shop: Shop, journal: string): Promise<string> {
+  const records = JSON.parse(journal === "" ? "[]" : journal) as {
+    step: PlannedStep;
+    before: Json;
+  }[];
+  const plan = await shop.plan(TWO);
+  const begun = new Map(records.map((record) => [record.step.id, record]));
+  const steps = plan.steps.filter(({ phase }) => phase === "stage" || phase === "activate");
+  for (const planned of [...begun.values()].map(({ step }) => step).concat(steps)) {
+    const record = begun.get(planned.id);
+    const step = record?.step ?? planned;
+    const handler = shop.handlerOf(step);
+    const before = record?.before ?? (await handler.inspect(step.input, shop.context()));
+    await handler.apply(step.input, before, shop.context());
+  }
+  return digestIn(plan.outputs);
 }

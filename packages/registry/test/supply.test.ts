@@ -109,6 +109,76 @@ describe.each([true, false])(
   },
 );
 
+describe("a list of what goes with an image", () => {
+  const foreign = {
+    mediaType: "application/vnd.oci.image.manifest.v1+json",
+    digest: `sha256:${"b".repeat(64)}`,
+    size: 2,
+    artifactType: "application/x-theirs",
+  };
+
+  it("keeps what others have put there", async () => {
+    await using shop = await open({ attach: { sbom: true } });
+    await shop.build(filesOf("one"));
+    const plan = await shop.plan(ONE);
+    const tag = digestIn(plan.outputs).replace(":", "-");
+    const repository = server.store.repository("acme/shop");
+    const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, manifests: [foreign] }));
+    repository.manifests.set(foreign.digest, {
+      bytes: Buffer.from("{}"),
+      mediaType: foreign.mediaType,
+    });
+    repository.manifests.set(`sha256:${"c".repeat(64)}`, {
+      bytes,
+      mediaType: "application/vnd.oci.image.index.v1+json",
+    });
+    repository.tags.set(tag, `sha256:${"c".repeat(64)}`);
+
+    await shop.apply(shop.stepOf(plan, "stage"));
+
+    const { manifests } = await fetched(tag);
+    expect(manifests.map(({ artifactType }) => artifactType)).toEqual([
+      "application/x-theirs",
+      "application/vnd.cyclonedx+json",
+    ]);
+  });
+
+  it("is merged again when somebody else writes it at the same time", async () => {
+    await using shop = await open({ attach: { sbom: true } });
+    await shop.build(filesOf("one"));
+    const plan = await shop.plan(ONE);
+    const tag = digestIn(plan.outputs).replace(":", "-");
+    const repository = server.store.repository("acme/shop");
+    repository.manifests.set(foreign.digest, {
+      bytes: Buffer.from("{}"),
+      mediaType: foreign.mediaType,
+    });
+    let races = 1;
+    server.fault = ({ method, path }) => {
+      if (
+        method !== "GET" ||
+        !path.endsWith(`/manifests/${tag}`) ||
+        !repository.tags.has(tag) ||
+        races === 0
+      )
+        return false;
+      races -= 1;
+      const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, manifests: [foreign] }));
+      repository.manifests.set(`sha256:${"d".repeat(64)}`, {
+        bytes,
+        mediaType: "application/vnd.oci.image.index.v1+json",
+      });
+      repository.tags.set(tag, `sha256:${"d".repeat(64)}`);
+      return false;
+    };
+
+    await shop.apply(shop.stepOf(plan, "stage"));
+
+    expect(races).toBe(0);
+    expect((await fetched(tag)).manifests).toHaveLength(2);
+  });
+});
+
 describe("a signature", () => {
   /** What `cosign verify --key` does with openssl. */
   async function verified(folder: string, payload: Buffer, key: string): Promise<boolean> {
