@@ -25,5 +25,5 @@ export async function patiently<T>(
 function isDropped(cause: unknown): boolean {
   if (!isLockstepError(cause) || cause.code !== "SSH_HOST_UNREACHABLE") return false;
   const text = cause.cause instanceof Error ? cause.cause.message : "";
-  return /before handshake|kex_exchange_identification|ECONNRESET/.test(text);
+  return /before handshake|Exceeded MaxStartups|kex_exchange_identification|ECONNRESET/.test(text);
 }

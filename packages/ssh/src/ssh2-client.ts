@@ -101,12 +101,13 @@ function ready(client: Client, socket: MaybeSocket, attempt: Attempt): Promise<v
   const methods = methodsOf(credentials).values();
   const { promise, resolve, reject } = deferred<void>();
   promise.catch(() => undefined);
+  const greeting = greetingOf(socket);
   let refusal: LockstepError | undefined;
   client.once("ready", resolve);
   client.once("error", (cause: Error & { readonly level?: string }) => {
     if (refusal !== undefined) return reject(refusal);
     if (cause.level === "client-authentication") return reject(authFailed(where, user));
-    return reject(hostUnreachable(where, cause));
+    return reject(hostUnreachable(where, greeting() ?? cause));
   });
   client.once("close", () => reject(hostUnreachable(where, new Error("it closed the connection"))));
   client.connect({
@@ -123,6 +124,18 @@ function ready(client: Client, socket: MaybeSocket, attempt: Attempt): Promise<v
     authHandler: (_left, _partial, next) => next((methods.next().value ?? false) as AnyAuthMethod),
   });
   return promise;
+}
+
+/** What a server says instead of who it is, when it hangs up on purpose. */
+function greetingOf(socket: MaybeSocket): () => Error | undefined {
+  let said = "";
+  // listening makes the bytes flow, and the library listens from the same moment on
+  queueMicrotask(() =>
+    socket.once("data", (chunk: Buffer) => {
+      said = chunk.toString("latin1").slice(0, 200).trim();
+    }),
+  );
+  return () => (said === "" || said.startsWith("SSH-") ? undefined : new Error(said));
 }
 
 function methodsOf({ user, keys, agent }: Login): AnyAuthMethod[] {
