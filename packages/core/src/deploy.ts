@@ -4,15 +4,14 @@ import {
   admit,
   type BeginBody,
   highestEpoch,
-  isLeft,
   lastCommit,
+  leftBy,
   type Lease,
   lineageOf,
   type LiveByTarget,
   openJournal,
   openRun,
   putBlob,
-  readLease,
   refuseForeign,
   takeLease,
 } from "@lockstep/state";
@@ -115,10 +114,9 @@ async function runJob(job: RunJob, planning: Planning): Promise<Outcome> {
   await using session = await sessionOf(job);
   const { store, name: environment } = session.environment;
   const { surroundings, stop: signal, lockWaitMs: waitMs = 0 } = job;
-  const found = await readLease(store, environment);
+  const left = await leftBy(store, environment);
   // Said early, so that nobody reads a plan that cannot be run; taking the lease says it for certain.
-  if (found?.body.open === true && (await isLeft(found, store)))
-    throw openRun(environment, found.body.holder);
+  if (left !== undefined) throw openRun(environment, left);
   const live = await readLive(session, signal);
   const lineage = await lineageOf(store, surroundings);
   refuseForeign(live, lineage, job.adopt === true || store.traits.ephemeral === true);

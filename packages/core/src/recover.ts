@@ -37,6 +37,8 @@ export interface RecoverJob extends Job {
   /** Name of the run; default the open one. */
   readonly run?: string;
   readonly stop: AbortSignal;
+  /** Milliseconds to wait for a process that still holds the run; default 0. */
+  readonly lockWaitMs?: number;
   /**
    * `back`, the default, undoes what is not committed; `forward` goes on where the run was; `accept` takes
    * what is live for good.
@@ -88,10 +90,10 @@ async function underLease(
   body: (lease: Lease) => Promise<Outcome>,
 ): Promise<Outcome> {
   const { store, name: environment } = session.environment;
-  const { surroundings, stop: signal } = job;
+  const { surroundings, stop: signal, lockWaitMs: waitMs = 0 } = job;
   const patient = isUnfenced(session);
-  const request = { store, environment, surroundings, above, patient, signal, recover: true };
-  const lease = await takeLease(request);
+  const how = { above, patient, signal, waitMs, recover: true };
+  const lease = await takeLease({ store, environment, surroundings, ...how });
   try {
     return asRecovered(await body(lease));
   } catch (error) {

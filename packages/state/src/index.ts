@@ -20,7 +20,7 @@ export {
   type Writer,
 } from "./journal.ts";
 export {
-  isLeft,
+  leftBy,
   type Lease,
   type LeaseRequest,
   type LeaseState,

@@ -74,9 +74,19 @@ export async function readLease(
   };
 }
 
-/** True when nobody holds the lease any more: it was released, or its holder is proven dead. */
-export async function isLeft({ body }: LeaseState, { presence }: Store): Promise<boolean> {
-  return body.released || (await presence?.look(body.holder.process)) === "gone";
+/**
+ * Who left an open run behind: the lease was released, or its holder is proven dead.
+ *
+ * @returns undefined when no run is open, or when its process may still be at work.
+ */
+export async function leftBy(store: Store, environment: string): Promise<Holder | undefined> {
+  const found = await readLease(store, environment);
+  if (found?.body.open !== true) return undefined;
+  if (found.body.released) return found.body.holder;
+  if ((await store.presence?.look(found.body.holder.process)) !== "gone") return undefined;
+  // It may have ended well between the two looks.
+  const now = await readLease(store, environment);
+  return now?.tag === found.tag ? found.body.holder : undefined;
 }
 
 /**
@@ -88,8 +98,7 @@ export async function isLeft({ body }: LeaseState, { presence }: Store): Promise
 export async function takeLease(request: LeaseRequest): Promise<Lease> {
   const { store, environment, surroundings } = request;
   for (;;) {
-    const found = await readLease(store, environment);
-    if (found !== undefined) await awaitFree(found, request);
+    const found = await awaitFree(request);
     if (found?.body.open === true && request.recover !== true)
       throw openRun(environment, found.body.holder);
 
@@ -107,31 +116,36 @@ function runName(environment: string, epoch: number, { hex }: Surroundings): str
   return `${environment}-${String(epoch).padStart(6, "0")}-${hex(8)}`;
 }
 
-/** Resolves once the holder has released the lease or is gone for certain. */
-async function awaitFree(found: LeaseState, request: LeaseRequest): Promise<void> {
-  const { surroundings, store, onWaiting } = request;
+/** The lease once its holder has released it or is gone for certain; undefined when there never was one. */
+async function awaitFree(request: LeaseRequest): Promise<LeaseState | undefined> {
+  const { surroundings, store, environment } = request;
   const giveUpAt = surroundings.monotonic() + (request.waitMs ?? 0);
-  let seen = found;
+  let seen = await readLease(store, environment);
   let seenAt = surroundings.monotonic();
-  // One that was unlocked by hand may have a holder that lives: who cannot be refused must be waited for.
-  while (!seen.body.released || (seen.body.unlocked !== undefined && request.patient === true)) {
+  for (;;) {
+    if (seen === undefined || isFree(seen, request)) return seen;
     const verdict = await judge(seen, surroundings.monotonic() - seenAt, request);
-    if (verdict === "gone") return;
-    if (verdict === "alive" && surroundings.monotonic() >= giveUpAt) {
-      throw leaseHeld(request.environment, seen.body.holder);
+    if (verdict === "alive" && surroundings.monotonic() >= giveUpAt)
+      throw leaseHeld(environment, seen.body.holder);
+    if (verdict !== "gone") {
+      request.onWaiting?.(seen.body.holder);
+      await surroundings.sleep(Math.min(1000, ttlOf(store) / 6), request.signal);
     }
-    onWaiting?.(seen.body.holder);
-    await surroundings.sleep(Math.min(1000, ttlOf(store) / 6), request.signal);
-    const next = await readLease(store, request.environment);
-    if (next === undefined) return;
-    if (next.tag === seen.tag) continue;
+    const next = await readLease(store, environment);
+    if (next?.tag === seen.tag) {
+      if (verdict === "gone") return seen;
+      continue; // else it ended well between two looks, or renewed
+    }
     // A renewal proves life: whoever does not want to wait need not watch any longer.
-    if (!next.body.released && surroundings.monotonic() >= giveUpAt) {
-      throw leaseHeld(request.environment, next.body.holder);
-    }
-    seen = next;
-    seenAt = surroundings.monotonic();
+    if (next?.body.released === false && surroundings.monotonic() >= giveUpAt)
+      throw leaseHeld(environment, next.body.holder);
+    [seen, seenAt] = [next, surroundings.monotonic()];
   }
+}
+
+/** One that was unlocked by hand may have a holder that lives: who cannot be refused must be waited for. */
+function isFree({ body }: LeaseState, { patient }: LeaseRequest): boolean {
+  return body.released && (body.unlocked === undefined || patient !== true);
 }
 
 /** A taker never compares clocks: silence is measured on its own monotonic clock. */
@@ -141,9 +155,10 @@ async function judge(
   { store, patient }: LeaseRequest,
 ): Promise<"alive" | "silent" | "gone"> {
   const proof = await store.presence?.look(body.holder.process);
-  if (proof === "gone" || (proof === "alive" && body.unlocked === undefined)) return proof;
   const enough = ttlOf(store) * (patient === true ? 2 : 1);
-  return silentMs >= enough ? "gone" : "silent";
+  if (proof === "gone" || silentMs >= enough) return "gone";
+  // One that lives renews, unless it is suspended: who has time waits for that to show.
+  return proof === "alive" && body.unlocked === undefined ? "alive" : "silent";
 }
 
 async function leaseBody(

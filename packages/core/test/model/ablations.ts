@@ -70,15 +70,21 @@ export const ABLATIONS: readonly Ablation[] = [
   {
     without: "the rule that an open run blocks the next",
     breaks: "I14",
-    shownBy: "anything",
+    shownBy: "sleepers",
     patches: [
       {
         find: "if (found?.body.open === true && request.recover !== true)",
         replace: "if (Boolean(0))",
       },
-      {
-        find: "if (found?.body.open === true && (await isLeft(found, store)))",
+    ],
+  },
+  {
+        find: "if (found?.body.open === true && request.recover !== true)",
         replace: "if (Boolean(0))",
+      },
+      {
+        find: "if (left !== undefined) throw openRun(environment, left);",
+        replace: "void left;",
       },
     ],
   },

@@ -19,7 +19,7 @@ const EDITS = edits([CALM, "check fails"], ["edit b"]);
 const SLEEPERS = zombies([CALM], {
   before: ["apply memory.activate/1 b", "write decision"],
   kinds: ["freeze"],
-  ways: ["recover"],
+  ways: ["recover", "deploy next"],
 });
 
 const SAMPLES = { edits: EDITS, sleepers: SLEEPERS, anything: randoms(1, 30) };
