@@ -120,9 +120,8 @@ describe("twenty processes", () => {
     const runs = (await readdir(join(shop.folder, ".lockstep/runs"))).toSorted();
     const epochs = runs.map((run) => Number(run.split("-")[1]));
     expect(epochs).toEqual(contents.map((_, index) => index + 1));
-    const history = await shop.lockstep("c0", [
-      ...["history", ...PRODUCTION, "--limit", "50", "--output", "json"],
-    ]);
+    const words = ["history", ...PRODUCTION, "--limit", "50", "--output", "json"];
+    const history = await shop.lockstep("c0", words);
     const entries = JSON.parse(history.out) as { readonly result: string }[];
     expect(entries.map(({ result }) => result)).toEqual(contents.map(() => "done"));
     expect((await shop.lockstep("c0", ["history", ...PRODUCTION, "--verify"])).exit).toBe(0);

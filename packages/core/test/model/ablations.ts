@@ -79,16 +79,6 @@ export const ABLATIONS: readonly Ablation[] = [
     ],
   },
   {
-        find: "if (found?.body.open === true && request.recover !== true)",
-        replace: "if (Boolean(0))",
-      },
-      {
-        find: "if (left !== undefined) throw openRun(environment, left);",
-        replace: "void left;",
-      },
-    ],
-  },
-  {
     without: "late retire",
     breaks: "I10",
     shownBy: "anything",
