@@ -4,8 +4,8 @@ export interface Ablation {
   readonly without: string;
   /** The invariant that notices. */
   readonly breaks: string;
-  /** What it takes to notice soon: a change by hand, a process that was overtaken, or any schedules. */
-  readonly shownBy: "edits" | "sleepers" | "anything";
+  /** What it takes to notice soon: changes by hand, processes that were overtaken, kills, or anything. */
+  readonly shownBy: "edits" | "sleepers" | "crashes" | "anything";
   readonly patches: readonly Patch[];
 }
 
@@ -107,7 +107,7 @@ export const ABLATIONS: readonly Ablation[] = [
   {
     without: "undoing steps that never reported",
     breaks: "I9",
-    shownBy: "anything",
+    shownBy: "crashes",
     patches: [
       {
         find: "if (step !== undefined) run.started.set(",
@@ -136,7 +136,7 @@ export const ABLATIONS: readonly Ablation[] = [
   {
     without: "the stored plan in a recover",
     breaks: "I12",
-    shownBy: "anything",
+    shownBy: "crashes",
     patches: [
       {
         find: "const plan = (await getBlob(store, begin.plan)) as unknown as Plan;",

@@ -22,7 +22,14 @@ const SLEEPERS = zombies([CALM], {
   ways: ["recover", "deploy next"],
 });
 
-const SAMPLES = { edits: EDITS, sleepers: SLEEPERS, anything: randoms(1, 30) };
+const CRASHES = crashes([CALM], { twice: false });
+
+const SAMPLES = {
+  edits: EDITS,
+  sleepers: SLEEPERS,
+  crashes: CRASHES,
+  anything: randoms(1, 30),
+};
 
 describe("the protocol", () => {
   it(`holds in ${RANDOM} random schedules from seed ${seed}`, { timeout: 120_000 }, async () => {
@@ -40,7 +47,7 @@ describe("the protocol", () => {
     async () => {
       const tally = new Tally(realEngine);
 
-      await crashes([CALM], { twice: false })(tally);
+      await CRASHES(tally);
       await EDITS(tally);
       await stops([CALM], ["recover"])(tally);
       await SLEEPERS(tally);
