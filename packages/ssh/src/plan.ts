@@ -1,11 +1,10 @@
-import { type Artifact, readSource } from "@lockstep/artifact";
 import type { Json, PlanContext, PlanRequest, TargetPlan } from "@lockstep/plugin";
+import { readArtifact } from "./artifacts.ts";
 import { changesOf, type HostPlan } from "./changes.ts";
 import { eachHost, type SshConnection } from "./connection.ts";
 import { releaseGone } from "./errors.ts";
 import { keptOf, liveOf, readFacts, type Ref } from "./facts.ts";
 import type { RemoteHost } from "./host.ts";
-import type { SshSettings } from "./options.ts";
 import { liveSteps } from "./plan-live.ts";
 import { confirmSteps, onceSteps, retireSteps, stageSteps } from "./plan-steps.ts";
 import { refuseShared, refuseTaken, refuseTooSmall, refuseUnfit } from "./preflight.ts";
@@ -99,13 +98,6 @@ async function look(ctx: PlanContext<SshConnection>): Promise<HostPlan[]> {
     const facts = await readFacts(ctx, host, connection.settings.path);
     return { host, facts, live: liveOf(host, facts, connection.settings).ref };
   });
-}
-
-function readArtifact(
-  { folder, signal }: PlanContext<SshConnection>,
-  { source, exclude, allow }: SshSettings,
-): Promise<Artifact> {
-  return readSource(source, { folder, exclude, allow, signal });
 }
 
 function hostsOf(all: readonly { readonly host: RemoteHost }[]): RemoteHost[] {

@@ -59,6 +59,8 @@ class SshHost implements RemoteHost {
       const nonce = newNonce();
       const channel = await link.open(nonce);
       const ended = endOf(channel, keeping(limits));
+      // nobody waits for it when sending failed
+      ended.catch(() => undefined);
       const stop = (): void => channel.stop();
       signal.addEventListener("abort", stop);
       try {

@@ -3,11 +3,11 @@ import {
   type GuardName,
   type Manifest,
   manifestText,
-  readSource,
   tarStream,
   type WrittenSource,
 } from "@lockstep/artifact";
-import { sourceChanged, type WriteContext } from "@lockstep/plugin";
+import type { WriteContext } from "@lockstep/plugin";
+import { plannedArtifact } from "../artifacts.ts";
 import { bestOf, compressed, type Compression } from "../compress.ts";
 import { hostOf, type SshConnection } from "../connection.ts";
 import { uploadIncomplete } from "../errors.ts";
@@ -66,7 +66,7 @@ export async function send(
 ): Promise<void> {
   const attempt = await begin(ctx, input, { wanted, isWhole: input.base === "none" });
   if (attempt === undefined) return;
-  const artifact = await readPlanned(input, ctx);
+  const artifact = await plannedArtifact(ctx, input);
   const changed = changedSince(attempt.base?.manifest, artifact);
   let ran = await transfer(ctx, input, { attempt, artifact, only: changed });
   if (ran.status !== 0 && attempt.base !== undefined) {
@@ -120,21 +120,6 @@ export async function askHost(
 
 function wishFor(path: string, release: string, wanted: string | null): Wish {
   return { path, what: "The upload", thing: `${path}/${linkTo(release)}`, wanted };
-}
-
-async function readPlanned(
-  { source, digest, exclude, allow }: UploadInput,
-  ctx: WriteContext<SshConnection>,
-): Promise<Artifact> {
-  const artifact = await readSource(source, {
-    folder: ctx.folder,
-    signal: ctx.signal,
-    ...(exclude === undefined ? {} : { exclude }),
-    ...(allow === undefined ? {} : { allow }),
-  });
-  if (artifact.digest === digest) return artifact;
-  const name = typeof source === "string" ? source : `git ${source.git}`;
-  throw sourceChanged(name, { wanted: digest, found: artifact.digest });
 }
 
 /** Directories, links and the files that the base does not have; undefined, for all, without a base. */
