@@ -82,6 +82,7 @@ async function planDeploy(
     steps: [
       stageStep(settings, { image, annotations, previous }),
       ...liveSteps(settings, {
+        release: release.id,
         moves,
         anchor: { tag: anchorOf(settings.anchor, release.id), digest: image.root.digest },
         // an image of ours has an anchor of its own release
@@ -133,7 +134,7 @@ async function planReturn(
     steps:
       Object.keys(moves).length === 0
         ? []
-        : liveSteps(settings, { moves, anchor: null, spare: null }),
+        : liveSteps(settings, { release: ctx.release.id, moves, anchor: null, spare: null }),
     basedOn: basedOn(tags),
     ...(digest === undefined ? {} : { outputs: outputsOf(settings, digest) }),
     undo: UNDO,
@@ -185,7 +186,12 @@ function isSent({ action }: ImageBlob): boolean {
 
 function liveSteps(
   settings: RegistrySettings,
-  move: Pick<Parameters<typeof activate.describe>[0], "moves" | "anchor" | "spare">,
+  {
+    release,
+    ...move
+  }: Pick<Parameters<typeof activate.describe>[0], "moves" | "anchor" | "spare"> & {
+    readonly release: string;
+  },
 ): PlannedStep[] {
   const repository = nameOf(settings.repository);
   return [
@@ -193,7 +199,7 @@ function liveSteps(
     planned(checkTags, {
       id: "read-back",
       phase: "verify",
-      input: { repository, moves: move.moves, deep: settings.verify === "blobs" },
+      input: { repository, release, moves: move.moves, deep: settings.verify === "blobs" },
       until: settings.until,
     }),
   ];

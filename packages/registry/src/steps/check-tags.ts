@@ -10,6 +10,8 @@ import { readTags } from "../tags.ts";
 export type CheckTagsInput = {
   /** `ghcr.io/acme/shop` */
   readonly repository: string;
+  /** Whose digests these are: the check says nothing of any other release. */
+  readonly release: string;
   /** Digest by tag. */
   readonly moves: Readonly<Record<string, string>>;
   /** Also look at every blob and every platform. */
