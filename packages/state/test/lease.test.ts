@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type LeaseRequest, readLease, takeLease } from "../src/lease.ts";
+import { type LeaseRequest, leftBy, readLease, takeLease } from "../src/lease.ts";
 import { fastSurroundings, MapStore } from "./fixtures.ts";
 
 /** A store that cannot see processes, as a bucket cannot. */
@@ -152,5 +152,26 @@ describe("a lease", () => {
 
     expect(lease.epoch).toBe(1);
     lease.abandon();
+  });
+
+  it("does not take a run for left whose holder ended well between two looks", async () => {
+    const store = new MapStore();
+    const holder = await takeLease(request(store, "ada"));
+    const endsWell = async (): Promise<"gone"> => {
+      await holder.release({ open: false });
+      return "gone";
+    };
+    store.presence.look = endsWell;
+
+    expect(await leftBy(store, "production")).toBeUndefined();
+    const late = await takeLease(request(store, "bob"));
+    store.presence.look = async () => {
+      await late.release({ open: false });
+      return "gone";
+    };
+    const next = await takeLease(request(store, "eve"));
+
+    expect(next.epoch).toBe(3);
+    next.abandon();
   });
 });
