@@ -5,6 +5,7 @@ import type { Image } from "./image/image.ts";
 import { parseManifest, parseObject, type RawManifest } from "./image/model.ts";
 import type { RegistrySettings } from "./options.ts";
 import { nameOf } from "./reference.ts";
+import type { ImageSource } from "./source-options.ts";
 import type { Previous } from "./sources/building.ts";
 
 /** Grows with every build that may replace an earlier one. */
@@ -116,4 +117,12 @@ export async function refuseReader(
   if (rights === undefined || rights.includes("push")) return;
   const given = rights.length === 0 ? "no rights" : `the rights ${rights.join(", ")}`;
   throw pushRefused(nameOf(repository), given, client.originOf(repository));
+}
+
+/** What in the config of an image looks like a secret: everybody who can pull the image can read it. */
+export function doubtsAbout(source: ImageSource): string[] {
+  const { env = {}, labels = {} } = "directory" in source ? (source.run ?? {}) : {};
+  return [...Object.keys(env), ...Object.keys(labels)]
+    .filter((name) => /(token|secret|password|passwd|api_?key|private_?key)$/i.test(name))
+    .map((name) => `${name} looks like a secret: everybody who can pull the image can read it.`);
 }

@@ -12,6 +12,7 @@ import {
 import type { RegistryConnection } from "./connection.ts";
 import {
   descriptionOf,
+  doubtsAbout,
   isMarked,
   isSameContent,
   refuseImmutable,
@@ -73,6 +74,7 @@ async function planDeploy(
     return unchangedPlan(settings, { tags, digest: live.digest, image });
   }
   await refuseReader(connection, ctx);
+  for (const line of doubtsAbout(settings.source)) ctx.log(`${line}\n`);
   refuseImmutable(settings, tags, image);
   refuseOlder(settings, { tags, release });
   const moves = Object.fromEntries(settings.tags.map((tag) => [tag, image.root.digest]));

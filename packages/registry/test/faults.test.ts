@@ -311,6 +311,19 @@ describe("a registry that is wrong", () => {
     },
   );
 
+  it("does not answer when the tags are read back: nobody knows, and nothing is judged", async () => {
+    await using run = await open({ limits: { backoffMs: 1, retries: 1 } });
+    const plan = await run.deploy(ONE, filesOf("one"));
+    server.fault = (_request, { response }) => answer(response, 503);
+
+    expect((await run.check(plan))[0]).toMatch(/^inconclusive: GET .* was answered 503/);
+    server.fault = (_request, { response }) => {
+      response.destroy();
+      return true;
+    };
+    expect((await run.check(plan))[0]).toMatch(/^inconclusive: .* cannot be reached/);
+  });
+
   it("refers to a layer by a false label: only digests computed here are trusted", async () => {
     await shop.deploy(ONE, filesOf("one"));
     const repository = server.store.repository("acme/shop");

@@ -170,6 +170,19 @@ describe("layers", () => {
   });
 });
 
+describe("the config of an image", () => {
+  it("that looks like it holds a secret is told in the plan", async () => {
+    await using shop = await open("doubts", { run: { env: { API_TOKEN: "canary", PORT: "1" } } });
+    await shop.build(filesOf("one"));
+
+    await shop.plan(ONE);
+
+    expect(shop.lines).toEqual([
+      "API_TOKEN looks like a secret: everybody who can pull the image can read it.\n",
+    ]);
+  });
+});
+
 describe("a base", () => {
   it("that is not built for a platform is refused by name", async () => {
     await using base = await open("base", { platforms: ["linux/amd64"], into: "/" });

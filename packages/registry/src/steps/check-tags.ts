@@ -1,4 +1,4 @@
-import type { Check } from "@lockstep/plugin";
+import { type Check, type CheckResult, isLockstepError, type ReadContext } from "@lockstep/plugin";
 import { type Asking, hasBlob } from "../client/blobs.ts";
 import { getManifest } from "../client/manifests.ts";
 import type { RegistryConnection } from "../connection.ts";
@@ -27,29 +27,43 @@ export const checkTags: Check<CheckTagsInput, RegistryConnection> = {
     return `read ${repository}:${tags} back${deep ? ", with all that belongs to it" : ""}`;
   },
 
-  async check({ moves, deep }, ctx) {
-    const { connection } = ctx;
-    const { repository } = connection.settings;
-    const asking = connection.asking(ctx);
-    const found = await readTags(asking, repository, Object.keys(moves));
-    for (const [tag, digest] of Object.entries(moves)) {
-      const now = found.get(tag)?.digest;
-      if (now !== digest) {
-        return {
-          status: "fail",
-          wanted: `${tag} is ${digest}`,
-          found: `${tag} is ${now ?? "nothing"}`,
-        };
-      }
+  async check(input, ctx) {
+    try {
+      return await lookAt(input, ctx);
+    } catch (error) {
+      ctx.signal.throwIfAborted();
+      if (!isLockstepError(error)) throw error;
+      // other bytes than the digest says are bad; a registry that does not answer says nothing of the image
+      const status = error.code === "REGISTRY_CONTENT" ? "fail" : "inconclusive";
+      return { status, found: error.message };
     }
-    if (!deep) return { status: "pass" };
-    const roots = [...found.values()].filter((raw) => raw !== null);
-    const missing = await firstMissing(asking, repository, roots);
-    return missing === undefined
-      ? { status: "pass" }
-      : { status: "fail", wanted: `the registry holds ${missing}`, found: "it does not" };
   },
 };
+
+async function lookAt(
+  { moves, deep }: CheckTagsInput,
+  ctx: ReadContext<RegistryConnection>,
+): Promise<CheckResult> {
+  const { connection } = ctx;
+  const { repository } = connection.settings;
+  const asking = connection.asking(ctx);
+  const found = await readTags(asking, repository, Object.keys(moves));
+  for (const [tag, digest] of Object.entries(moves)) {
+    const now = found.get(tag)?.digest;
+    if (now === digest) continue;
+    return {
+      status: "fail",
+      wanted: `${tag} is ${digest}`,
+      found: `${tag} is ${now ?? "nothing"}`,
+    };
+  }
+  if (!deep) return { status: "pass" };
+  const roots = [...found.values()].filter((raw) => raw !== null);
+  const missing = await firstMissing(asking, repository, roots);
+  return missing === undefined
+    ? { status: "pass" }
+    : { status: "fail", wanted: `the registry holds ${missing}`, found: "it does not" };
+}
 
 async function firstMissing(
   asking: Asking,
