@@ -1,4 +1,4 @@
-import { canonicalJson, type Json } from "@lockstep/plugin";
+import { canonicalJson, type Json, stepConflict } from "@lockstep/plugin";
 import type { Asking } from "./client/blobs.ts";
 import { deleteManifest, getManifest, putManifest } from "./client/manifests.ts";
 import type { RegistryConnection } from "./connection.ts";
@@ -54,13 +54,35 @@ export async function stagedManifest(
   });
 }
 
-/** Points a tag at a manifest. */
+/** A tag that is to be moved. */
+export interface Moving {
+  readonly repository: Repository;
+  readonly tag: string;
+  /** Digest it points at, as was just seen; null when there is no such tag. */
+  readonly from: string | null;
+}
+
+/**
+ * Points a tag at a manifest. Where the request must be sent again, the tag is looked at first: in the
+ * meantime it may have become somebody else's.
+ *
+ * @throws {LockstepError} `STEP_CONFLICT`, `REGISTRY_RELEASE_GONE`, `REGISTRY_TAG_IMMUTABLE`
+ */
 export async function putTag(
   asking: Asking,
-  { repository, tag }: { readonly repository: Repository; readonly tag: string },
+  { repository, tag, from }: Moving,
   manifest: RawManifest,
 ): Promise<void> {
-  const put = await putManifest(asking, { repository, manifest, reference: tag });
+  const put = await putManifest(asking, {
+    repository,
+    manifest,
+    reference: tag,
+    async beforeRetry() {
+      const found = (await getManifest(asking, repository, tag))?.digest ?? null;
+      if (found === from || found === manifest.digest) return;
+      throw stepConflict(`${nameOf(repository)}:${tag}`, { wanted: from, found });
+    },
+  });
   if ("missing" in put) throw releaseGone(pinnedName(repository, manifest.digest));
 }
 
@@ -106,7 +128,7 @@ export async function removeTag(
   if (!DELETED.has(allowed)) throw tagStays(`${nameOf(repository)}:${tag}`, allowed);
 
   const last = farewell(raw, tag);
-  await putTag(asking, { repository, tag }, last);
+  await putTag(asking, { repository, tag, from: raw.digest }, last);
   // died here: revert and retire know the farewell of a tag and go on
   const gone = await deleteManifest(asking, repository, last.digest);
   if (!DELETED.has(gone) && gone !== 404) throw tagStays(`${nameOf(repository)}:${tag}`, gone);

@@ -371,6 +371,26 @@ describe("tags", () => {
     expect(server.store.tags("acme/shop")).toEqual(start);
   });
 
+  it("are looked at again before a move is repeated: a lost reply is no reason to overwrite", async () => {
+    await shop.deploy(ONE, filesOf("one"));
+    const { at, plan } = await staged();
+    await using run = at;
+    const hotfix = `sha256:${"d".repeat(64)}`;
+    const repository = server.store.repository("acme/shop");
+    repository.manifests.set(hotfix, {
+      bytes: Buffer.from("{}"),
+      mediaType: "application/vnd.oci.image.manifest.v1+json",
+    });
+    server.fault = ({ method, path }, { response }) => {
+      if (method !== "PUT" || !path.endsWith("/manifests/edge")) return false;
+      repository.tags.set("edge", hotfix);
+      return answer(response, 503);
+    };
+
+    expect(await codeOf(run.apply(run.stepOf(plan, "activate")))).toBe("STEP_CONFLICT");
+    expect(server.store.tags("acme/shop")["edge"]).toBe(hotfix);
+  });
+
   it("that were moved before one failed go back, and the ones behind it stay", async () => {
     await shop.deploy(ONE, filesOf("one"));
     const start = server.store.tags("acme/shop");

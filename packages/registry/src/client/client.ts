@@ -48,6 +48,8 @@ export interface CallOptions {
   readonly mayBeForbidden?: boolean;
   /** Sent once: the caller knows better when to begin again. */
   readonly once?: boolean;
+  /** Called before the request is sent again; what it throws ends the call. */
+  beforeRetry?(): Promise<void>;
 }
 
 /** What a client is made of. */
@@ -68,7 +70,51 @@ export function createClient(options: ClientOptions): Client {
   const urlOf = rootsOf(options);
   const loginFor = loginsOf(options, urlOf);
 
-  async function attempt(ctx: TargetContext, call: Call, url: URL): Promise<Answer> {
+  const attempt = attemptsOf(options, { urlOf, loginFor });
+
+  return {
+    transport,
+    urlOf,
+    originOf: (repository) => loginFor(repository).origin,
+    async rightsIn(ctx, repository) {
+      const scopes = scopesOf({ method: "PUT", repository, at: "" }, pushed);
+      return rightsOf(await loginFor(repository).header(ctx, scopes), repository.path);
+    },
+    wait: (ctx, answer) => pace.pause(ctx, answer),
+    async call(ctx, call, { mayBeForbidden = false, once = false, beforeRetry } = {}) {
+      const url = callUrl(call, urlOf(call.repository));
+      let tries = 0;
+      const send = async (): Promise<Answer> => {
+        if (tries > 0) await beforeRetry?.();
+        tries += 1;
+        return attempt(ctx, call, url);
+      };
+      const answer = once ? await send() : await pace.steadily(ctx, url.host, send);
+      if (answer.status !== 403 || mayBeForbidden) return answer;
+      const complaints = await complaintsOf(answer);
+      throw forbidden(
+        { request: requestOf(call, url), status: 403, complaints },
+        loginFor(call.repository).origin,
+      );
+    },
+    async unexpected(call, answer) {
+      return answerUnexpected(await refusalOf(call, answer));
+    },
+  };
+}
+
+/** One request, and again when the registry has said how to log in. */
+function attemptsOf(
+  { transport, pushed }: ClientOptions,
+  {
+    urlOf,
+    loginFor,
+  }: {
+    readonly urlOf: (repository: Repository) => URL;
+    readonly loginFor: (repository: Repository) => Login;
+  },
+): (ctx: TargetContext, call: Call, url: URL) => Promise<Answer> {
+  return async (ctx, call, url) => {
     const isOurs = isSameOrigin(url, urlOf(call.repository));
     const login = loginFor(call.repository);
     const scopes = scopesOf(call, pushed);
@@ -87,32 +133,6 @@ export function createClient(options: ClientOptions): Client {
       await drop(answer);
       if (!isWorthwhile) throw loginRefused(url, 401, login.origin);
     }
-  }
-
-  return {
-    transport,
-    urlOf,
-    originOf: (repository) => loginFor(repository).origin,
-    async rightsIn(ctx, repository) {
-      const scopes = scopesOf({ method: "PUT", repository, at: "" }, pushed);
-      return rightsOf(await loginFor(repository).header(ctx, scopes), repository.path);
-    },
-    wait: (ctx, answer) => pace.pause(ctx, answer),
-    async call(ctx, call, { mayBeForbidden = false, once = false } = {}) {
-      const url = callUrl(call, urlOf(call.repository));
-      const answer = once
-        ? await attempt(ctx, call, url)
-        : await pace.steadily(ctx, url.host, () => attempt(ctx, call, url));
-      if (answer.status !== 403 || mayBeForbidden) return answer;
-      const complaints = await complaintsOf(answer);
-      throw forbidden(
-        { request: requestOf(call, url), status: 403, complaints },
-        loginFor(call.repository).origin,
-      );
-    },
-    async unexpected(call, answer) {
-      return answerUnexpected(await refusalOf(call, answer));
-    },
   };
 }
 

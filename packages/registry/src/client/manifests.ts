@@ -54,6 +54,8 @@ export interface Put {
   readonly reference: string;
   /** Tags to be moved by the same request, where the registry can. */
   readonly tags?: readonly string[];
+  /** Called before it is sent again; what it throws ends the call. */
+  beforeRetry?(): Promise<void>;
 }
 
 /**
@@ -65,10 +67,11 @@ export interface Put {
  */
 export async function putManifest(
   { client, ctx }: Asking,
-  { repository, manifest, reference, tags = [] }: Put,
+  put: Put,
 ): Promise<
   { readonly missing: string } | { readonly moved: readonly string[]; readonly subject: boolean }
 > {
+  const { repository, manifest, reference, tags = [] } = put;
   const { bytes, mediaType, digest } = manifest;
   const call: Call = {
     method: "PUT",
@@ -83,7 +86,9 @@ export async function putManifest(
       },
     },
   };
-  const answer = await client.call(ctx, call);
+  const answer = await client.call(ctx, call, {
+    beforeRetry: async () => put.beforeRetry?.(),
+  });
   if (answer.status !== 201) return refused(call, { answer, reference, name: nameOf(repository) });
   const said = answer.header("docker-content-digest")[0];
   await drop(answer);

@@ -80,7 +80,8 @@ export const activate: Step<ActivateInput, ActivateBefore, null, RegistryConnect
     for (const tag of waiting) {
       const manifest = wanted.get(tag);
       if (moved.includes(tag) || manifest === undefined) continue;
-      await putTag(asking, { repository, tag }, manifest);
+      const from = shownDigest(found.get(tag));
+      await putTag(asking, { repository, tag, from }, manifest);
     }
     return null;
   },
@@ -154,7 +155,7 @@ async function anchorRelease(
       throw stepConflict(name, { wanted: wanted.digest, found: was });
     }
     const manifest = await stagedManifest(connection, asking, wanted.digest);
-    await putTag(asking, { repository, tag: wanted.tag }, manifest);
+    await putTag(asking, { repository, tag: wanted.tag, from: null }, manifest);
   }
 }
 
@@ -185,7 +186,7 @@ async function putBack(
   if (now === shownDigest(was)) return "untouched";
   if (raw === null || !isOurs(raw, { tag, ours, isNew: was === null })) return "conflict";
   if (was === null) await removeTag(asking, { repository, tag }, raw);
-  else await putTag(asking, { repository, tag }, rawOf(was));
+  else await putTag(asking, { repository, tag, from: raw.digest }, rawOf(was));
   return "restored";
 }
 
