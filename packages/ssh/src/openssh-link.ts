@@ -1,8 +1,10 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { rmSync } from "node:fs";
+import { mkdtemp } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { Duplex, Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isLockstepError, type TargetContext } from "@lockstep/plugin";
@@ -75,7 +77,7 @@ async function open(
   const master = startMaster(words, { folder, address: host.address, env: ctx.env });
   const { child, lost } = master;
   const stopped = abortOf(stop);
-  void lost.then(() => rm(folder, { recursive: true, force: true }));
+  void removeAtEnd(folder, lost);
   try {
     const gone = lost.then((cause) => Promise.reject(cause));
     gone.catch(() => undefined);
@@ -103,6 +105,15 @@ async function open(
   } finally {
     stopped.forget();
   }
+}
+
+/** An idle connection is never ended by anybody: then the end of the process has to do. */
+async function removeAtEnd(folder: string, lost: Promise<Error>): Promise<void> {
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  process.once("exit", remove);
+  await lost;
+  process.off("exit", remove);
+  remove();
 }
 
 function startMaster(

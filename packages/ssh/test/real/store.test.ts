@@ -3,7 +3,12 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { describeStoreContract, startFaultProxy, startSandboxSsh } from "@lockstep/testkit";
+import {
+  describeStoreContract,
+  startFaultProxy,
+  startSandboxSsh,
+  type StoreWorld,
+} from "@lockstep/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type SshStore, sshStore, type SshStoreOptions } from "../../src/index.ts";
 import { KINDS, startHost, type TestHost } from "../world.ts";
@@ -29,8 +34,13 @@ describe.each(KINDS)("on %s", (kind) => {
     return { host: { address, port, user }, path, identity, knownHosts, ...more };
   }
 
-  describeStoreContract("sshStore", async () => {
-    const options = optionsFor();
+  const transports = kind === "dash" ? (["ssh2", "openssh"] as const) : (["ssh2"] as const);
+  for (const transport of transports) {
+    describeStoreContract(`sshStore over ${transport}`, async () => openStore(transport));
+  }
+
+  async function openStore(transport: "ssh2" | "openssh"): Promise<StoreWorld> {
+    const options = optionsFor({ transport });
     const store = sshStore(options);
     const open = [store];
     return {
@@ -45,7 +55,7 @@ describe.each(KINDS)("on %s", (kind) => {
         await rm(options.path, { recursive: true, force: true });
       },
     };
-  });
+  }
 
   it("lets one of eight processes in at a time, counts every epoch once and loses no record", async () => {
     const options = optionsFor();
@@ -71,6 +81,29 @@ describe.each(KINDS)("on %s", (kind) => {
     expect(epochs).toEqual(Array.from({ length: 8 * rounds }, (_, index) => index + 1));
     expect(new Set(by).size).toBe(8);
   }, 60_000);
+
+  it.each(["ssh2", "openssh"] as const)(
+    "lets a process end that says no goodbye, over %s, and leaves nothing there",
+    async (transport) => {
+      const TMPDIR = await mkdtemp(join(tmpdir(), "ls-"));
+      const code = [
+        'import { sshStore } from "@lockstep/ssh";',
+        "const store = sshStore(JSON.parse(process.env.OPTIONS));",
+        'await store.create("lease", Buffer.from("x"));',
+      ].join("\n");
+      const env = { ...process.env, TMPDIR, OPTIONS: JSON.stringify(optionsFor({ transport })) };
+      const words = ["--conditions=@lockstep/source", "--input-type=module", "-e", code];
+      const more = { env, timeout: 10_000, cwd: import.meta.dirname };
+
+      expect(await promisify(execFile)(process.execPath, words, more)).toEqual({
+        stdout: "",
+        stderr: "",
+      });
+      expect(await readdir(TMPDIR)).toEqual([]);
+      await rm(TMPDIR, { recursive: true });
+    },
+    15_000,
+  );
 
   it("is not readable by others, and a first value is a plain file", async () => {
     const options = optionsFor();
