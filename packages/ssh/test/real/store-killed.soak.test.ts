@@ -1,0 +1,3 @@
+import { describeKilledWriters } from "../killed-writers.ts";
+
+describeKilledWriters(100);
