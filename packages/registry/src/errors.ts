@@ -1,4 +1,4 @@
-import { type LockstepError, raising } from "@lockstep/plugin";
+import { isLockstepError, type LockstepError, raising } from "@lockstep/plugin";
 import { registryErrors } from "./catalogue.ts";
 import { type Complaint, plain } from "./net/complaint.ts";
 import { shownUrl } from "./net/url.ts";
@@ -144,6 +144,22 @@ export function tagStays(tag: string, status: number): LockstepError {
   return raise(
     "REGISTRY_TAG_STAYS",
     `${tag} could not be removed: the registry answers ${status}.`,
+  );
+}
+
+/** Several failures of one step as one that tells them all; what no registry caused comes first. */
+export function together(failures: readonly unknown[]): unknown {
+  const [first] = failures;
+  if (failures.length === 1 || !isLockstepError(first)) return first;
+  const bug = failures.find((failure) => !isLockstepError(failure));
+  if (bug !== undefined) return bug;
+  return raise(
+    first.code,
+    failures.map((failure) => (failure as LockstepError).message).join(" "),
+    {
+      retryable: failures.every((failure) => (failure as LockstepError).retryable),
+      cause: new AggregateError(failures, "Several tags could not be moved."),
+    },
   );
 }
 

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { ServerResponse } from "node:http";
 import type { TargetPlan } from "@lockstep/plugin";
 import { isLockstepError } from "@lockstep/plugin";
@@ -324,6 +325,27 @@ describe("a registry that is wrong", () => {
     expect((await run.check(plan))[0]).toMatch(/^inconclusive: .* cannot be reached/);
   });
 
+  it.each([
+    ["lists itself under other names", 5, 1],
+    ["lists a million images", 1, 20_000],
+  ])("%s: the source is refused", async (_name, depth, width) => {
+    const repository = server.store.repository("acme/hostile");
+    const mediaType = "application/vnd.oci.image.index.v1+json";
+    let digest = `sha256:${"0".repeat(64)}`;
+    for (let level = 0; level < depth; level += 1) {
+      const bytes = Buffer.from(
+        JSON.stringify({
+          manifests: Array.from({ length: width }, () => ({ mediaType, digest, size: 1 })),
+        }),
+      );
+      digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+      repository.manifests.set(digest, { bytes, mediaType });
+    }
+    await using run = await open({ source: { image: `${server.host}/acme/hostile@${digest}` } });
+
+    expect(await codeOf(run.plan(ONE))).toBe("REGISTRY_SOURCE");
+  });
+
   it("refers to a layer by a false label: only digests computed here are trusted", async () => {
     await shop.deploy(ONE, filesOf("one"));
     const repository = server.store.repository("acme/shop");
@@ -369,6 +391,28 @@ describe("tags", () => {
       "STEP_CONFLICT",
     );
     expect(server.store.tags("acme/shop")).toEqual(start);
+  });
+
+  it("that cannot go back are named, and keep no other from going back", async () => {
+    await shop.deploy(ONE, filesOf("one"));
+    const start = live();
+    await using run = await open({ limits: { backoffMs: 1, retries: 1 } });
+    await run.build(filesOf("two"));
+    const plan = await run.plan(TWO);
+    await run.apply(run.stepOf(plan, "stage"));
+    const step = run.stepOf(plan, "activate");
+    const before = await run.apply(step);
+    server.fault = ({ method, path }, { response }) =>
+      method === "PUT" && path.endsWith("/manifests/edge") ? answer(response, 500) : false;
+
+    await expect(run.revert(step, before)).rejects.toMatchObject({
+      message: expect.stringContaining("/manifests/edge was answered 500") as string,
+    });
+
+    expect({ ...live(), edge: start["edge"] }).toEqual(start);
+    server.fault = undefined;
+    expect(await run.revert(step, before)).toBe("restored");
+    expect(live()).toEqual(start);
   });
 
   it("are looked at again before a move is repeated: a lost reply is no reason to overwrite", async () => {
@@ -457,7 +501,10 @@ describe("tags", () => {
     const before = await run.apply(step);
     const start = live();
 
-    expect(await codeOf(run.revert(step, before) ?? Promise.resolve())).toBe("REGISTRY_TAG_STAYS");
+    await expect(run.revert(step, before)).rejects.toMatchObject({
+      code: "REGISTRY_TAG_STAYS",
+      message: expect.stringMatching(/shop:latest .*shop:1 .*shop:1\.4 /) as string,
+    });
     expect(live()).toEqual(start);
   });
 

@@ -31,8 +31,9 @@ export async function getManifest(
     at: `manifests/${reference}`,
     headers: { accept: MANIFESTS.join(", ") },
   };
-  const answer = await client.call(ctx, call, { mayBeForbidden: true });
-  if (answer.status === 404 || (answer.status === 403 && isDigest(reference))) {
+  // Artifactory answers 403 for a manifest that is not there
+  const answer = await client.call(ctx, call, { mayBeForbidden: isDigest(reference) });
+  if (answer.status === 404 || answer.status === 403) {
     await drop(answer);
     return undefined;
   }

@@ -2,7 +2,7 @@ import { type Reverted, type Step, stepConflict, type WriteContext } from "@lock
 import type { Asking } from "../client/blobs.ts";
 import { putManifest } from "../client/manifests.ts";
 import type { RegistryConnection } from "../connection.ts";
-import { releaseGone } from "../errors.ts";
+import { releaseGone, together } from "../errors.ts";
 import { pinnedName } from "../image/image.ts";
 import type { RawManifest } from "../image/model.ts";
 import { nameOf, type Repository } from "../reference.ts";
@@ -95,12 +95,16 @@ export const activate: Step<ActivateInput, ActivateBefore, null, RegistryConnect
       ...namesOf([input.anchor, input.spare]),
     ]);
     const said: Reverted[] = [];
-    // latest first: the way back is the way there, turned round
+    const failures: unknown[] = [];
+    // latest first: the way back is the way there, turned round; one that fails keeps no other from going
     for (const tag of inMovingOrder(Object.keys(input.moves)).toReversed()) {
-      said.push(
-        await putBack(asking, repository, { tag, raw: found.get(tag) ?? null, input, before }),
+      const seen = { tag, raw: found.get(tag) ?? null, input, before };
+      await putBack(asking, repository, seen).then(
+        (result) => said.push(result),
+        (error: unknown) => failures.push(error),
       );
     }
+    if (failures.length > 0) throw together(failures);
     // somebody has to look at it: the images of this release stay where they can be found
     if (said.includes("conflict")) return "conflict";
     said.push(await removeAnchors(asking, repository, { found, input, before, log: ctx }));
