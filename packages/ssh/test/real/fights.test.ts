@@ -1,0 +1,3 @@
+import { describeFights } from "../fights.ts";
+
+describeFights(10);
