@@ -58,6 +58,10 @@ class SshHost implements RemoteHost {
     return this.#bounded(ctx, limits, async (link, signal) => {
       const nonce = newNonce();
       const channel = await link.open(nonce);
+      if (signal.aborted) {
+        channel.close();
+        throw asError(signal.reason);
+      }
       const ended = endOf(channel, keeping(limits));
       // nobody waits for it when sending failed
       ended.catch(() => undefined);

@@ -91,12 +91,12 @@ async function openApart({ client, giveUp }: Client2, command: string): Promise<
 function openChannel(client: Client, command: string): Promise<Channel> {
   const { promise, resolve, reject } = deferred<Channel>();
   client.exec(command, (error, stream) =>
-    error === undefined ? resolve(channelOf(stream)) : reject(error),
+    error === undefined ? resolve(channelOf(client, stream)) : reject(error),
   );
   return promise;
 }
 
-function channelOf(stream: ClientChannel): Channel {
+function channelOf(client: Client, stream: ClientChannel): Channel {
   const status = deferred<number>();
   const closed = deferred<void>();
   status.promise.catch(() => undefined);
@@ -114,9 +114,25 @@ function channelOf(stream: ClientChannel): Channel {
     stderr: stream.stderr,
     status: status.promise,
     closed: closed.promise,
-    stop: () => stream.signal("KILL"),
+    stop: () => kill(client, stream),
     close: () => stream.close(),
   };
+}
+
+/** What ssh2 1.17 has inside. */
+interface Insides {
+  readonly outgoing: { readonly id: number; readonly state: string };
+  readonly _protocol: { signal(channel: number, name: string): void };
+}
+
+/**
+ * Ends a command and all it started. The library's own `signal` says nothing once stdin was closed, which it
+ * is as soon as a script was sent.
+ */
+function kill(client: Client, stream: ClientChannel): void {
+  const { outgoing } = stream as unknown as Insides;
+  if (outgoing.state !== "open" && outgoing.state !== "eof") return;
+  (client as unknown as Insides)["_protocol"].signal(outgoing.id, "KILL");
 }
 
 /** As shells count it: 128 and the number of the signal. Names come with SIG or, as RFC 4254 has it, without. */

@@ -93,6 +93,42 @@ describe("a host key", () => {
     expect(await login({ knownHosts: path })).toBe("in");
   });
 
+  it("is looked up in all files that ssh_config names, and revoked by any of them", async () => {
+    const { address, port, user, identity, hostKey } = host.server;
+    const known = await knownHosts(`${here()} ${hostKey}\n`);
+    const empty = await knownHosts("# nobody\n");
+    const revoking = await knownHosts(`@revoked * ${hostKey}\n`);
+    const hosts = [{ name: "web-1", address, port, user }];
+    const bare: object = { knownHosts: undefined };
+    const using = async (...paths: string[]): Promise<unknown> => {
+      const text = `UserKnownHostsFile ${paths.join(" ")}\nGlobalKnownHostsFile none\n`;
+      return login({ hosts, identity, sshConfig: await knownHosts(text), ...bare });
+    };
+
+    expect(await using(empty, "/nowhere", known)).toBe("in");
+    expect(await using(known, revoking)).toMatchObject({ code: "SSH_HOST_KEY_REVOKED" });
+    expect(await using(empty)).toMatchObject({ code: "SSH_HOST_KEY_UNKNOWN" });
+    expect(await using("/nowhere")).toMatchObject({ code: "SSH_KNOWN_HOSTS_UNREADABLE" });
+  });
+
+  it("of another type than the known one is a change, not a new key", async () => {
+    const rsa = execFileSync("ssh-keygen", [
+      "-q",
+      "-t",
+      "ecdsa",
+      "-N",
+      "",
+      "-f",
+      join(folder, "ec"),
+    ]);
+    expect(rsa.toString()).toBe("");
+    const other = (await readFile(join(folder, "ec.pub"), "utf8")).trim();
+
+    expect(await login({ knownHosts: await knownHosts(`${here()} ${other}\n`) })).toMatchObject({
+      code: "SSH_HOST_KEY_CHANGED",
+    });
+  });
+
   it("may be pinned in the config, and then no file is asked", async () => {
     const { address, port, user, hostKey } = host.server;
     const pin = (key: string): Partial<SshOptions> => ({
@@ -215,6 +251,39 @@ describe("a host that cannot be used", () => {
     expect(await login({ hosts, identity, connectTimeoutMs: 1500 })).toMatchObject({
       code: "SSH_SHELL_UNUSABLE",
     });
+  });
+});
+
+describe.each(["ssh2", "openssh"] as const)("an account, over %s,", (transport) => {
+  it.each([
+    ["whose start-up file ends the shell", ["/bin/sh", "-c", "echo bye; exit 0"]],
+    ["with a forced command", ["/bin/sh", "-c", "echo 'you may only sync'; cat >/dev/null"]],
+  ])("%s is named", async (_, shell) => {
+    const home = join(folder, `forced-${transport}-${shell[2]?.length}`);
+    await using server = await startSandboxSsh({ folder: home, shell });
+    const { address, port, user, identity, knownHosts: known } = server;
+    const hosts = [{ name: "web-1", address, port, user }];
+    const options = { transport, hosts, identity, knownHosts: known, connectTimeoutMs: 1000 };
+
+    const failure = (await login(options)) as { readonly code: string };
+    expect(["SSH_SHELL_UNUSABLE", "SSH_HOST_UNREACHABLE"]).toContain(failure.code);
+    expect(failure).toMatchObject({ unit: "web-1" });
+  });
+});
+
+describe("a command that is given up", () => {
+  it("is ended on the host", async () => {
+    await using shop = await Shop.open(host);
+    const [remote] = shop.connection.hosts;
+    const marker = join(host.root, "still-there");
+    const text = `sleep 1; : >'${marker}'`;
+    await remote?.run(shop.context(), { text: ":", values: {} });
+
+    await expect(
+      remote?.exec(shop.context(), { text, values: {} }, { timeoutMs: 200 }),
+    ).rejects.toMatchObject({ code: "SSH_TIMEOUT" });
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await expect(readFile(marker)).rejects.toMatchObject({ code: "ENOENT" });
   });
 });
 
