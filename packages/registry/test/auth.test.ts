@@ -1,10 +1,12 @@
 import { once } from "node:events";
-import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { kill } from "node:process";
 import { secret } from "@lockstep/plugin";
 import { type RegistryAuth, type SandboxRegistry, startSandboxRegistry } from "@lockstep/testkit";
 import { afterEach, describe, expect, it } from "vitest";
 import { parseChallenges } from "../src/auth/challenge.ts";
+import { askHelper } from "../src/auth/helper.ts";
 import type { RegistryOptions } from "../src/index.ts";
 import { filesOf, ONE, Shop } from "./world.ts";
 
@@ -230,6 +232,20 @@ describe("credentials that docker or podman left behind", () => {
     },
   );
 
+  it("are not waited for without end: a helper that hangs is killed", async () => {
+    const run = await begin();
+    await helper(run.shop, "slow", `echo $$ > "$HOME/pid"; exec sleep 60`);
+
+    const asking = askHelper(run.shop.context(), "slow", { server: "ghcr.io", timeoutMs: 500 });
+
+    await expect(asking).rejects.toMatchObject({
+      code: "REGISTRY_HELPER",
+      message: "`docker-credential-slow get` for ghcr.io did not end in 0.5 s.",
+    });
+    const pid = Number(await readFile(join(run.shop.folder, "pid"), "utf8"));
+    await expect.poll(() => isThere(pid)).toBe(false);
+  });
+
   it.each([
     ["no JSON", "{ canary-password-7391"],
     [
@@ -250,6 +266,14 @@ describe("credentials that docker or podman left behind", () => {
     expect(String(failure)).not.toContain("canary");
   });
 });
+
+function isThere(pid: number): boolean {
+  try {
+    return kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
 
 describe("challenges", () => {
   it.each<readonly [string, object[]]>([

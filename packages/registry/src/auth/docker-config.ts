@@ -84,7 +84,7 @@ async function credentialsIn(
   const key = registry === "docker.io" ? HUB_KEY : registry;
   const helper = file.credHelpers?.[registry] ?? file.credHelpers?.[key] ?? file.credsStore;
   if (helper !== undefined && helper !== "") {
-    const credentials = await askHelper(ctx, helper, key);
+    const credentials = await askHelper(ctx, helper, { server: key });
     if (credentials !== undefined) return { credentials, origin: `docker-credential-${helper}` };
   }
   const entry = entryOf(file.auths ?? {}, registry, name);

@@ -17,12 +17,12 @@ const HELPER_BYTES = 256 * 1024;
 export async function askHelper(
   ctx: TargetContext,
   name: string,
-  server: string,
+  { server, timeoutMs = HELPER_MS }: { readonly server: string; readonly timeoutMs?: number },
 ): Promise<Credentials | undefined> {
   const program = `docker-credential-${name}`;
   if (!/^[0-9A-Za-z._-]+$/.test(name))
     throw helperFailed(program, server, "is no name of a helper");
-  const { status, output } = await run(ctx, program, server);
+  const { status, output } = await run(ctx, program, { input: server, timeoutMs });
   if (status !== 0) {
     if (/credentials not found/i.test(output)) return undefined;
     throw helperFailed(program, server, `ended with status ${status}`);
@@ -53,10 +53,10 @@ function parse(output: string): Record<string, unknown> | undefined {
 function run(
   ctx: TargetContext,
   program: string,
-  input: string,
+  { input, timeoutMs }: { readonly input: string; readonly timeoutMs: number },
 ): Promise<{ readonly status: number; readonly output: string }> {
   return new Promise((resolve, reject) => {
-    const signal = AbortSignal.any([ctx.signal, AbortSignal.timeout(HELPER_MS)]);
+    const signal = AbortSignal.any([ctx.signal, AbortSignal.timeout(timeoutMs)]);
     const child = spawn(program, ["get"], {
       env: ctx.env,
       cwd: ctx.folder,
@@ -74,7 +74,7 @@ function run(
     child.on("error", (error) => {
       const code = "code" in error ? String(error.code) : "failed";
       const hung = signal.aborted && !ctx.signal.aborted;
-      reject(helperFailed(program, input, hung ? `did not end in ${HELPER_MS / 1000} s` : code));
+      reject(helperFailed(program, input, hung ? `did not end in ${timeoutMs / 1000} s` : code));
     });
     child.on("close", (status) => resolve({ status: status ?? -1, output }));
   });
