@@ -35,8 +35,8 @@ export const sshErrors: ErrorCatalogue = {
   },
   SSH_HOST_CERTIFICATE: {
     when: "known_hosts trusts a certificate authority for a host and lists no key of it.",
-    why: "Host certificates are not supported, and a key nobody vouched for is not accepted.",
-    fix: "Pin the key of the host with `hostKey`.",
+    why: "The library that speaks SSH knows no host certificates, and a key nobody vouched for is not accepted.",
+    fix: 'Set transport: "openssh", which knows them, or pin the key of the host with `hostKey`.',
   },
   SSH_HOST_KEY_CHANGED: {
     when: "A host showed another key than the one that is known.",

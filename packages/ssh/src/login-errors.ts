@@ -22,8 +22,8 @@ export function hostCertificate({ name, place, key, source }: Shown): LockstepEr
   return new LockstepError({
     unit: name,
     code: "SSH_HOST_CERTIFICATE",
-    message: `${source} knows ${place} by a certificate authority only, which is not supported.`,
-    hint: `If ${fingerprintOf(key)} is its fingerprint, set hostKey: "${publicKeyText(key)}".`,
+    message: `${source} knows ${place} by a certificate authority only, which needs transport: "openssh".`,
+    hint: `Set it; or, if ${fingerprintOf(key)} is the fingerprint, hostKey: "${publicKeyText(key)}".`,
   });
 }
 
