@@ -9,6 +9,7 @@ const SOURCES =
   "packages/artifact: sources taken from a git commit, ignore rules compared with git's";
 const IMAGES =
   "packages/registry: images on CNCF distribution, and as skopeo, umoci and podman read them";
+const CONTAINERS = "packages/ssh: containers that follow a link, on podman";
 const ENDS = "apps/cli, apps/demo: whole runs on OpenSSH's sshd";
 
 /** Programs, the Debian package of each, and the suites that cannot run without it. */
@@ -17,19 +18,19 @@ const NEEDS = [
   { name: "ssh-keygen", package: "openssh-client", suites: [SSHD, ENDS] },
   { name: "useradd", package: "passwd", suites: [SSHD, ENDS] },
   { name: "dash", package: "dash", suites: [SSHD, SHELLS] },
-  { name: "busybox", package: "busybox-static", suites: [SSHD, SHELLS, TARS] },
+  { name: "busybox", package: "busybox-static", suites: [SSHD, SHELLS, TARS, CONTAINERS] },
   { name: "toybox", package: "toybox", suites: [TARS] },
   { name: "docker-registry", package: "docker-registry", suites: [IMAGES] },
   { name: "skopeo", package: "skopeo", suites: [IMAGES] },
   { name: "umoci", package: "umoci", suites: [IMAGES] },
-  { name: "podman", package: "podman", suites: [IMAGES] },
-  { name: "runc", package: "runc", suites: [IMAGES] },
+  { name: "podman", package: "podman", suites: [IMAGES, CONTAINERS] },
+  { name: "runc", package: "runc", suites: [IMAGES, CONTAINERS] },
   { name: "openssl", package: "openssl", suites: [IMAGES] },
   { name: "git", package: "git", suites: [SOURCES] },
 ];
 
 /** Being root is a need too: sshd changes to other accounts, and accounts are made and removed. */
-const ROOT = { name: "root", suites: [SSHD, IMAGES, ENDS] };
+const ROOT = { name: "root", suites: [SSHD, IMAGES, CONTAINERS, ENDS] };
 
 const FOLDERS = [...(process.env.PATH ?? "").split(":"), "/usr/local/sbin", "/usr/sbin", "/sbin"];
 

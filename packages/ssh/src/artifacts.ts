@@ -1,10 +1,13 @@
-import { type Artifact, readSource } from "@lockstep/artifact";
+import { type Artifact, readSource, type WrittenSource } from "@lockstep/artifact";
 import { sourceChanged, type TargetContext } from "@lockstep/plugin";
 import type { SshConnection } from "./connection.ts";
+import { imageArtifact } from "./image.ts";
 import type { SshSettings } from "./options.ts";
 
-/** Which source, and what of it is taken. */
-export type Source = Pick<SshSettings, "source"> & Partial<Pick<SshSettings, "exclude" | "allow">>;
+/** Which source, and what of it is taken; or the image that takes its place. */
+export type Source = {
+  readonly source: WrittenSource | { readonly image: string };
+} & Partial<Pick<SshSettings, "exclude" | "allow">>;
 
 /** What was read in a run, by digest. An artifact compares what it reads with its manifest, so it never gets old. */
 const known = new WeakMap<SshConnection, Map<string, Artifact>>();
@@ -14,6 +17,7 @@ export async function readArtifact(
   { folder, signal, connection }: TargetContext & { readonly connection: SshConnection },
   { source, exclude, allow }: Source,
 ): Promise<Artifact> {
+  if (typeof source !== "string" && "image" in source) return imageArtifact(source.image);
   const artifact = await readSource(source, {
     folder,
     signal,
@@ -38,6 +42,10 @@ export async function plannedArtifact(
   if (before !== undefined) return before;
   const artifact = await readArtifact(ctx, source);
   if (artifact.digest === digest) return artifact;
-  const name = typeof source.source === "string" ? source.source : `git ${source.source.git}`;
-  throw sourceChanged(name, { wanted: digest, found: artifact.digest });
+  throw sourceChanged(nameOf(source.source), { wanted: digest, found: artifact.digest });
+}
+
+function nameOf(source: Source["source"]): string {
+  if (typeof source === "string") return source;
+  return "image" in source ? source.image : `git ${source.git}`;
 }

@@ -23,6 +23,11 @@ export const sshErrors: ErrorCatalogue = {
     why: "What was under way may have happened or not; the steps look before they write again.",
     fix: "Deploy again, or run `lockstep recover` when the run is open. If it happens at once every time, look at MaxStartups and MaxSessions of the SSH server.",
   },
+  SSH_CONTAINER_FAILED: {
+    when: "The container engine of a host refused, or the container of a release did not get ready.",
+    why: "A release whose container does not run is put back.",
+    fix: "Read the output in the message: it is the engine's, or the end of the container's log.",
+  },
   SSH_CURRENT_FOREIGN: {
     when: "`current` on a host is not a link to a release that Lockstep put there.",
     why: "Something else made it, and what Lockstep did not make it does not replace.",
@@ -62,6 +67,11 @@ export const sshErrors: ErrorCatalogue = {
     when: "The jump hosts that ssh_config names lead to one another.",
     why: "Such a way never arrives.",
     fix: "Correct ProxyJump in ssh_config, or name the hosts to go through with `jump`.",
+  },
+  SSH_IMAGE_UNKNOWN: {
+    when: "`container.image` names no image by digest, and no target that promises one.",
+    why: "A tag may change between two hosts.",
+    fix: "Name a registry target, and put it before this one in `order`; or write `name@sha256:…`.",
   },
   SSH_KEY_UNREADABLE: {
     when: "The identity file is missing, no private key, or needs a passphrase.",

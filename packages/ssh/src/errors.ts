@@ -44,6 +44,15 @@ export function commandFailed(
   });
 }
 
+/** The engine refused, or the container did not get ready. */
+export function containerFailed(where: Where, name: string, output: string): LockstepError {
+  return failure(where, {
+    code: "SSH_CONTAINER_FAILED",
+    message: `${printable(name)} failed on ${where.place}${output === "" ? "." : `:\n${output}`}`,
+    hint: "Run it on the host as the same user.",
+  });
+}
+
 /** The connection ended while a call was under way: what became of it is unknown. */
 export function connectionLost(where: Where, cause: unknown): LockstepError {
   return failure(where, {
@@ -70,6 +79,15 @@ export function diskFull(where: Where, found: string): LockstepError {
     code: "SSH_DISK_FULL",
     message: `The disk of ${where.place} is too full: ${printable(found)}.`,
     hint: "Free space on the host, or keep fewer releases with `keep`.",
+  });
+}
+
+/** No digest is known for an image. */
+export function imageUnknown(written: string): LockstepError {
+  return new LockstepError({
+    code: "SSH_IMAGE_UNKNOWN",
+    message: `${printable(written)} is neither an image with a digest nor a target that gives one.`,
+    hint: "Write name@sha256:…, or name a registry target that comes before this one in `order`.",
   });
 }
 

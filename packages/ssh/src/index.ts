@@ -6,6 +6,7 @@ export type {
   SshHttpCheckOptions,
   SshProcessCheckOptions,
 } from "./check-options.ts";
+export type { SshContainerOptions } from "./container-options.ts";
 export type { SshOptions } from "./options.ts";
 export type { SshEnvFileOptions, SshOnceOptions, SshSharedOptions } from "./release-options.ts";
 export type { SshRolloutOptions, SshServiceOptions } from "./rollout-options.ts";

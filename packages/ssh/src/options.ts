@@ -3,6 +3,11 @@ import type { Secret } from "@lockstep/plugin";
 import { z } from "zod";
 import { type CheckSettings, checksField, type SshCheckOptions } from "./check-options.ts";
 import {
+  containerField,
+  type ContainerSettings,
+  type SshContainerOptions,
+} from "./container-options.ts";
+import {
   folderValue,
   hostOf,
   hostValue,
@@ -34,8 +39,10 @@ export interface SshOptions extends SshLoginOptions {
   readonly hosts: readonly (string | SshHostOptions)[];
   /** Absolute folder on each host; `current` in it is the live release. */
   readonly path: string;
-  /** Folder of the artifact, relative to the config file, or files of a git commit. */
-  readonly source: WrittenSource;
+  /** Folder of the artifact, relative to the config file, or files of a git commit. Not with `container`. */
+  readonly source?: WrittenSource;
+  /** A container instead of files. */
+  readonly container?: SshContainerOptions;
   /** What of the source stays behind, as rules of a .gitignore file. */
   readonly exclude?: readonly string[];
   /** Guards of the source that are switched off, by name. */
@@ -87,7 +94,8 @@ export interface SshOptions extends SshLoginOptions {
 export interface SshSettings extends ReleaseSettings, ActivationSettings {
   readonly hosts: readonly HostSettings[];
   readonly path: string;
-  readonly source: WrittenSource;
+  readonly source?: WrittenSource | undefined;
+  readonly container?: ContainerSettings | undefined;
   readonly exclude: readonly string[];
   readonly allow: readonly GuardName[];
   readonly base: "copy" | "link" | "none";
@@ -104,10 +112,10 @@ export const sshSchema: z.ZodType<SshSettings> = z
     ...loginFields,
     hosts: z.array(hostValue).min(1),
     path: folderValue,
-    source: z.union([
-      text,
-      z.strictObject({ git: text, directory: text.optional() }),
-    ]) as z.ZodType<WrittenSource>,
+    source: z
+      .union([text, z.strictObject({ git: text, directory: text.optional() })])
+      .optional() as z.ZodType<WrittenSource | undefined>,
+    container: containerField,
     exclude: z.array(z.string()).default([]),
     allow: z.array(z.string() as unknown as z.ZodType<GuardName>).default([]),
     base: z.enum(["copy", "link", "none"]).default("copy"),
@@ -123,7 +131,17 @@ export const sshSchema: z.ZodType<SshSettings> = z
     const login = loginOf(written);
     return { ...rest, hosts: hosts.map((one) => hostOf(one, written)), login };
   })
-  .superRefine(({ hosts }, context) => {
+  .superRefine(({ hosts, source, container, confirmWithinMs }, context) => {
+    if (container !== undefined && confirmWithinMs !== undefined) {
+      const message = "A host cannot go back to a container by itself";
+      context.addIssue({ code: "custom", path: ["confirmWithinMs"], message });
+    }
+
+    if ((source === undefined) === (container === undefined)) {
+      const message =
+        source === undefined ? "Missing: source, or container" : "Not both of source and container";
+      context.addIssue({ code: "custom", path: ["source"], message });
+    }
     for (const [index, { name }] of hosts.entries()) {
       if (hosts.findIndex((other) => other.name === name) === index) continue;
       context.addIssue({

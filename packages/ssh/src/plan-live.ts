@@ -1,5 +1,6 @@
 import { type Json, planned, type PlannedStep, type Until } from "@lockstep/plugin";
 import type { CheckSettings } from "./check-options.ts";
+import type { ContainerSettings } from "./container-options.ts";
 import type { RemoteHost } from "./host.ts";
 import type { SshSettings } from "./options.ts";
 import { countOf, wavesOf } from "./rollout.ts";
@@ -83,7 +84,8 @@ function activateInput(
   settings: SshSettings,
   release: string,
 ): Parameters<typeof activate.describe>[0] {
-  const { path, env, restart, service, drain, undrain, confirmWithinMs, adopt } = settings;
+  const { path, env, restart, service, container, drain, undrain, confirmWithinMs, adopt } =
+    settings;
   const names = Object.keys(env).toSorted();
   const runs = [restart, drain, undrain].some((words) => words !== undefined);
   return {
@@ -92,11 +94,18 @@ function activateInput(
     ...(restart === undefined ? {} : { restart }),
     ...(runs && names.length > 0 ? { env: names } : {}),
     ...(service === undefined ? {} : { service }),
+    ...(container === undefined ? {} : { container: containerInput(container) }),
     ...(drain === undefined ? {} : { drain }),
     ...(undrain === undefined ? {} : { undrain }),
     ...(confirmWithinMs === undefined ? {} : { confirmWithinMs }),
     ...(adopt ? { adopt } : {}),
   };
+}
+
+/** Without the image: that is in the release, so that going back finds its own. */
+function containerInput(container: ContainerSettings): Omit<ContainerSettings, "image"> {
+  const { name, engine, options, command, ready, readyMs, stopFirst, sudo } = container;
+  return { name, engine, options, command, ready, readyMs, stopFirst, sudo };
 }
 
 function heldSteps({ name }: RemoteHost, { settings, releaseOf }: Moved): PlannedStep[] {

@@ -1,5 +1,6 @@
 import type { Artifact } from "@lockstep/artifact";
 import { planned, type PlannedStep } from "@lockstep/plugin";
+import type { Source } from "./artifacts.ts";
 import type { RemoteHost } from "./host.ts";
 import type { SshSettings } from "./options.ts";
 import { isMeant } from "./rollout.ts";
@@ -7,6 +8,7 @@ import { confirm } from "./steps/confirm.ts";
 import { furnish } from "./steps/furnish.ts";
 import { once } from "./steps/once.ts";
 import { prune } from "./steps/prune.ts";
+import { pull } from "./steps/pull.ts";
 import { upload } from "./steps/upload.ts";
 
 /** What is deployed. */
@@ -21,16 +23,21 @@ const BEFORE_LINKS = 0;
 /** Brings a release to a host and makes it ready. */
 export function stageSteps(
   host: RemoteHost,
-  what: Deployed & { readonly artifact: Artifact },
+  what: Deployed & { readonly artifact: Artifact; readonly source: Source["source"] },
 ): PlannedStep[] {
-  return [uploadStep(host, what), ...furnishSteps(host, what)];
+  return [...pullSteps(host, what), uploadStep(host, what), ...furnishSteps(host, what)];
 }
 
 function uploadStep(
   { name }: RemoteHost,
-  { settings, release, artifact }: Deployed & { readonly artifact: Artifact },
+  {
+    settings,
+    release,
+    artifact,
+    source,
+  }: Deployed & { readonly artifact: Artifact; readonly source: Source["source"] },
 ): PlannedStep {
-  const { path, source, exclude, allow, base } = settings;
+  const { path, exclude, allow, base } = settings;
   return planned(upload, {
     id: `upload:${name}`,
     phase: "stage",
@@ -46,6 +53,16 @@ function uploadStep(
     },
     bytes: artifact.bytes,
   });
+}
+
+function pullSteps(
+  { name }: RemoteHost,
+  { settings: { container }, source }: Deployed & { readonly source: Source["source"] },
+): PlannedStep[] {
+  if (container === undefined || typeof source === "string" || !("image" in source)) return [];
+  const { engine, sudo } = container;
+  const input = { image: source.image, engine, sudo };
+  return [planned(pull, { id: `pull:${name}`, phase: "stage", unit: name, input })];
 }
 
 function furnishSteps({ name }: RemoteHost, { settings, release }: Deployed): PlannedStep[] {

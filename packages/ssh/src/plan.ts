@@ -1,10 +1,12 @@
 import type { Json, PlanContext, PlanRequest, TargetPlan } from "@lockstep/plugin";
-import { readArtifact } from "./artifacts.ts";
+import { readArtifact, type Source } from "./artifacts.ts";
 import { changesOf, type HostPlan } from "./changes.ts";
 import { eachHost, type SshConnection } from "./connection.ts";
 import { releaseGone } from "./errors.ts";
 import { keptOf, liveOf, readFacts, type Ref } from "./facts.ts";
 import type { RemoteHost } from "./host.ts";
+import { imageOf } from "./image.ts";
+import type { SshSettings } from "./options.ts";
 import { liveSteps } from "./plan-live.ts";
 import { confirmSteps, onceSteps, retireSteps, stageSteps } from "./plan-steps.ts";
 import { refuseShared, refuseTaken, refuseTooSmall, refuseUnfit } from "./preflight.ts";
@@ -25,7 +27,11 @@ export async function plan(
 async function planDeploy(ctx: PlanContext<SshConnection>, release: string): Promise<TargetPlan> {
   const { connection } = ctx;
   const { settings } = connection;
-  const [hosts, artifact] = await Promise.all([look(ctx), readArtifact(ctx, settings)]);
+  const source = sourceOf(ctx, settings);
+  const [hosts, artifact] = await Promise.all([
+    look(ctx),
+    readArtifact(ctx, { ...settings, source }),
+  ]);
   const { digest } = artifact;
   const changing = hosts.filter(({ live }) => live?.digest !== digest);
   refuseAll(changing, ({ host, facts }) => {
@@ -40,7 +46,7 @@ async function planDeploy(ctx: PlanContext<SshConnection>, release: string): Pro
     changes,
     unchanged,
     steps: [
-      ...changing.flatMap(({ host }) => stageSteps(host, { settings, release, artifact })),
+      ...changing.flatMap(({ host }) => stageSteps(host, { settings, release, artifact, source })),
       ...onceSteps(hostsOf(changing), { settings, release }),
       ...liveSteps(hostsOf(changing), { settings, releaseOf: () => release }),
       ...changing.flatMap(({ host }) => retireSteps(host, { settings, release })),
@@ -98,6 +104,13 @@ async function look(ctx: PlanContext<SshConnection>): Promise<HostPlan[]> {
     const facts = await readFacts(ctx, host, connection.settings.path);
     return { host, facts, live: liveOf(host, facts, connection.settings).ref };
   });
+}
+
+function sourceOf(
+  ctx: PlanContext<SshConnection>,
+  { source = ".", container }: SshSettings,
+): Source["source"] {
+  return container === undefined ? source : { image: imageOf(ctx, container.image) };
 }
 
 function hostsOf(all: readonly { readonly host: RemoteHost }[]): RemoteHost[] {

@@ -19,6 +19,7 @@ import { gate } from "./steps/gate.ts";
 import { once } from "./steps/once.ts";
 import { pause } from "./steps/pause.ts";
 import { prune } from "./steps/prune.ts";
+import { pull } from "./steps/pull.ts";
 import { checkCommand } from "./steps/run-command.ts";
 import { upload } from "./steps/upload.ts";
 import { VERSION } from "./version.ts";
@@ -41,7 +42,7 @@ function make(settings: SshSettings): TargetBody<SshConnection> {
   return {
     places: hosts.map((host) => placeOf(host, path)),
     traits: { fencing: "checked" },
-    steps: [upload, furnish, once, activate],
+    steps: [pull, upload, furnish, once, activate],
     checks: [checkHttp, checkCommand, checkProcess, gate, pause, held],
     retires: [prune, confirm],
     errors: { ...artifactErrors, ...sshErrors },

@@ -15,6 +15,7 @@ import {
   OURS,
   UNDRAINED,
 } from "./activate-scripts.ts";
+import { type ContainerInput, followContainer, stopContainer } from "./container.ts";
 import { refusalOf } from "./refusal.ts";
 import { runInStep } from "./run-in-step.ts";
 import { followLink, type ServiceInput, serviceWords } from "./service.ts";
@@ -30,6 +31,7 @@ export type ActivateInput = {
   /** Names of the variables that commands get; the values are in the config. */
   readonly env?: readonly string[];
   readonly service?: ServiceInput;
+  readonly container?: ContainerInput;
   /** Program and arguments, run before the link moves and after the service followed. */
   readonly drain?: readonly string[];
   readonly undrain?: readonly string[];
@@ -52,9 +54,10 @@ interface Move {
 export const activate: Step<ActivateInput, ActivateBefore, null, SshConnection> = {
   kind: "ssh.activate/1",
 
-  describe({ release, path, restart, service, drain }) {
+  describe({ release, path, restart, service, container, drain }) {
     const then = [
       ...(restart === undefined ? [] : [`run ${restart.join(" ")}`]),
+      ...(container === undefined ? [] : [`replace the container ${container.name}`]),
       ...(service === undefined ? [] : [`${service.action} ${service.systemd}`]),
     ];
     const link = `${drain === undefined ? "" : "drain the host, "}point ${path}/current at ${linkTo(release)}`;
@@ -97,7 +100,7 @@ export const activate: Step<ActivateInput, ActivateBefore, null, SshConnection> 
     }
     const { stdout } = await move(GO_BACK, { input, before }, ctx);
     const found = stdout.trim();
-    if (found === "restored" && before.previous !== null) await follow(input, ctx);
+    if (found === "restored") await followBack({ input, before }, ctx);
     if (ours.length > 0) await undrainHost({ input, before }, ctx);
     if (found !== "restored") return found === "untouched" ? "untouched" : "conflict";
     await move(FORGET, { input, before }, ctx);
@@ -133,11 +136,21 @@ async function undrainHost(move_: Move, ctx: WriteContext<SshConnection>): Promi
 
 /** Whatever serves the release takes the one that the link points at. */
 async function follow(
-  { restart, service, path }: ActivateInput,
+  { restart, service, container, path }: ActivateInput,
   ctx: WriteContext<SshConnection>,
 ): Promise<void> {
+  if (container !== undefined) await followContainer(ctx, path, container);
   if (restart !== undefined) await runInStep(ctx, { words: restart, path });
   if (service !== undefined) await followLink(ctx, path, service);
+}
+
+/** The same after the way back; where there was nothing, nothing is to run. */
+async function followBack(
+  { input, before }: Move,
+  ctx: WriteContext<SshConnection>,
+): Promise<void> {
+  if (before.previous !== null) return follow(input, ctx);
+  if (input.container !== undefined) await stopContainer(ctx, input.path, input.container);
 }
 
 /** Has the host go back by itself when nobody confirms in time. */

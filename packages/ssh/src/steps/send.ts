@@ -27,7 +27,7 @@ export type UploadInput = {
   readonly path: string;
   /** Digest of the manifest that was planned. */
   readonly digest: string;
-  readonly source: WrittenSource;
+  readonly source: WrittenSource | { readonly image: string };
   readonly exclude?: readonly string[];
   readonly allow?: readonly GuardName[];
   /** Where unchanged files come from: a copy of the release before (default), links to its files, or the source. */
