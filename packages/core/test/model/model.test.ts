@@ -32,7 +32,7 @@ const SAMPLES = {
 };
 
 describe("the protocol", () => {
-  it(`holds in ${RANDOM} random schedules from seed ${seed}`, { timeout: 120_000 }, async () => {
+  it(`holds in ${RANDOM} random schedules from seed ${seed}`, { timeout: 300_000 }, async () => {
     const tally = new Tally(realEngine);
 
     await randoms(seed, RANDOM)(tally);
@@ -43,7 +43,7 @@ describe("the protocol", () => {
 
   it(
     "holds wherever a deploy is killed, changed under its hands, stopped or overtaken",
-    { timeout: 120_000 },
+    { timeout: 300_000 },
     async () => {
       const tally = new Tally(realEngine);
 
@@ -60,7 +60,7 @@ describe("the protocol", () => {
 
   it.each(ABLATIONS)(
     "is seen to be broken without $without",
-    { timeout: 60_000 },
+    { timeout: 300_000 },
     async (ablation) => {
       await using engine = await loadWithout(ablation);
       const tally = new Tally(engine);
