@@ -10,6 +10,7 @@ const SOURCES =
 const IMAGES =
   "packages/registry: images on CNCF distribution, and as skopeo, umoci and podman read them";
 const CONTAINERS = "packages/ssh: containers that follow a link, on podman";
+const FRONT = "packages/ssh: a service behind nginx that is never gone";
 const ENDS = "apps/cli, apps/demo: whole runs on OpenSSH's sshd";
 
 /** Programs, the Debian package of each, and the suites that cannot run without it. */
@@ -25,12 +26,13 @@ const NEEDS = [
   { name: "umoci", package: "umoci", suites: [IMAGES] },
   { name: "podman", package: "podman", suites: [IMAGES, CONTAINERS] },
   { name: "runc", package: "runc", suites: [IMAGES, CONTAINERS] },
+  { name: "nginx", package: "nginx-light", suites: [FRONT] },
   { name: "openssl", package: "openssl", suites: [IMAGES] },
   { name: "git", package: "git", suites: [SOURCES] },
 ];
 
 /** Being root is a need too: sshd changes to other accounts, and accounts are made and removed. */
-const ROOT = { name: "root", suites: [SSHD, IMAGES, CONTAINERS, ENDS] };
+const ROOT = { name: "root", suites: [SSHD, IMAGES, CONTAINERS, FRONT, ENDS] };
 
 const FOLDERS = [...(process.env.PATH ?? "").split(":"), "/usr/local/sbin", "/usr/sbin", "/sbin"];
 
