@@ -15,6 +15,18 @@ export {
   type DistributionOptions,
   startDistribution,
 } from "./registry-distribution.ts";
+export {
+  type CrashModule,
+  type CrashSweep,
+  type CrashWorld,
+  describeCrashSweep,
+} from "./sweep/crash-sweep.ts";
+export {
+  describeStoreCrashSweep,
+  type StoreCrashModule,
+  type StoreSweep,
+} from "./sweep/store-sweep.ts";
+export { describeNetworkSweep, type NetworkSweep } from "./sweep/network-sweep.ts";
 export { startTokenServer, type TokenServer, type TokenServerOptions } from "./registry-tokens.ts";
 export { RegistryStore, type StoredManifest, type StoredRepository } from "./registry-store.ts";
 export { type SandboxSsh, type SandboxSshOptions, startSandboxSsh } from "./sandbox/ssh.ts";

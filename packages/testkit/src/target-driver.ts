@@ -56,6 +56,8 @@ export class TargetDriver implements AsyncDisposable {
   readonly untouched: unknown;
   /** All that was ever planned, returned or said, to be searched for secrets. */
   readonly seen: unknown[] = [];
+  /** Of the calls from now on; absent: they are never told to stop. */
+  signal: AbortSignal | undefined;
   #epoch = 0;
   #stamp: Stamp;
   #release: Release;
@@ -91,6 +93,13 @@ export class TargetDriver implements AsyncDisposable {
     this.#release = release ?? releaseOf(this.#stamp);
     this.#outputs = new Map();
     return this.#stamp;
+  }
+
+  /** Takes up a run that another process began. */
+  take({ stamp, release }: { readonly stamp: Stamp; readonly release: Release }): void {
+    this.#stamp = stamp;
+    this.#release = release;
+    this.#epoch = stamp.epoch;
   }
 
   /** Another run takes over: it fences the target. Calls go on as before unless they name its stamp. */
@@ -235,6 +244,7 @@ export class TargetDriver implements AsyncDisposable {
       release: this.#release,
       output: (step) => this.#outputs.get(step),
       ...(unit === undefined ? {} : { unit }),
+      ...(this.signal === undefined ? {} : { signal: this.signal }),
     });
   }
 

@@ -1,0 +1,3 @@
+import { describeLocalStoreCrashes } from "./describe.ts";
+
+describeLocalStoreCrashes({});
