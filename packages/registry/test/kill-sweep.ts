@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { execPath } from "node:process";
+import { env, execPath } from "node:process";
 import type { Json, PlannedStep } from "@lockstep/plugin";
 import { type RegistryQuirks, startSandboxRegistry } from "@lockstep/testkit";
 import { expect } from "vitest";
@@ -60,7 +60,11 @@ export async function killAt(
         shop.folder,
         journal,
       ],
-      { stdio: ["ignore", "ignore", "pipe"] },
+      {
+        stdio: ["ignore", "ignore", "pipe"],
+        // what a killed process leaves behind goes with the rest
+        env: { ...env, TMPDIR: home },
+      },
     );
     let said = "";
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
