@@ -1,5 +1,6 @@
 // Loaded into a process before everything else (`node --import`). Numbers every write of the process to a socket,
 // a pipe or the file system, and kills the process before or after one of them, whatever plugin makes it.
+import fs from "node:fs";
 import promises from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 import { Socket } from "node:net";
@@ -35,6 +36,16 @@ function around(real: Call): Call {
   };
 }
 
+/** Two points around a call that is done when it returns. */
+function aroundSync(real: Call): Call {
+  return function passed(this: unknown, ...words: unknown[]) {
+    pass();
+    const result = real.apply(this, words);
+    pass();
+    return result;
+  };
+}
+
 /** Two points around a call that tells its last argument when it is done. */
 function aroundCallback(real: Call): Call {
   return function passed(this: unknown, ...words: unknown[]) {
@@ -56,7 +67,14 @@ function patch(owner: object, names: readonly string[], wrap: (real: Call) => Ca
 }
 
 const ONE_STEP = "link symlink rename unlink rm rmdir mkdir writeFile appendFile copyFile truncate";
-patch(promises, ONE_STEP.split(" "), around);
+const names = ONE_STEP.split(" ");
+patch(promises, names, around);
+patch(fs, [...names, "write", "writev"], aroundCallback);
+patch(
+  fs,
+  [...names, "write", "writev"].map((name) => `${name}Sync`),
+  aroundSync,
+);
 const handle = await promises.open(devNull);
 const files = Object.getPrototypeOf(handle) as object;
 await handle.close();
