@@ -241,11 +241,27 @@ async function forward(
   child.on("close", () => opened.resolve(false));
   child.on("error", () => opened.resolve(false));
   if (await opened.promise) {
-    const tunnel = Duplex.from({ readable: child.stdout, writable: child.stdin });
-    tunnel.on("close", () => child.kill());
-    tunnel.on("error", () => child.kill());
-    return tunnel;
+    return tunnelOf(child);
   }
   const news = master.said().slice(before.length);
   return /administratively prohibited/.test(news) ? "denied" : "refused";
+}
+
+/** Ends as the other end does: what was not yet written when it hung up is no failure of what it said. */
+function tunnelOf(child: ChildProcessWithoutNullStreams): Duplex {
+  const { stdin, stdout } = child;
+  const tunnel = new Duplex({
+    read: () => void stdout.resume(),
+    write: (chunk: Buffer, _encoding, done) => void stdin.write(chunk, () => done()),
+    final: (done) => void stdin.end(() => done()),
+    destroy(cause, done) {
+      child.kill();
+      done(cause);
+    },
+  });
+  stdout.on("data", (chunk: Buffer) => {
+    if (!tunnel.push(chunk)) stdout.pause();
+  });
+  stdout.on("end", () => tunnel.push(null));
+  return tunnel;
 }
