@@ -206,11 +206,9 @@ async function beginRun(
     targets: plan.groups.flat(),
     plan: await putBlob(store, canonicalJson(plan as unknown as Json)),
   };
-  const writer = { epoch: lease.epoch, now: () => surroundings.now() };
-  const journal = await openJournal(store, lease.run, writer);
+  const journal = await openJournal(store, lease.run, lease);
   await journal.append("run.begin", body);
-  const stamp = { lineage, epoch: lease.epoch, run: lease.run };
-  return startRun({ session, plan, journal, lease, stamp, liveBefore: live, stop });
+  return startRun({ session, plan, journal, lease, lineage, liveBefore: live, stop });
 }
 
 /** Nothing was to be done: what is live is what was deployed last. */

@@ -100,10 +100,19 @@ async function endBadly(run: Run, failed: unknown, onStop: OnStop): Promise<Outc
     if (hasActivated(run) && run.stop.aborted && onStop === "park") {
       return await close(run, await asSeen(run, "parked", error));
     }
+    if (hasActivated(run)) await raiseEpoch(run);
     return await abort(run, error);
   } catch (second) {
     return leaveBadly(run, second);
   }
+}
+
+/** What this run has sent and given up may still arrive: then it carries an older stamp, and is refused. */
+async function raiseEpoch(run: Run): Promise<void> {
+  await run.lease.raise();
+  const { who } = run.session.surroundings;
+  await run.journal.append("epoch.begin", { epoch: run.lease.epoch, who });
+  await fenceAll(run); // a unit that cannot be reached shows again when it is to be put back
 }
 
 /** Overtaken, a run touches nothing any more; without its store it puts back what it can and writes nothing. */

@@ -68,8 +68,7 @@ export async function recover(job: RecoverJob): Promise<Outcome> {
   if (job.run !== undefined && job.run !== run) throw runNotOpen(job.run, run);
   if (found?.body.open !== true) return nothingOpen(name);
 
-  const writer = { epoch: 0, now: () => job.surroundings.now() };
-  const journal = await openJournal(store, run, writer).catch(unreadable);
+  const journal = await openJournal(store, run).catch(unreadable);
   if (journal instanceof Error) return recoverUnread(job, run, journal);
   const begin = recordsOf(journal.records, "run.begin")[0]?.body;
   const gone = begin?.targets.find((target) => targets[target] === undefined);
@@ -77,9 +76,9 @@ export async function recover(job: RecoverJob): Promise<Outcome> {
   await using session = await sessionOf(job, begin?.targets ?? []);
   const above = highestEpoch(liveOf(await observe(session, begin?.live)));
   return await underLease(session, { job, above }, async (lease) => {
-    writer.epoch = lease.epoch;
     // Somebody may have closed the run before the lease was ours.
-    const own = lease.run === run ? journal : await openJournal(store, lease.run, writer);
+    const own = lease.run === run ? journal : await openJournal(store, lease.run);
+    own.writeAs(lease);
     return recoverUnder(session, { lease, journal: own }, job);
   });
 }
@@ -113,9 +112,8 @@ async function recoverUnread(job: RecoverJob, run: string, error: Error): Promis
   const seen = { run, environment, release: "", live, diagnostics };
   if (job.how !== "accept") return { ...seen, result: "needs-human", exit: EXIT.human };
   return await underLease(session, { job, above: highestEpoch(live) }, async (lease) => {
-    const writer = { epoch: lease.epoch, now: () => job.surroundings.now() };
     const body = { result: "accepted", live, outputs: {}, diagnostics } as const;
-    await closeUnread(store, run, { writer, body });
+    await closeUnread(store, run, { writer: lease, body });
     await lease.release({ open: false });
     return { ...seen, result: "accepted", exit: EXIT.done };
   });
@@ -140,9 +138,8 @@ async function recoverUnder(
   const plan = (await getBlob(store, begin.plan)) as unknown as Plan;
   refuseDifferences(session, plan);
   const lineage = await lineageOf(store, surroundings);
-  const stamp = { lineage, epoch: lease.epoch, run: journal.run };
   const { stop } = job;
-  const run = startRun({ session, plan, journal, lease, stamp, liveBefore: begin.live, stop });
+  const run = startRun({ session, plan, journal, lease, lineage, liveBefore: begin.live, stop });
   replay(run);
   return finish(run, job);
 }

@@ -16,6 +16,9 @@ export interface Run {
   readonly plan: Plan;
   readonly journal: Journal;
   readonly lease: Lease;
+  /** Name of the store that counts the epochs. */
+  readonly lineage: string;
+  /** Of the lease as it is now. */
   readonly stamp: Stamp;
   /** What every target served before staging began. */
   readonly liveBefore: Readonly<Record<string, readonly Live[]>>;
@@ -34,21 +37,23 @@ export interface Run {
 }
 
 /** What is known of a run when it begins, or begins again. */
-export type RunParts = Omit<Run, "started" | "befores" | "outputs" | "checkpoints" | "moves">;
+export type RunParts = Omit<
+  Run,
+  "stamp" | "started" | "befores" | "outputs" | "checkpoints" | "moves"
+>;
 
 /** Begins a run in this process: names it in all later events. */
 export function startRun(parts: RunParts): Run {
   const { session, plan, journal, lease } = parts;
   session.events.begin(journal.run);
   const { environment, release } = plan;
-  session.events.emit({
-    type: "run.started",
-    environment,
-    release: release.id,
-    epoch: lease.epoch,
-  });
+  const { epoch } = lease;
+  session.events.emit({ type: "run.started", environment, release: release.id, epoch });
   return {
     ...parts,
+    get stamp() {
+      return { lineage: parts.lineage, epoch: lease.epoch, run: journal.run };
+    },
     started: new Map(),
     befores: new Map(),
     outputs: new Map(),

@@ -132,6 +132,56 @@ const DOWN = new LockstepError({ code: "DOWN", message: "web-1 is down.", unit: 
 
 const NAMED = { id: "v2", createdAt: "2026-11-21T00:00:00Z" };
 
+describe("a call that its run gave up", () => {
+  it("and that lands after everything was put back, is refused", async () => {
+    let land: () => void = () => {};
+    const landed = new Promise<void>((resolve) => {
+      land = resolve;
+    });
+    const at = "apply memory.activate/1 web-2";
+    // The reply is lost at once, and the request itself goes on.
+    rig.world.on = async (call, when) => {
+      if (call !== at || when === "after") return;
+      rig.world.on = () => {};
+      await landed;
+    };
+    const job = await rig.job("two");
+    const web = job.config.environments["production"]?.targets["web"];
+    const step = web?.steps.find(({ kind }) => kind === "memory.activate/1");
+    if (web === undefined || step === undefined) throw new Error("no step");
+    const late: Promise<unknown>[] = [];
+    const impatient = {
+      ...step,
+      apply: async (...call: Parameters<typeof step.apply>) => {
+        const real = step.apply(...call);
+        if ((call[0] as { unit: string }).unit !== "web-2") return real;
+        late.push(real.catch((error: unknown) => error));
+        throw DOWN;
+      },
+    };
+    const others = web.steps.filter(({ kind }) => kind !== step.kind);
+    const config = await checkConfig(
+      {
+        project: "shop",
+        environments: {
+          production: {
+            store: rig.store,
+            targets: { web: { ...web, steps: [...others, impatient] } },
+          },
+        },
+      },
+      { file: "lockstep.config.ts", folder: "/nowhere", ci: false },
+    );
+
+    const outcome = await deploy({ ...job, config });
+    land();
+
+    expect(outcome).toMatchObject({ result: "rolled-back", exit: 31 });
+    expect(await Promise.all(late)).toMatchObject([{ code: "FENCED" }]);
+    expect(contents(rig)).toBe("one one one");
+  });
+});
+
 describe("somebody who changes a unit by hand", () => {
   it("while the run stages is not overwritten: nothing moves, exit 30", async () => {
     const at = "before apply memory.stage/1 web-3";

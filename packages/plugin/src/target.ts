@@ -80,7 +80,8 @@ export interface Target<C extends AsyncDisposable = AsyncDisposable> {
   plan(request: PlanRequest, ctx: PlanContext<C>): Promise<TargetPlan>;
 
   /**
-   * From now on this target refuses writes with an older stamp of the same lineage. May run twice.
+   * From now on this target refuses writes with an older stamp of the same lineage: those that users can see,
+   * and those that remove what another run may have staged. May run twice.
    *
    * Creates what it needs to remember the stamp where there is none. Resolves once that is durable.
    * With `ctx.unit` only that unit is fenced.

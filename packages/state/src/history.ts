@@ -65,7 +65,7 @@ export async function verifyHistory(
 /** What is wrong with a run; undefined when all of it can be read. */
 async function readWhole(store: Store, run: string): Promise<string | undefined> {
   try {
-    const { records } = await openJournal(store, run, { epoch: 0, now: () => 0 });
+    const { records } = await openJournal(store, run);
     const [begin] = recordsOf(records, "run.begin");
     if (begin !== undefined) await getBlob(store, begin.body.plan);
     return undefined;

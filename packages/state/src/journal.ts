@@ -16,13 +16,15 @@ export interface Journal {
   append: Append;
   /** Takes the next free slot, however many others take one meanwhile: how a recover begins. */
   appendFirst: Append;
+  /** Who writes from now on: one that has read first and then taken the lease. */
+  writeAs(writer: Writer): void;
 }
 
 type Append = <T extends RecordType>(type: T, body: RecordBodies[T]) => Promise<void>;
 
-/** Who writes, under which epoch; one that reads first, and takes the lease then, gets its epoch late. */
+/** Who writes, under which epoch; asked again at every record. */
 export interface Writer {
-  epoch: number;
+  readonly epoch: number;
   now(): number;
 }
 
@@ -35,14 +37,19 @@ export function recordKey(run: string, seq: number): string {
 }
 
 /**
- * Opens the journal of a run and reads what is there.
+ * Opens the journal of a run and reads what is there; without a writer, only to read.
  *
  * The slot is the compare-and-set: a record is written by creating its key, so two processes can never
  * both own one, and the one that comes second knows that it has been overtaken.
  *
  * @throws {LockstepError} `JOURNAL_UNREADABLE` when a record or blob is missing, broken or out of chain
  */
-export async function openJournal(store: Store, run: string, writer: Writer): Promise<Journal> {
+export async function openJournal(
+  store: Store,
+  run: string,
+  firstWriter: Writer = NOBODY,
+): Promise<Journal> {
+  let writer = firstWriter;
   const chain: Chain = { records: [], seq: 0, prev: "", newest: 0 };
   await readOn(store, run, chain);
   let queue: Promise<void> = Promise.resolve();
@@ -55,6 +62,9 @@ export async function openJournal(store: Store, run: string, writer: Writer): Pr
   return {
     run,
     records: chain.records,
+    writeAs(next) {
+      writer = next;
+    },
     append: (type, body) =>
       enqueue(async () => {
         if (!(await tryAppend(store, chain, { run, writer, type, body }))) throw runFenced(run);
@@ -67,6 +77,9 @@ export async function openJournal(store: Store, run: string, writer: Writer): Pr
       }),
   };
 }
+
+/** For those who only read. */
+const NOBODY: Writer = { epoch: 0, now: () => 0 };
 
 interface Chain {
   readonly records: JournalRecord[];

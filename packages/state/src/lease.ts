@@ -1,6 +1,6 @@
 import { canonicalJson, type Json, type Store } from "@lockstep/plugin";
 import { leaseHeld, leaseLost, openRun } from "./errors.ts";
-import { reachable } from "./journal.ts";
+import { reachable, type Writer } from "./journal.ts";
 import type { Word } from "./records.ts";
 import type { Holder, Surroundings } from "./surroundings.ts";
 
@@ -25,7 +25,8 @@ export interface LeaseState {
 }
 
 /** A lease that this process holds and renews. */
-export interface Lease {
+export interface Lease extends Writer {
+  /** Rises only by {@link Lease.raise}. */
   readonly epoch: number;
   readonly run: string;
   /** Aborts when another process has taken the lease. */
@@ -38,6 +39,12 @@ export interface Lease {
   ensureFresh(): Promise<void>;
   /** Milliseconds until the first moment at which another could take it. */
   remainingMs(): number;
+  /**
+   * Goes on under the next epoch, so that what is still on its way from before can be refused.
+   *
+   * @throws {LockstepError} `LEASE_LOST`, `STORE_UNREACHABLE`
+   */
+  raise(): Promise<void>;
   /** Stops renewing and gives it free. `open: true` leaves a run that must be recovered first. */
   release(state: { readonly open: boolean }): Promise<void>;
   /** Stops renewing and writes nothing: the lease runs out, the run stays open. */
@@ -224,7 +231,11 @@ function holdLease(request: LeaseRequest, taken: { body: LeaseBody; tag: string 
     signal: stop.signal,
   });
   return {
-    epoch: body.epoch,
+    get epoch() {
+      return body.epoch;
+    },
+    now: () => surroundings.now(),
+    raise: () => write({ epoch: body.epoch + 1 }),
     run: body.holder.run,
     lost: lost.signal,
     async ensureFresh() {

@@ -7,7 +7,7 @@ import type { Actor } from "./surroundings.ts";
 export interface RecordBodies {
   /** The plan is stored and the lease is held; nothing was written to a target yet. */
   readonly "run.begin": BeginBody;
-  /** A recover took the run over, under its own epoch. */
+  /** A recover took the run over, or the run is about to put back: earlier epochs are refused from here on. */
   readonly "epoch.begin": { readonly epoch: number; readonly who: Actor };
   /** Everything is staged; what the activate steps are about to change, before the first of them. */
   readonly barrier: { readonly befores: readonly Entry[] };

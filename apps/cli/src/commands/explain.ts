@@ -45,7 +45,7 @@ async function targetErrors(invocation: Invocation): Promise<ErrorCatalogue> {
 
 async function explainRun(invocation: Invocation, run: string, name: string): Promise<string> {
   const { environment } = await open(invocation, [], invocation.flags.env ?? name);
-  const { records } = await openJournal(environment.store, run, { epoch: 0, now: () => 0 });
+  const { records } = await openJournal(environment.store, run);
   if (records.length === 0) throw runUnknown(run, environment.name);
   return invocation.flags.output === "text"
     ? renderTimeline(run, records)

@@ -24,7 +24,7 @@ function textsOf(record: JournalRecord): string[] {
         `${body.kind} of release ${body.release.id} to ${body.targets.join(", ")}, by ${nameOf(body.who)}`,
       ];
     case "epoch.begin":
-      return [`recover begun by ${nameOf(body.who)} (epoch ${epoch})`];
+      return [`epoch ${epoch} begun by ${nameOf(body.who)}: what was sent before is refused`];
     case "intent":
       return [`${body.phase}: ${body.entries.map(({ id }) => id).join(", ")}`];
     case "applied":

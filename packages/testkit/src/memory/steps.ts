@@ -16,23 +16,31 @@ export type MemoryUnitInput = { readonly unit: string };
 
 type Nothing = AsyncDisposable;
 
+/** Refuses a stamp that is older than the one of the unit. */
+export type Guard = (unit: string, stamp: Stamp) => void;
+
 /** Puts a release beside the live one, marked with the run. */
-export function stageStep(world: MemoryWorld): Step<MemoryInput, null, null, Nothing> {
+export function stageStep(
+  world: MemoryWorld,
+  guard: Guard,
+): Step<MemoryInput, null, null, Nothing> {
   const kind = "memory.stage/1";
   return {
     kind,
     describe: ({ unit, ref }) => `stage ${ref.content} on ${unit}`,
     inspect: ({ unit }) => world.call(`inspect ${kind} ${unit}`, () => null),
-    apply: ({ unit, ref }, _, { run }) =>
+    apply: ({ unit, ref }, _, { run, stamp }) =>
       world.call(`apply ${kind} ${unit}`, () => {
+        guard(unit, stamp);
         const { releases } = world.unit(unit);
         if (releases[ref.release] !== undefined) return null; // an earlier try whose reply was lost
         releases[ref.release] = { ref, run };
         world.writes.push(`stage ${unit} ${ref.content}`);
         return null;
       }),
-    revert: ({ unit, ref }, _, { run }) =>
+    revert: ({ unit, ref }, _, { run, stamp }) =>
       world.call(`revert ${kind} ${unit}`, () => {
+        guard(unit, stamp);
         const { releases, live } = world.unit(unit);
         if (releases[ref.release]?.run !== run || live?.release === ref.release) return "untouched";
         delete releases[ref.release];
@@ -45,7 +53,7 @@ export function stageStep(world: MemoryWorld): Step<MemoryInput, null, null, Not
 /** Points a unit at a staged release, where it finds what it saw. */
 export function activateStep(
   world: MemoryWorld,
-  guard: (unit: string, stamp: Stamp) => void,
+  guard: Guard,
 ): Step<MemoryInput, MemoryRef | null, null, Nothing> {
   const kind = "memory.activate/1";
   return {
@@ -105,13 +113,18 @@ export function memoryCheck(world: MemoryWorld): Check<MemoryUnitInput, Nothing>
 }
 
 /** Drops all releases but the live one and the `keep` that were live last. */
-export function pruneRetire(world: MemoryWorld, keep: number): Retire<MemoryUnitInput, Nothing> {
+export function pruneRetire(
+  world: MemoryWorld,
+  keep: number,
+  guard: Guard,
+): Retire<MemoryUnitInput, Nothing> {
   const kind = "memory.prune/1";
   return {
     kind,
     describe: ({ unit }) => `keep ${keep} releases on ${unit}`,
-    retire: ({ unit }) =>
+    retire: ({ unit }, { stamp }) =>
       world.call(`retire ${kind} ${unit}`, () => {
+        guard(unit, stamp); // what a newer run has staged is neither live nor past
         const { live, past, releases } = world.unit(unit);
         past.splice(keep);
         const kept = new Set([live, ...past].map((ref) => ref?.release));
@@ -122,7 +135,7 @@ export function pruneRetire(world: MemoryWorld, keep: number): Retire<MemoryUnit
 }
 
 /** Refuses a run that is older than the stamp of the unit. */
-export function guardOf(world: MemoryWorld): (unit: string, stamp: Stamp) => void {
+export function guardOf(world: MemoryWorld): Guard {
   return (unit, stamp) => {
     const found = world.unit(unit).stamp;
     if (found === undefined || found.lineage !== stamp.lineage || found.epoch <= stamp.epoch)

@@ -39,11 +39,11 @@ export function memoryTarget(options: MemoryTargetOptions): Target {
   const { world, fencing = "checked", plugin = "@lockstep/testkit" } = options;
   const guard = fencing === "none" ? (): void => {} : guardOf(world);
   const handlers = {
-    stage: stageStep(world),
+    stage: stageStep(world, guard),
     activate: activateStep(world, guard),
     once: onceStep(world),
     check: memoryCheck(world),
-    prune: pruneRetire(world, options.keep ?? 5),
+    prune: pruneRetire(world, options.keep ?? 5, guard),
   };
   return {
     "~lockstep": { api: API_VERSION, plugin, version: "1.0.0" },
