@@ -171,6 +171,16 @@ describe("a full disk", () => {
     expect(await failureOf(shop.plan(ONE))).toMatchObject({ code: "SSH_DISK_FULL", unit: "web-1" });
   });
 
+  it("is seen in the plan when the artifact has more files than can be made", async () => {
+    await using shop = await Shop.open(host, { path: join(mount, "c") });
+    await shop.build(Object.fromEntries(Array.from({ length: 300 }, (_, n) => [`${n}`, ""])));
+
+    expect(await failureOf(shop.plan(ONE))).toMatchObject({
+      code: "SSH_DISK_FULL",
+      message: expect.stringMatching(/room for \d+ files, and the artifact has 300/),
+    });
+  });
+
   it.each([
     ["bytes", (path: string) => writeFile(join(path, "ballast"), noise(900_000))],
     [
