@@ -1,3 +1,6 @@
 import { describeLocalStoreCrashes } from "./describe.ts";
 
-describeLocalStoreCrashes({ kills: 4, seed: Math.floor(Math.random() * 1_000_000) });
+const seed = Number(process.env["LOCKSTEP_SEED"] ?? Date.now() % 1_000_000);
+process.stdout.write(`LOCKSTEP_SEED=${seed}\n`);
+
+describeLocalStoreCrashes({ kills: 3, seed });
