@@ -1,0 +1,4 @@
+import { describeSshCrashes, describeSshNetwork } from "./sweeps.ts";
+
+describeSshCrashes({});
+describeSshNetwork({ positions: 100 });
