@@ -53,7 +53,7 @@ describeStepContract("memory.activate", async () => activateCase());
 describeStepContract("memory.stage", async () => {
   const made = world();
   return {
-    handler: stageStep(made),
+    handler: stageStep(made, () => {}),
     connection,
     input,
     snapshot: async () => made.unit("web-1").releases,
@@ -542,7 +542,10 @@ describe("the target contract finds", () => {
       "a deploy of what is there now instead of what was planned",
       /users do not get what was planned/,
       ({ steps, plan }, made) => {
-        const now = async (given: Json, c: { readonly unit?: string | undefined }): Promise<Json> => {
+        const now = async (
+          given: Json,
+          c: { readonly unit?: string | undefined },
+        ): Promise<Json> => {
           const context = { ...testContext(connection), outputs: () => undefined };
           const current = await plan({ kind: "deploy", release: context.release }, context);
           const content = current.outputs?.["content"] ?? null;

@@ -1,12 +1,4 @@
-import {
-  fenced,
-  type Json,
-  type Retire,
-  secret,
-  type Stamp,
-  type Step,
-  type Target,
-} from "@lockstep/plugin";
+import { secret, type Target } from "@lockstep/plugin";
 import { type memoryTarget, type MemoryUnit, MemoryWorld } from "@lockstep/testkit";
 import type { Process } from "./scheduler.ts";
 import { copyOf, type FactOf } from "./story.ts";
@@ -41,7 +33,6 @@ export function targetOf(
 ): Target {
   const view = new View(unit, world.units);
   const target = make({ world: view, content, keep: 1 });
-  let stamp: Stamp | undefined;
   const watch = watching(world, process, view.unit(unit));
   view.answer = (_, live) => world.faults.answer(live?.content ?? "nothing");
   view.on = async (call, time) => {
@@ -49,23 +40,15 @@ export function targetOf(
     if (time === "after") return watch.after(label);
     await world.scheduler.pass(process, label);
     watch.before(label, unit);
-    if (WRITE.test(label)) refuseOlder(unit, stamp, view.unit(unit).stamp);
-  };
-  const bearing = (next: Stamp): void => {
-    stamp = next;
   };
   return {
     ...target,
-    steps: target.steps.map((step) => stamped(step, bearing)),
-    retires: (target.retires ?? []).map((retire) => stampedRetire(retire, bearing)),
     connect: async (ctx) => {
       await ctx.secret(secret("TOKEN"));
       return target.connect(ctx);
     },
   };
 }
-
-const WRITE = /^(apply|revert|retire) /;
 
 /** Notes calls and what they changed, and lets them fail where the script says so. */
 function watching(
@@ -90,45 +73,6 @@ function watching(
       if (JSON.stringify(from) !== JSON.stringify(to))
         story.note({ type: "changed", by, call, unit: called.unit, from, to });
       faults.strike(process, call, "after");
-    },
-  };
-}
-
-/** `fence` asks that every write of an older run is refused, not only that of the pointer. */
-function refuseOlder(unit: string, ours: Stamp | undefined, found: Stamp | undefined): void {
-  if (ours === undefined || found === undefined || found.epoch <= ours.epoch) return;
-  throw fenced(`memory://${unit}`, { ours: ours.epoch, found: found.epoch });
-}
-
-type Bearing = (stamp: Stamp) => void;
-type AnyStep = Step<Json, Json, Json, AsyncDisposable>;
-
-function stamped(step: AnyStep, bearing: Bearing): AnyStep {
-  const revert = step.revert?.bind(step);
-  return {
-    ...step,
-    apply(input, before, ctx) {
-      bearing(ctx.stamp);
-      return step.apply(input, before, ctx);
-    },
-    ...(revert && {
-      revert(input, before, ctx) {
-        bearing(ctx.stamp);
-        return revert(input, before, ctx);
-      },
-    }),
-  };
-}
-
-function stampedRetire(
-  retire: Retire<Json, AsyncDisposable>,
-  bearing: Bearing,
-): Retire<Json, AsyncDisposable> {
-  return {
-    ...retire,
-    retire(input, ctx) {
-      bearing(ctx.stamp);
-      return retire.retire(input, ctx);
     },
   };
 }
