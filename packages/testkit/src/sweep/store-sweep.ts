@@ -31,6 +31,7 @@ export interface StoreJob {
 }
 
 const KEY = "runs/production-000001-00000000/00000000";
+const OTHER = "runs/production-000001-00000000/00000001";
 const OLD = `old ${"o".repeat(20_000)}`;
 const NEW = `new ${"n".repeat(30_000)}`;
 
@@ -74,25 +75,35 @@ async function killAt(
 ): Promise<{ readonly points: number; readonly isKilled: boolean }> {
   const { store, state, dispose } = await sweep.open();
   try {
+    await store.create(OTHER, Buffer.from("other"));
+    const other = (await store.get(OTHER))?.tag;
     if (verb !== "create") await store.create(KEY, Buffer.from(OLD));
     const job: StoreJob = { module: sweep.module, state, verb, key: KEY, body: NEW, at };
     const { facts, exit, said } = await runKilled<{ points: number }>("store-child", job);
     if (at < 0 && exit !== 0) throw new Error(`It ended with ${exit}: ${said}`);
-    await mustBeWhole(store, verb, `${verb} killed at ${at}`);
+    const values = at < 0 ? [VALUES[verb][1]] : VALUES[verb];
+    await mustBeWhole(store, values, at < 0 ? verb : `${verb} killed at ${at}`);
+    expect((await store.get(OTHER))?.tag, "the tag of another key").toBe(other);
     return { points: facts[0]?.points ?? 0, isKilled: exit === null };
   } finally {
     await dispose?.();
   }
 }
 
-async function mustBeWhole(store: Store, verb: string, where: string): Promise<void> {
+/** Values of the key before and after each verb. */
+const VALUES = { create: [undefined, NEW], replace: [OLD, NEW], remove: [OLD, undefined] } as const;
+
+async function mustBeWhole(
+  store: Store,
+  values: readonly (string | undefined)[],
+  where: string,
+): Promise<void> {
   const found = await store.get(KEY);
   const text = found === undefined ? undefined : Buffer.from(found.body).toString();
-  const before = verb === "create" ? undefined : OLD;
-  expect([before, verb === "remove" ? undefined : NEW], where).toContain(text);
+  expect(values, where).toContain(text);
   const keys: string[] = [];
   for await (const key of store.list("")) keys.push(key);
-  expect(keys, where).toEqual(text === undefined ? [] : [KEY]);
+  expect(keys, where).toEqual(text === undefined ? [OTHER] : [KEY, OTHER]);
   const body = Buffer.from("later");
   const written =
     found === undefined ? await store.create(KEY, body) : await store.replace(KEY, body, found.tag);
