@@ -32,8 +32,8 @@ export async function createAccount({ name, shell }: AccountOptions): Promise<Ac
   const home = `/home/${account}`;
   const tools = `/opt/${account}`;
   const login = shell === "dash" ? "/bin/dash" : await busyboxShell(tools);
-  await run("useradd", ["--create-home", "--home-dir", home, "--shell", login, account]);
-  await run("usermod", ["-p", "*", account]); // else UsePAM no takes the account as locked
+  await alone("useradd", ["--create-home", "--home-dir", home, "--shell", login, account]);
+  await alone("usermod", ["-p", "*", account]); // else UsePAM no takes the account as locked
   const { uid } = await stat(home);
   return {
     name: account,
@@ -41,10 +41,23 @@ export async function createAccount({ name, shell }: AccountOptions): Promise<Ac
     uid,
     async [Symbol.asyncDispose]() {
       await endAllOf(uid);
-      await run("userdel", ["--remove", account]).catch(ignoreMailbox);
+      await alone("userdel", ["--remove", account]).catch(ignoreMailbox);
       await rm(tools, { recursive: true, force: true });
     },
   };
+}
+
+/** The tools of shadow take a lock for a moment; another suite may hold it. */
+async function alone(tool: string, words: readonly string[]): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await run(tool, words);
+      return;
+    } catch (error) {
+      if (tries === 50 || !String(error).includes("cannot lock")) throw error;
+      await sleep(100);
+    }
+  }
 }
 
 /** A login shell that is busybox's ash and sees nothing but busybox. */
