@@ -29,6 +29,15 @@ export {
 export { describeNetworkSweep, type NetworkSweep } from "./sweep/network-sweep.ts";
 export { startTokenServer, type TokenServer, type TokenServerOptions } from "./registry-tokens.ts";
 export { RegistryStore, type StoredManifest, type StoredRepository } from "./registry-store.ts";
+export {
+  type S3Quirks,
+  type S3Request,
+  type SandboxS3,
+  type SandboxS3Options,
+  startSandboxS3,
+} from "./s3-sandbox.ts";
+export type { S3Credentials } from "./s3-signature.ts";
+export type { S3Bucket, S3Object } from "./s3-objects.ts";
 export { type SandboxSsh, type SandboxSshOptions, startSandboxSsh } from "./sandbox/ssh.ts";
 export { type KeyPair, makeKeyPair } from "./ssh-keys.ts";
 export { type Sshd, type SshdOptions, startSshd } from "./sshd.ts";

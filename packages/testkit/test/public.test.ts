@@ -16,6 +16,7 @@ describe("the package", () => {
         "describeNetworkSweep",
         "startTokenServer",
         "RegistryStore",
+        "startSandboxS3",
         "startSandboxSsh",
         "makeKeyPair",
         "startSshd",
