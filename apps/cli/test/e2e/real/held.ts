@@ -61,15 +61,18 @@ export async function killHalfway(rig: Rig): Promise<void> {
   await untilQuiet(rig);
 }
 
-/** Somebody points `current` of a host at a folder of their own; the function puts it back. */
-export async function fixByHand(host: TestHost): Promise<() => Promise<void>> {
+/** Somebody points `current` of a host at a folder of their own; the function points it at the release before. */
+export async function fixByHand(
+  host: TestHost,
+  before: string | null | undefined,
+): Promise<() => Promise<void>> {
   const link = join(host.root, "current");
   const pointTo = (to: string): void => void execFileSync("ln", ["-sfn", to, link]);
   const was = execFileSync("readlink", [link], { encoding: "utf8" }).trim();
   execFileSync("cp", ["-a", join(host.root, was), join(host.root, "releases", "by-hand")]);
   pointTo("releases/by-hand");
   return async () => {
-    pointTo(was);
+    pointTo(before ?? was);
     await rm(join(host.root, "releases", "by-hand"), { recursive: true });
   };
 }
