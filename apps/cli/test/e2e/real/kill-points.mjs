@@ -24,9 +24,16 @@ for (const name of ["link", "symlink"]) {
     return result;
   };
 }
+const { unlink } = promises;
+promises.unlink = async (path) => {
+  const key = String(path).split("/.lockstep/")[1];
+  if (key !== undefined) pass(`before unlink ${key}`);
+  await unlink(path);
+  if (key !== undefined) pass(`after unlink ${key}`);
+};
 syncBuiltinESMExports();
 
-// What goes to a host: each command, and each piece of its input.
+// What goes to a host: each command, each piece of its input, and the end of that.
 const { Channel } = createRequire(KILL_SSH)("ssh2/lib/Channel.js");
 const sending = "_write"; // the member that every stream has
 const write = Channel.prototype[sending];
@@ -36,6 +43,13 @@ Channel.prototype[sending] = function sent(data, encoding, done) {
     pass(`after sending ${data.length} bytes`);
     done(...result);
   });
+};
+const { eof } = Channel.prototype;
+Channel.prototype.eof = function ended() {
+  const isFirst = this.outgoing.state === "open"; // it says so twice
+  if (isFirst) pass("before the end of the input");
+  eof.call(this);
+  if (isFirst) pass("after the end of the input");
 };
 const { Client } = createRequire(KILL_SSH)("ssh2");
 const exec = Client.prototype.exec;
