@@ -30,6 +30,7 @@ export { describeNetworkSweep, type NetworkSweep } from "./sweep/network-sweep.t
 export { startTokenServer, type TokenServer, type TokenServerOptions } from "./registry-tokens.ts";
 export { RegistryStore, type StoredManifest, type StoredRepository } from "./registry-store.ts";
 export {
+  type S3Fault,
   type S3Quirks,
   type S3Request,
   type SandboxS3,

@@ -26,11 +26,19 @@ export interface S3Request {
   readonly key: string;
 }
 
+/**
+ * What befalls one request: `slow-down` refuses it with 503 and writes nothing, `lost-reply` does
+ * what was asked and cuts the connection in place of an answer.
+ */
+export type S3Fault = "slow-down" | "lost-reply";
+
 /** How a sandbox S3 server is started. */
 export interface SandboxS3Options {
   /** Buckets that exist from the start. */
   readonly buckets: readonly string[];
   readonly quirks?: S3Quirks;
+  /** Asked once for every request, in the order in which they come. */
+  readonly fault?: (request: S3Request) => S3Fault | undefined;
 }
 
 /** A small S3 server of this process, path style, on a free port of 127.0.0.1. */
@@ -63,6 +71,7 @@ interface Answer {
 export async function startSandboxS3({
   buckets: names,
   quirks = {},
+  fault = () => undefined,
 }: SandboxS3Options): Promise<SandboxS3> {
   const credentials = { accessKeyId: "SANDBOXKEY", secretAccessKey: "sandbox-secret-key" };
   const buckets = new Map(names.map((name): [string, S3Bucket] => [name, new Map()]));
@@ -70,11 +79,16 @@ export async function startSandboxS3({
   const server = createServer((message, response) => {
     const serve = async (): Promise<void> => {
       const call = await receive(message, { buckets, quirks });
-      requests.push({ method: call.method, bucket: call.bucket, key: call.key });
-      send(response, call, distrust(message, call, credentials) ?? answer(call));
+      const request = { method: call.method, bucket: call.bucket, key: call.key };
+      requests.push(request);
+      const befallen = fault(request);
+      if (befallen === "slow-down") return send(response, call, failure(call, 503, "SlowDown"));
+      const given = distrust(message, call, credentials) ?? answer(call);
+      if (befallen === "lost-reply") message.socket.destroy();
+      else send(response, call, given);
     };
     // A client that goes away while it sends gets no answer, and leaves nothing behind.
-    serve().catch(() => message.destroy());
+    serve().catch(() => message.socket.destroy());
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -8,7 +8,12 @@ import {
   S3Client,
 } from "@aws-sdk/client-s3";
 import { expect, test } from "vitest";
-import { type S3Quirks, type SandboxS3, startSandboxS3 } from "../src/index.ts";
+import {
+  type S3Quirks,
+  type SandboxS3,
+  type SandboxS3Options,
+  startSandboxS3,
+} from "../src/index.ts";
 
 const Bucket = "site";
 const Key = "docs/a b+ü.html";
@@ -164,8 +169,27 @@ test("knows only unquoted ETags where told to", async () => {
   await replace(ETag.replaceAll('"', ""));
 });
 
-async function start(quirks: S3Quirks = {}) {
-  const server = await startSandboxS3({ buckets: [Bucket], quirks });
+test("refuses a request in a storm, and writes nothing", async () => {
+  await using world = await start({}, () => "slow-down");
+
+  await expect(world.client.send(new PutObjectCommand({ Bucket, Key, Body: "1" }))).rejects.toEqual(
+    status(503),
+  );
+  expect(world.server.buckets.get(Bucket)?.size).toBe(0);
+});
+
+test("writes what was sent, although the reply is lost", async () => {
+  await using world = await start({}, () => "lost-reply");
+
+  await expect(
+    world.client.send(new PutObjectCommand({ Bucket, Key, Body: "1" })),
+  ).rejects.toMatchObject({ code: "ECONNRESET" });
+  expect(world.server.buckets.get(Bucket)?.has(Key)).toBe(true);
+  expect(world.server.requests).toEqual([{ method: "PUT", bucket: Bucket, key: Key }]);
+});
+
+async function start(quirks: S3Quirks = {}, fault?: SandboxS3Options["fault"]) {
+  const server = await startSandboxS3({ buckets: [Bucket], quirks, ...(fault && { fault }) });
   const { sdk } = client(server);
   return {
     server,
