@@ -1,12 +1,13 @@
 import { readFileSync } from "node:fs";
 import { http } from "@lockstep/http";
+import { registry as images } from "@lockstep/registry";
 import { ssh } from "@lockstep/ssh";
 import { defineConfig, localStore } from "lockstep";
 import type { Host, Sandbox } from "./src/sandbox.ts";
 
 // Written by `npm start` once its hosts run: their ports are new each time. Your servers have names.
 const file = process.env["LOCKSTEP_DEMO"] ?? "sandbox.json";
-const { artifact, state, hosts } = JSON.parse(readFileSync(file, "utf8")) as Sandbox;
+const { artifact, state, hosts, registry } = JSON.parse(readFileSync(file, "utf8")) as Sandbox;
 
 // Short, because nobody wants to wait for a demo.
 const until = { successes: 2, intervalMs: 200, deadlineMs: 4000 };
@@ -28,11 +29,17 @@ export default defineConfig({
     production: {
       store: localStore({ folder: state, ephemeral: true, ttlMs: 5000 }),
       targets: {
+        image: images({
+          repository: `${registry}/shop`,
+          source: { directory: artifact, base: "scratch", run: { cmd: ["node", "server.mjs"] } },
+          network: { plainHttp: true }, // on this machine only
+        }),
         ...Object.fromEntries(hosts.map((host) => [host.region, server(host)])),
         users: http({
           checks: hosts.map(({ site }) => ({ url: `${site}/`, body: "Harbor &amp; Pine", until })),
         }),
       },
+      order: ["image", hosts.map(({ region }) => region), "users"],
     },
   },
 });

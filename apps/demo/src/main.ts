@@ -27,19 +27,22 @@ async function main(): Promise<void> {
   try {
     await using sandbox = await startSandbox({ keep: values.keep });
     introduce(stage, sandbox);
-    await tell({ stage, sandbox, stop: stop.signal });
+    await tell({ stage, sandbox, stop: stop.signal, image: {} });
     const seconds = Math.round((performance.now() - begun) / 1000);
-    stage.say(`\nThat was all in ${seconds} s. The hosts are stopped and ${whatIsLeft(sandbox)}.`);
+    stage.say(
+      `\nThat was all in ${seconds} s. Hosts and registry are stopped and ${whatIsLeft(sandbox)}.`,
+    );
   } catch (error) {
     if (stop.signal.aborted) stage.say("\nStopped; nothing is left running.");
     else fail(error);
   }
 }
 
-function introduce({ say }: Stage, { folder, hosts, artifact }: RunningSandbox): void {
+function introduce({ say }: Stage, { folder, hosts, artifact, registry }: RunningSandbox): void {
   say("Lockstep puts one release on many targets: all of them or none.");
   say(`Here they are two hosts, with SSH and real shells, below ${folder}:`);
   for (const { login, site } of hosts) say(`  ${login.name}  ${site}`);
+  say(`and a container registry at ${registry}.`);
   say(`The config is apps/demo/lockstep.config.ts. It deploys what is built into ${artifact}.`);
 }
 

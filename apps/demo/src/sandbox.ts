@@ -1,7 +1,7 @@
 import { chmod, copyFile, mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
-import { type SandboxSsh, startSandboxSsh } from "@lockstep/testkit";
+import { type SandboxSsh, startSandboxRegistry, startSandboxSsh } from "@lockstep/testkit";
 import { type FrontDoor, openFrontDoor } from "./front-door.ts";
 
 /** What the config needs to know of a host. */
@@ -30,9 +30,11 @@ export interface Sandbox {
   /** Folder of lease, journal and history. */
   readonly state: string;
   readonly hosts: readonly Host[];
+  /** Where images go: `127.0.0.1:41003`. */
+  readonly registry: string;
 }
 
-/** Two hosts on this machine and a folder for everything they write. */
+/** Two hosts and a container registry on this machine, and a folder for everything the hosts write. */
 export interface RunningSandbox extends Sandbox, AsyncDisposable {
   /** Temporary; removed with the sandbox. */
   readonly folder: string;
@@ -41,7 +43,7 @@ export interface RunningSandbox extends Sandbox, AsyncDisposable {
   readonly doors: readonly FrontDoor[];
 }
 
-/** Starts the hosts; disposing ends them and all they started, and removes the folder unless it is kept. */
+/** Starts hosts and registry; disposing ends them and all they started, and removes the folder unless it is kept. */
 export async function startSandbox({ keep }: { readonly keep: boolean }): Promise<RunningSandbox> {
   const folder = await realpath(await mkdtemp(join(tmpdir(), "lockstep-demo-")));
   const stack = new AsyncDisposableStack();
@@ -58,7 +60,9 @@ export async function startSandbox({ keep }: { readonly keep: boolean }): Promis
       hosts.push(hostOf(region, server, door));
       doors.push(door);
     }
-    const sandbox = { artifact: join(folder, "build"), state: join(folder, "state"), hosts };
+    const { host: registry } = stack.use(await startSandboxRegistry());
+    const [artifact, state] = [join(folder, "build"), join(folder, "state")];
+    const sandbox = { artifact, state, hosts, registry };
     const file = join(folder, "sandbox.json");
     await writeFile(file, JSON.stringify(sandbox, null, 2));
     const all = stack.move();

@@ -1,7 +1,7 @@
 import { buildShop, lockstep, type Ran } from "./programs.ts";
 import type { RunningSandbox } from "./sandbox.ts";
 import type { Stage } from "./stage.ts";
-import { releaseAt, type Visits, whileVisited } from "./users.ts";
+import { digestAt, releaseAt, type Visits, whileVisited } from "./users.ts";
 
 /** What the scenes share. */
 export interface Play {
@@ -9,6 +9,8 @@ export interface Play {
   readonly sandbox: RunningSandbox;
   /** Aborts when the demo is to end now. */
   readonly stop: AbortSignal;
+  /** What the tag of the image led to when it was looked at last. */
+  readonly image: { digest?: string | undefined };
 }
 
 /**
@@ -31,6 +33,7 @@ async function showPlan(play: Play): Promise<void> {
   await cli(play, { words: ["plan"], exit: 0 });
   play.stage.notice("Both hosts are empty, so every file is new. Nothing was changed:");
   await serves(play, undefined);
+  await tags(play, "leads nowhere yet");
 }
 
 async function deployFirst(play: Play): Promise<void> {
@@ -40,6 +43,7 @@ async function deployFirst(play: Play): Promise<void> {
     "Staged on both, then both links moved, then checked. The last line is the answer:",
   );
   await serves(play, lastLine(stdout));
+  await tags(play, "leads to a new image");
 }
 
 async function deploySecond(play: Play): Promise<string> {
@@ -49,6 +53,7 @@ async function deploySecond(play: Play): Promise<string> {
   const { result, visits } = await visited(play, () => cli(play, command));
   const release = lastLine(result.stdout);
   await serves(play, release);
+  await tags(play, "leads to a new image");
   noneFailed(play, visits);
   return release;
 }
@@ -59,9 +64,10 @@ async function deployBroken(play: Play, before: string): Promise<void> {
   const command = { words: deploy("edition 3, broken"), exit: 31 };
   const { visits } = await visited(play, () => cli(play, command));
   play.stage.notice(
-    "31 means: failed, and rolled back everywhere, as read from the hosts afterwards.",
+    "31 means: failed, and rolled back everywhere, as read from hosts and registry afterwards.",
   );
   await serves(play, before);
+  await tags(play, "leads to the same image as before");
   noneFailed(play, visits);
 }
 
@@ -82,6 +88,7 @@ async function pullThePlug(play: Play, before: string): Promise<void> {
     "No durable decision, so the answer is no: everything was put back from the journal.",
   );
   await serves(play, before);
+  await tags(play, "leads to the same image as before");
   noneFailed(play, visits);
 }
 
@@ -157,6 +164,17 @@ async function serves({ stage, sandbox }: Play, wanted: string | undefined): Pro
     const found = await releaseAt(site);
     stage.fact(`${login.name} serves ${found ?? "nothing yet"}`, found === wanted);
   }
+}
+
+type Tagged = "leads nowhere yet" | "leads to a new image" | "leads to the same image as before";
+
+/** Where the tag of the image leads, asked of the registry. */
+async function tags({ stage, sandbox, image }: Play, wanted: Tagged): Promise<void> {
+  const found = await digestAt(`http://${sandbox.registry}/v2/shop/manifests/latest`);
+  const moved =
+    found === image.digest ? "leads to the same image as before" : "leads to a new image";
+  stage.fact(`the tag ${wanted}`, (found === undefined ? "leads nowhere yet" : moved) === wanted);
+  image.digest = found;
 }
 
 function visited<T>({ sandbox }: Play, body: () => Promise<T>): ReturnType<typeof whileVisited<T>> {

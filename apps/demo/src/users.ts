@@ -66,3 +66,11 @@ export async function releaseAt(site: string): Promise<string | undefined> {
     return undefined;
   }
 }
+
+/** Digest of the image at an address of a registry; undefined when there is none. */
+export async function digestAt(url: string): Promise<string | undefined> {
+  const accept =
+    "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json";
+  const response = await fetch(url, { method: "HEAD", headers: { accept } });
+  return response.headers.get("docker-content-digest") ?? undefined;
+}
