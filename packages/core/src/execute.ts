@@ -36,6 +36,7 @@ export async function execute(run: Run, onStop: OnStop): Promise<Outcome> {
     watching.begin();
     await activate(run);
     await verify(run);
+    await run.journal.mustBeThere();
   } catch (error) {
     await watching.end();
     return endBadly(run, error, onStop);

@@ -8,6 +8,7 @@ import {
   type Journal,
   type Lease,
   lineageOf,
+  missingUnit,
   openJournal,
   readLease,
   recordsOf,
@@ -74,7 +75,10 @@ export async function recover(job: RecoverJob): Promise<Outcome> {
   const gone = begin?.targets.find((target) => targets[target] === undefined);
   if (gone !== undefined) throw targetGone(gone, run);
   await using session = await sessionOf(job, begin?.targets ?? []);
-  const above = highestEpoch(liveOf(await observe(session, begin?.live)));
+  const seen = await observe(session, begin?.live);
+  const missing = missingUnit(begin?.live ?? {}, seen);
+  if (missing !== undefined) throw recoverDiffers(...missing, "it has no such unit");
+  const above = highestEpoch(liveOf(seen));
   return await underLease(session, { job, above }, async (lease) => {
     // Somebody may have closed the run before the lease was ours.
     const own = lease.run === run ? journal : await openJournal(store, lease.run);

@@ -37,8 +37,7 @@ export async function wishToReturn(
     to === undefined
       ? await commitBefore(store, name, current)
       : await lastCommit(store, name, ({ release }) => release.id === to);
-  const hasHistory = to !== undefined || current !== undefined;
-  if (entry === undefined && hasHistory) throw nothingToReturnTo(name, to);
+  if (entry === undefined && (to ?? current) !== undefined) throw nothingToReturnTo(name, to);
   const refs = entry?.live ?? previousOf(live);
   const returns: Record<string, readonly Live[]> = {};
   for (const [target, units] of Object.entries(live)) {

@@ -1,5 +1,5 @@
 import { checkConfig } from "@lockstep/config";
-import { LockstepError } from "@lockstep/plugin";
+import { type Live, LockstepError } from "@lockstep/plugin";
 import { openJournal, readHistory, unlock } from "@lockstep/state";
 import { memoryTarget, MemoryWorld } from "@lockstep/testkit";
 import { beforeEach, describe, expect, it } from "vitest";
@@ -270,6 +270,28 @@ describe("recover", () => {
     const accept = { ...(await rig.job("two")), how: "accept", reason: "x" } as const;
 
     await expect(recover(accept)).rejects.toMatchObject({ code: "RECOVER_REFUSED" });
+  });
+
+  it("is refused before any write when a unit has another name now", async () => {
+    const job = await rig.job("two");
+    const web = job.config.environments["production"]?.targets["web"];
+    if (web === undefined) throw new Error("no target");
+    const live = async (...call: Parameters<typeof web.live>): Promise<readonly Live[]> =>
+      (await web.live(...call)).map((unit) =>
+        unit.unit === "web-2" ? { ...unit, unit: "web-9" } : unit,
+      );
+    const config = await checkConfig(
+      {
+        project: "shop",
+        environments: { production: { store: rig.store, targets: { web: { ...web, live } } } },
+      },
+      { file: "lockstep.config.ts", folder: "/nowhere", ci: false },
+    );
+    const writes = rig.world.writes.length;
+
+    await expect(recover({ ...job, config })).rejects.toMatchObject({ code: "RECOVER_DIFFERS" });
+    expect(rig.world.writes.length).toBe(writes);
+    expect((await recover(job)).exit).toBe(0);
   });
 
   it("leaves a unit that is given up, and closes the run", async () => {

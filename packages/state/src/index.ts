@@ -28,7 +28,7 @@ export {
   takeLease,
 } from "./lease.ts";
 export { highestEpoch, lineageOf, refuseForeign } from "./lineage.ts";
-export { type Difference, differencesOf, type LiveByTarget } from "./live.ts";
+export { type Difference, differencesOf, type LiveByTarget, missingUnit } from "./live.ts";
 export {
   isLocalStore,
   type LocalStore,

@@ -16,6 +16,12 @@ export interface Journal {
   append: Append;
   /** Takes the next free slot, however many others take one meanwhile: how a recover begins. */
   appendFirst: Append;
+  /**
+   * Resolves when what was written last is still there: before something is decided for good.
+   *
+   * @throws {LockstepError} `STORE_UNREACHABLE`
+   */
+  mustBeThere(): Promise<void>;
   /** Who writes from now on: one that has read first and then taken the lease. */
   writeAs(writer: Writer): void;
 }
@@ -65,6 +71,12 @@ export async function openJournal(
     writeAs(next) {
       writer = next;
     },
+    mustBeThere: () =>
+      enqueue(async () => {
+        const last = await reachable(store, () => store.get(recordKey(run, chain.seq - 1)));
+        if (last === undefined || digestOf(last.body) !== chain.prev)
+          throw storeUnreachable(store.place, new Error(`the journal of ${run} is gone`));
+      }),
     append: (type, body) =>
       enqueue(async () => {
         if (!(await tryAppend(store, chain, { run, writer, type, body }))) throw runFenced(run);

@@ -200,8 +200,7 @@ export async function writeLease(
 function holdLease(request: LeaseRequest, taken: { body: LeaseBody; tag: string }): Lease {
   const { store, environment, surroundings } = request;
   const ttlMs = ttlOf(store);
-  const lost = new AbortController();
-  const stop = new AbortController();
+  const [lost, stop] = [new AbortController(), new AbortController()];
   let { body, tag } = taken;
   let renewed = { monotonic: surroundings.monotonic(), wall: surroundings.now() };
   let writing: Promise<void> = Promise.resolve();

@@ -28,3 +28,20 @@ export function differencesOf(
     });
   });
 }
+
+/**
+ * A unit that was renamed or taken away since, with its target; one that only cannot be read is not missing.
+ *
+ * @returns `[target, unit]`, or undefined when all are there.
+ */
+export function missingUnit(
+  wanted: LiveByTarget,
+  seen: Readonly<
+    Record<string, { readonly live: readonly Live[]; readonly errors: readonly unknown[] }>
+  >,
+): readonly [string, string] | undefined {
+  const missing = differencesOf(wanted, seen).find(
+    ({ target, found }) => found === undefined && seen[target]?.errors.length === 0,
+  );
+  return missing === undefined ? undefined : [missing.target, missing.unit ?? ""];
+}

@@ -34,6 +34,7 @@ export interface LocalStore extends Store {
  */
 export function localStore(options: LocalStoreOptions = {}): LocalStore {
   const folder = options.folder ?? ".lockstep";
+  const unmoved = guardRoot(folder);
   return {
     "~lockstep": { api: API_VERSION, plugin: "@lockstep/core", version: VERSION },
     traits: { durable: options.ephemeral !== true, ephemeral: options.ephemeral === true },
@@ -43,10 +44,32 @@ export function localStore(options: LocalStoreOptions = {}): LocalStore {
     within: (base) =>
       localStore({ ...options, folder: isAbsolute(folder) ? folder : join(base, folder) }),
     get: async (key) => read(fileOf(folder, key)),
-    create: async (key, body) => create(fileOf(folder, key), body),
-    replace: async (key, body, tag) => replace(fileOf(folder, key), body, tag),
-    remove: async (key, tag) => remove(fileOf(folder, key), tag),
+    create: async (key, body) => unmoved(() => create(fileOf(folder, key), body)),
+    replace: async (key, body, tag) => unmoved(() => replace(fileOf(folder, key), body, tag)),
+    remove: async (key, tag) => unmoved(() => remove(fileOf(folder, key), tag)),
     list: (prefix) => list(folder, prefix),
+  };
+}
+
+/**
+ * Around every write: a folder that was removed, or made anew by somebody, is not the store any more, and what
+ * is written there would be no journal. Looked at before, and again before the write counts.
+ */
+function guardRoot(folder: string): <T>(write: () => Promise<T>) => Promise<T> {
+  let known: string | undefined;
+  const look = async (): Promise<void> => {
+    if (known === undefined) await makeFolder(folder);
+    const found = await lstat(folder, { bigint: true }).catch(ignoreMissing);
+    // The number of a folder that is gone may be given to the next one.
+    const identity = found === undefined ? "" : `${found.dev}:${found.ino}:${found.birthtimeNs}`;
+    known ??= identity;
+    if (identity !== known) throw new Error(`${folder} was removed while it was in use`);
+  };
+  return async (write) => {
+    await look();
+    const result = await write();
+    await look();
+    return result;
   };
 }
 

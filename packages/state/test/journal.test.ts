@@ -8,13 +8,15 @@ function textOf(store: MapStore, key: string): string {
 }
 
 /** Slots and bytes matter here, not what the records say. */
-const openJournal = journals.openJournal as unknown as (
-  ...parts: Parameters<typeof journals.openJournal>
-) => Promise<{
+interface Loose {
   readonly records: readonly { seq: number; prev: string; type: string; body: unknown }[];
   append(type: string, body: unknown): Promise<void>;
   appendFirst(type: string, body: unknown): Promise<void>;
-}>;
+}
+
+const openJournal = journals.openJournal as unknown as (
+  ...parts: Parameters<typeof journals.openJournal>
+) => Promise<Loose>;
 
 const WRITER = { epoch: 1, now: () => 0 };
 
@@ -166,5 +168,15 @@ describe("a journal", () => {
       code: "STORE_UNREACHABLE",
       message: "The store memory could not be used: EIO",
     });
+  });
+
+  it("notices that it was taken away, before something is decided", async () => {
+    const store = new MapStore();
+    const journal = await journals.openJournal(store, "r", WRITER);
+    await (journal as unknown as Loose).append("a", 1);
+    await journal.mustBeThere();
+    store.values.clear();
+
+    await expect(journal.mustBeThere()).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
   });
 });

@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describeStoreContract } from "@lockstep/testkit";
@@ -74,5 +74,18 @@ describe("the local store", () => {
     expect(await presence?.look({ ...other, boot: "another" })).toBe("gone");
     expect(await presence?.look({ ...other, machine: "another" })).toBe("unknown");
     expect(await presence?.look(null)).toBe("unknown");
+  });
+
+  it("does not begin anew where its folder was removed, also when somebody made another", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "lockstep-removed-"));
+    const store = localStore().within(folder);
+    await store.create("a", Buffer.from("1"));
+    await rm(join(folder, ".lockstep"), { recursive: true });
+
+    await expect(store.create("b", Buffer.from("2"))).rejects.toThrow(/was removed/);
+    await mkdir(join(folder, ".lockstep"));
+    await expect(store.create("b", Buffer.from("2"))).rejects.toThrow(/was removed/);
+    expect(await readdir(join(folder, ".lockstep"))).toEqual([]);
+    await rm(folder, { recursive: true });
   });
 });
