@@ -77,15 +77,15 @@ describe("the local store", () => {
   });
 
   it("does not begin anew where its folder was removed, also when somebody made another", async () => {
-    const folder = await mkdtemp(join(tmpdir(), "lockstep-removed-"));
-    const store = localStore().within(folder);
+    const base = await mkdtemp(join(tmpdir(), "lockstep-removed-"));
+    const store = localStore().within(base);
     await store.create("a", Buffer.from("1"));
-    await rm(join(folder, ".lockstep"), { recursive: true });
+    await rm(join(base, ".lockstep"), { recursive: true });
 
     await expect(store.create("b", Buffer.from("2"))).rejects.toThrow(/was removed/);
-    await mkdir(join(folder, ".lockstep"));
+    await mkdir(join(base, ".lockstep"));
     await expect(store.create("b", Buffer.from("2"))).rejects.toThrow(/was removed/);
-    expect(await readdir(join(folder, ".lockstep"))).toEqual([]);
-    await rm(folder, { recursive: true });
+    expect(await readdir(join(base, ".lockstep"))).toEqual([]);
+    await rm(base, { recursive: true });
   });
 });

@@ -1,4 +1,5 @@
 import type { Outcome } from "@lockstep/core";
+import type { About } from "@lockstep/events";
 import { placeText, safeText } from "./text.ts";
 
 type LiveByTarget = Outcome["live"];
@@ -33,6 +34,14 @@ export function liveLines(live: LiveByTarget, only?: readonly string[]): string[
     return [only === undefined ? "Nothing is live on any target." : `Nothing is live on ${where}.`];
   }
   return ["Live now:", ...unitLines(live)];
+}
+
+/** Units that a problem names and that could not be read: nobody knows what they serve. */
+export function unknownUnits({ live, diagnostics }: Outcome): readonly About[] {
+  const isSeen = ({ target = "", unit }: About): boolean =>
+    live[target]?.some((seen) => seen.unit === unit) === true;
+  const unknown = diagnostics.filter((problem) => problem.unit !== undefined && !isSeen(problem));
+  return [...new Map(unknown.map((about) => [placeText(about), about])).values()];
 }
 
 /** One line for each unit. */

@@ -1,10 +1,10 @@
 import { type Outcome } from "@lockstep/core";
 import { isOpen, type Result } from "@lockstep/events";
 import { renderDiagnostic } from "./error.ts";
-import { commonRelease, liveLines, unitLines } from "./live.ts";
+import { commonRelease, liveLines, unitLines, unknownUnits } from "./live.ts";
 import type { Look } from "./look.ts";
 import { keyOf, type RunState } from "./state.ts";
-import { safeText, timeText } from "./text.ts";
+import { placeText, safeText, timeText } from "./text.ts";
 
 /** The command that ended. */
 export type Verb = "deploy" | "rollback" | "recover";
@@ -66,7 +66,7 @@ export function renderOutcome(outcome: Outcome, view: OutcomeView): string {
   const { style, mark } = look;
   const good = outcome.exit === 0;
   const [first = "", ...rows] =
-    outcome.result === "done" ? doneLines(outcome, only) : liveLines(outcome.live, only);
+    outcome.result === "done" ? doneLines(outcome, only) : seenLines(outcome, only);
   return [
     ...outcome.diagnostics.map((diagnostic) =>
       // What was wrong before a recover that went well is no error any more.
@@ -80,6 +80,14 @@ export function renderOutcome(outcome: Outcome, view: OutcomeView): string {
     ...nextLines(outcome, view),
     "",
   ].join("\n");
+}
+
+/** Where a unit could not be read, what the others serve is not what every target serves. */
+function seenLines(outcome: Outcome, only?: readonly string[]): string[] {
+  const unknown = unknownUnits(outcome);
+  if (unknown.length === 0) return liveLines(outcome.live, only);
+  const rows = unknown.map((about) => `  ${placeText(about)}  unknown`);
+  return ["Live now:", ...unitLines(outcome.live), ...rows];
 }
 
 /** After a commit every target has the release; a target may have a name of its own for it. */

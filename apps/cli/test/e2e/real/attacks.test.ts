@@ -69,6 +69,7 @@ describe("a run that was killed halfway", () => {
       [() => rig.configure(`${HELD} path: "/srv/lockstep-e2e/shop",`), "RECOVER_DIFFERS"],
       [() => rig.configure(HELD, rig.hosts.slice(0, 2)), "RECOVER_DIFFERS"],
       [() => edit(rig, "{ web: ssh(", "{ shop: ssh("), "TARGET_GONE"],
+      [() => edit(rig, '"name":"web-2"', '"name":"web-9"'), "RECOVER_DIFFERS"],
     ];
 
     for (const [change, code] of changes) {
@@ -146,6 +147,21 @@ describe("state that is lost", () => {
     const adopted = await rig.lockstep(...DEPLOY, "--adopt");
     expect(adopted.exit, adopted.stderr).toBe(0);
     expect(await rig.links()).not.toContain(old[0]);
+  }, 60_000);
+
+  it("while a run goes on is noticed: everything is put back, exit 33", async () => {
+    const { end, letGo } = await deployHeld(rig);
+    await rm(join(rig.project, ".lockstep"), { recursive: true });
+    await letGo();
+
+    const { exit, stderr } = await end;
+
+    expect(exit, stderr).toBe(33);
+    expect(await rig.links()).toEqual(old);
+    const refused = await rig.lockstep(...DEPLOY);
+    expect(refused.exit, refused.stderr).toBe(21);
+    await nextEdition(rig); // of what is live already nothing would be taken over
+    expect((await rig.lockstep(...DEPLOY, "--adopt")).exit).toBe(0);
   }, 60_000);
 });
 
