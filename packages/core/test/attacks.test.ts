@@ -1,10 +1,9 @@
 import { checkConfig } from "@lockstep/config";
 import { type Live, LockstepError } from "@lockstep/plugin";
 import { openJournal, readHistory, unlock } from "@lockstep/state";
-import { memoryTarget, MemoryWorld } from "@lockstep/testkit";
+import { MemoryStore, memoryTarget, MemoryWorld } from "@lockstep/testkit";
 import { beforeEach, describe, expect, it } from "vitest";
 import { apply, deploy, planDeploy, recover, rollback, type RunJob } from "../src/index.ts";
-import { MapStore } from "./fixtures.ts";
 import { contents, Rig } from "./rig.ts";
 
 let rig: Rig;
@@ -71,7 +70,7 @@ describe("two processes", () => {
 
 describe("a store that is lost between runs", () => {
   it("is noticed before any write, and adopted only when told", async () => {
-    rig.store = new MapStore();
+    rig.store = new MemoryStore();
 
     await expect(deploy(await rig.job("two"))).rejects.toMatchObject({ code: "FOREIGN_LINEAGE" });
     const adopted = await deploy({ ...(await rig.job("two")), adopt: true });
@@ -443,7 +442,7 @@ async function ordered(): Promise<{
   const config = await checkConfig(
     {
       project: "shop",
-      environments: { production: { targets, store: new MapStore(), order: ["image", "web"] } },
+      environments: { production: { targets, store: new MemoryStore(), order: ["image", "web"] } },
     },
     { file: "lockstep.config.ts", folder: "/nowhere", ci: false },
   );

@@ -4,19 +4,23 @@ import type { Store } from "@lockstep/plugin";
 import { openJournal } from "@lockstep/state";
 import { realSurroundings } from "@lockstep/state";
 import { readHistory } from "@lockstep/state";
-import { memoryTarget, type MemoryTargetOptions, MemoryWorld } from "@lockstep/testkit";
+import {
+  MemoryStore,
+  memoryTarget,
+  type MemoryTargetOptions,
+  MemoryWorld,
+} from "@lockstep/testkit";
 import { beforeEach, describe, expect, it } from "vitest";
 import { deploy, type Outcome, readStatus, recover, rollback, type RunJob } from "../src/index.ts";
-import { MapStore } from "./fixtures.ts";
 
 let world: MemoryWorld;
-let store: MapStore;
+let store: MemoryStore;
 let events: Event[];
 let releases: number;
 
 beforeEach(() => {
   world = new MemoryWorld(["web-1", "web-2", "web-3"]);
-  store = new MapStore({ ttlMs: 2000 });
+  store = new MemoryStore({ ttlMs: 2000 });
   events = [];
   releases = 0;
 });
@@ -349,7 +353,7 @@ describe("a deploy", () => {
 
   it("refuses to run when the target carries the stamp of another store, unless told to adopt", async () => {
     await deployed("one");
-    const other = new MapStore();
+    const other = new MemoryStore();
 
     await expect(deploy(await job("two", {}, other))).rejects.toMatchObject({
       code: "FOREIGN_LINEAGE",
@@ -516,7 +520,7 @@ describe("a rollback", () => {
     await deployed("one");
     await deployed("two");
 
-    const outcome = await rollback({ ...(await job("x", {}, new MapStore())), adopt: true });
+    const outcome = await rollback({ ...(await job("x", {}, new MemoryStore())), adopt: true });
 
     expect(outcome.result).toBe("done");
     expect(world.contents()).toEqual(liveOld);

@@ -1,15 +1,19 @@
 import { checkConfig } from "@lockstep/config";
 import { realSurroundings } from "@lockstep/state";
-import { memoryTarget, type MemoryTargetOptions, MemoryWorld } from "@lockstep/testkit";
+import {
+  MemoryStore,
+  memoryTarget,
+  type MemoryTargetOptions,
+  MemoryWorld,
+} from "@lockstep/testkit";
 import type { RunJob } from "../src/index.ts";
-import { MapStore } from "./fixtures.ts";
 
 const NEVER = new Promise<void>(() => {});
 
 /** Three units on release `one`, and what is needed to kill a deploy of `two` anywhere. */
 export class Rig {
   readonly world: MemoryWorld = new MemoryWorld(["web-1", "web-2", "web-3"]);
-  store: MapStore = new MapStore();
+  store: MemoryStore = new MemoryStore();
   readonly calls: string[] = [];
   #releases = 0;
 

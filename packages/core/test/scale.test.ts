@@ -4,15 +4,15 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { MemoryStore } from "@lockstep/testkit";
 import { expect, it } from "vitest";
 import { recover } from "../src/index.ts";
-import { MapStore } from "./fixtures.ts";
 import { parkedRun } from "./scale.ts";
 
 const UNITS = 5000; // each with two steps that are put back
 
 it("recovers a run of 10,000 steps within a second of processor time", async () => {
-  const store = new MapStore();
+  const store = new MemoryStore();
   const { job, world } = await parkedRun(UNITS, { store });
   store.killAll();
   const journal = new Map(store.values);

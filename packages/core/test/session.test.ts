@@ -14,19 +14,19 @@ import {
   type WriteContext,
 } from "@lockstep/plugin";
 import { realSurroundings } from "@lockstep/state";
+import { MemoryStore } from "@lockstep/testkit";
 import { beforeEach, describe, expect, it } from "vitest";
 import { deploy, type Outcome } from "../src/index.ts";
-import { MapStore } from "./fixtures.ts";
 
 const CANARY = "c4nary-value-0123456789";
 
 type Apply = (ctx: WriteContext<AsyncDisposable>) => Promise<Json>;
 
-let store: MapStore;
+let store: MemoryStore;
 let events: Event[];
 
 beforeEach(() => {
-  store = new MapStore();
+  store = new MemoryStore();
   events = [];
 });
 

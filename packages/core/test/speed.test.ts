@@ -1,9 +1,8 @@
 import { checkConfig } from "@lockstep/config";
 import { realSurroundings } from "@lockstep/state";
-import { memoryTarget, MemoryWorld } from "@lockstep/testkit";
+import { MemoryStore, memoryTarget, MemoryWorld } from "@lockstep/testkit";
 import { expect, it } from "vitest";
 import { deploy } from "../src/index.ts";
-import { MapStore } from "./fixtures.ts";
 
 const UNITS = 50; // each with four steps: stage, activate, check, retire
 
@@ -13,7 +12,7 @@ async function millisecondsPerStep(): Promise<number> {
   const world = new MemoryWorld(names);
   const targets = { web: memoryTarget({ world, content: "one" }) };
   const config = await checkConfig(
-    { project: "shop", environments: { production: { targets, store: new MapStore() } } },
+    { project: "shop", environments: { production: { targets, store: new MemoryStore() } } },
     { file: "lockstep.config.ts", folder: "/nowhere", ci: false },
   );
   const begun = process.cpuUsage();

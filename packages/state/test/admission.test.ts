@@ -1,7 +1,7 @@
+import { MemoryStore } from "@lockstep/testkit";
 import { describe, expect, it } from "vitest";
 import { admit, quarantine } from "../src/admission.ts";
 import { commitOf } from "./commits.ts";
-import { MapStore } from "./fixtures.ts";
 
 const WHERE = { environment: "production", allowOlder: false };
 const CREATED = "2026-11-21T00:00:00Z";
@@ -11,7 +11,7 @@ describe("a release is admitted", () => {
     ["newer", 21],
     ["the same", 20],
   ])("when it is %s", async (_, order) => {
-    const store = new MapStore();
+    const store = new MemoryStore();
     await commitOf(store, { id: "live", createdAt: CREATED, order: 20 });
 
     const next = { id: "next", createdAt: CREATED, order };
@@ -19,7 +19,7 @@ describe("a release is admitted", () => {
   });
 
   it("when one of the two does not say how old it is", async () => {
-    const store = new MapStore();
+    const store = new MemoryStore();
     await commitOf(store, { id: "live", createdAt: CREATED, order: 20 });
 
     const unordered = { id: "next", createdAt: CREATED };
@@ -31,7 +31,7 @@ describe("a release is admitted", () => {
 
 describe("a release is refused", () => {
   it("when it is older than the live one, which is named", async () => {
-    const store = new MapStore();
+    const store = new MemoryStore();
     await commitOf(store, { id: "live", createdAt: CREATED, order: 20 });
     const older = { id: "old", createdAt: CREATED, order: 19 };
 
@@ -43,7 +43,7 @@ describe("a release is refused", () => {
   });
 
   it("when it is quarantined in this environment, and says why", async () => {
-    const store = new MapStore();
+    const store = new MemoryStore();
     const release = "v1";
     await quarantine(store, { environment: "production", release, why: "run x put back it." });
     await quarantine(store, { environment: "production", release, why: "said twice" });

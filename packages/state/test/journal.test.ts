@@ -1,9 +1,9 @@
+import { MemoryStore } from "@lockstep/testkit";
 import { describe, expect, it } from "vitest";
 import * as journals from "../src/journal.ts";
 import { recordKey } from "../src/journal.ts";
-import { MapStore } from "./fixtures.ts";
 
-function textOf(store: MapStore, key: string): string {
+function textOf(store: MemoryStore, key: string): string {
   return Buffer.from(store.values.get(key)?.body ?? []).toString();
 }
 
@@ -22,7 +22,7 @@ const WRITER = { epoch: 1, now: () => 0 };
 
 describe("a journal", () => {
   it("is read back in order, each record naming the digest of the one before", async () => {
-    const store = new MapStore();
+    const store = new MemoryStore();
     const journal = await openJournal(store, "r", WRITER);
     await Promise.all([
       journal.append("a", 1),
@@ -42,7 +42,7 @@ describe("a journal", () => {
   });
 
   it("keeps large bodies beside the record, written before it", async () => {
-    const store = new MapStore();
+    const store = new MemoryStore();
     const keys: string[] = [];
     store.onWrite = (key) => {
       keys.push(key);
@@ -56,7 +56,7 @@ describe("a journal", () => {
   });
 
   it("tells a process that another one wrote its slot", async () => {
-    const store = new MapStore();
+    const store = new MemoryStore();
     const old = await openJournal(store, "r", WRITER);
     const taker = await openJournal(store, "r", { ...WRITER, epoch: 2 });
     await taker.appendFirst("epoch.begin", {});
@@ -65,7 +65,7 @@ describe("a journal", () => {
   });
 
   it("lets a recover win the next free slot while the old process still writes", async () => {
-    const store = new MapStore();
+    const store = new MemoryStore();
     const old = await openJournal(store, "r", WRITER);
     const taker = await openJournal(store, "r", { ...WRITER, epoch: 2 });
     await old.append("intent", 1);
@@ -77,7 +77,7 @@ describe("a journal", () => {
   });
 
   it("lets no process write behind a newer one, also when it reads what the newer one wrote", async () => {
-    const store = new MapStore();
+    const store = new MemoryStore();
     const newer = await openJournal(store, "r", { ...WRITER, epoch: 3 });
     await newer.appendFirst("epoch.begin", {});
 
@@ -90,7 +90,7 @@ describe("a journal", () => {
   });
 
   it("begins once", async () => {
-    const store = new MapStore();
+    const store = new MemoryStore();
     await (await openJournal(store, "r", WRITER)).append("run.begin", {});
 
     const again = await openJournal(store, "r", WRITER);
@@ -99,7 +99,7 @@ describe("a journal", () => {
   });
 
   it("takes a record that it had written itself, when the reply was lost, as written", async () => {
-    const store = new MapStore();
+    const store = new MemoryStore();
     const journal = await openJournal(store, "r", WRITER);
     const real = store.create.bind(store);
     store.create = async (key, body) => {
@@ -115,11 +115,11 @@ describe("a journal", () => {
   it.each([
     [
       "a record that is missing in the middle",
-      (values: MapStore["values"]) => values.delete(recordKey("r", 1)),
+      (values: MemoryStore["values"]) => values.delete(recordKey("r", 1)),
     ],
     [
       "a record that was altered",
-      (values: MapStore["values"]) =>
+      (values: MemoryStore["values"]) =>
         values.set(recordKey("r", 0), {
           tag: "x",
           body: Buffer.from(
@@ -131,11 +131,11 @@ describe("a journal", () => {
     ],
     [
       "a record that is cut short",
-      (values: MapStore["values"]) =>
+      (values: MemoryStore["values"]) =>
         values.set(recordKey("r", 2), { tag: "x", body: Buffer.from("{") }),
     ],
   ])("refuses %s", async (_, damage) => {
-    const store = new MapStore();
+    const store = new MemoryStore();
     const journal = await openJournal(store, "r", WRITER);
     for (const body of [1, 2, 3]) await journal.append("a", body);
 
@@ -147,7 +147,7 @@ describe("a journal", () => {
   });
 
   it("refuses a blob that was altered", async () => {
-    const store = new MapStore();
+    const store = new MemoryStore();
     await (await openJournal(store, "r", WRITER)).append("big", "x".repeat(20_000));
     const blob = [...store.values.keys()].find((key) => key.startsWith("blobs/")) ?? "";
     store.values.set(blob, { tag: "x", body: Buffer.from('"y"') });
@@ -158,7 +158,7 @@ describe("a journal", () => {
   });
 
   it("says so when the store fails", async () => {
-    const store = new MapStore();
+    const store = new MemoryStore();
     const journal = await openJournal(store, "r", WRITER);
     store.onWrite = () => {
       throw new Error("EIO");
@@ -171,7 +171,7 @@ describe("a journal", () => {
   });
 
   it("notices that it was taken away, before something is decided", async () => {
-    const store = new MapStore();
+    const store = new MemoryStore();
     const journal = await journals.openJournal(store, "r", WRITER);
     await (journal as unknown as Loose).append("a", 1);
     await journal.mustBeThere();

@@ -1,15 +1,16 @@
+import { MemoryStore } from "@lockstep/testkit";
 import { describe, expect, it } from "vitest";
 import { type LeaseRequest, leftBy, readLease, takeLease } from "../src/lease.ts";
-import { fastSurroundings, MapStore } from "./fixtures.ts";
+import { fastSurroundings } from "./fixtures.ts";
 
 /** A store that cannot see processes, as a bucket cannot. */
-function bucket(ttlMs: number): MapStore {
-  const store = new MapStore({ ttlMs });
+function bucket(ttlMs: number): MemoryStore {
+  const store = new MemoryStore({ ttlMs });
   store.presence.look = async () => "unknown";
   return store;
 }
 
-function request(store: MapStore, name: string, more: Partial<LeaseRequest> = {}): LeaseRequest {
+function request(store: MemoryStore, name: string, more: Partial<LeaseRequest> = {}): LeaseRequest {
   return {
     store,
     environment: "production",
@@ -21,7 +22,7 @@ function request(store: MapStore, name: string, more: Partial<LeaseRequest> = {}
 
 describe("a lease", () => {
   it("counts epochs up, above the store's own and above what targets carry, and never back", async () => {
-    const store = new MapStore();
+    const store = new MemoryStore();
     const first = await takeLease(request(store, "ada"));
     await first.release({ open: false });
     const second = await takeLease(request(store, "ada", { above: 41 }));
@@ -34,7 +35,7 @@ describe("a lease", () => {
   });
 
   it("is refused while a holder renews it, and the refusal names the holder", async () => {
-    const store = new MapStore({ ttlMs: 2000 });
+    const store = new MemoryStore({ ttlMs: 2000 });
     const held = await takeLease(request(store, "ada"));
 
     await expect(takeLease(request(store, "bob"))).rejects.toMatchObject({
@@ -45,7 +46,7 @@ describe("a lease", () => {
   });
 
   it("is taken at once from a holder that is proven dead", async () => {
-    const store = new MapStore();
+    const store = new MemoryStore();
     (await takeLease(request(store, "ada"))).abandon();
     store.killAll();
 
@@ -89,7 +90,7 @@ describe("a lease", () => {
   });
 
   it("is free at once when it was released, and parked runs stay open", async () => {
-    const store = new MapStore();
+    const store = new MemoryStore();
     const parked = await takeLease(request(store, "ada"));
     await parked.release({ open: true });
 
@@ -104,7 +105,7 @@ describe("a lease", () => {
   });
 
   it("goes to one of many that want it at the same time", async () => {
-    const store = new MapStore();
+    const store = new MemoryStore();
 
     const results = await Promise.allSettled(
       Array.from({ length: 20 }, (_, index) => takeLease(request(store, `w${index}`))),
@@ -116,7 +117,7 @@ describe("a lease", () => {
   });
 
   it("is renewed before a visible write once half its time is over", async () => {
-    const store = new MapStore({ ttlMs: 60_000 });
+    const store = new MemoryStore({ ttlMs: 60_000 });
     const surroundings = { ...fastSurroundings("ada"), sleep: () => new Promise<void>(() => {}) };
     const lease = await takeLease(request(store, "ada", { surroundings }));
     const before = (await readLease(store, "production"))?.tag;
@@ -141,7 +142,7 @@ describe("a lease", () => {
   });
 
   it("is held although the reply to its own write was lost and the retry was refused", async () => {
-    const store = new MapStore();
+    const store = new MemoryStore();
     const real = store.create.bind(store);
     store.create = async (key, body) => {
       await real(key, body);
@@ -155,7 +156,7 @@ describe("a lease", () => {
   });
 
   it("does not take a run for left whose holder ended well between two looks", async () => {
-    const store = new MapStore();
+    const store = new MemoryStore();
     const holder = await takeLease(request(store, "ada"));
     const endsWell = async (): Promise<"gone"> => {
       await holder.release({ open: false });

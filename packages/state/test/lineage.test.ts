@@ -1,10 +1,11 @@
+import { MemoryStore } from "@lockstep/testkit";
 import { describe, expect, it } from "vitest";
 import { lineageOf } from "../src/lineage.ts";
-import { fastSurroundings, MapStore } from "./fixtures.ts";
+import { fastSurroundings } from "./fixtures.ts";
 
 describe("the name of a store", () => {
   it("is made once, also when two first runs want it at once", async () => {
-    const store = new MapStore();
+    const store = new MemoryStore();
     const names = await Promise.all([
       lineageOf(store, fastSurroundings("ada")),
       lineageOf(store, fastSurroundings("bob")),
@@ -18,7 +19,7 @@ describe("the name of a store", () => {
   it.each([
     [
       "creates a key that exists",
-      (store: MapStore) => {
+      (store: MemoryStore) => {
         const real = store.create.bind(store);
         store.create = async (key, body) => {
           store.values.delete(key);
@@ -28,19 +29,19 @@ describe("the name of a store", () => {
     ],
     [
       "replaces a value that has changed",
-      (store: MapStore) => {
+      (store: MemoryStore) => {
         const real = store.replace.bind(store);
         store.replace = async (key, body) => real(key, body, store.values.get(key)?.tag ?? "");
       },
     ],
     [
       "does not replace what it just wrote",
-      (store: MapStore) => {
+      (store: MemoryStore) => {
         store.replace = async () => "moved";
       },
     ],
   ])("is not given to a store that %s", async (what, breakIt) => {
-    const store = new MapStore();
+    const store = new MemoryStore();
     breakIt(store);
 
     await expect(lineageOf(store, fastSurroundings())).rejects.toMatchObject({

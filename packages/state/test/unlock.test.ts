@@ -1,13 +1,14 @@
+import { MemoryStore } from "@lockstep/testkit";
 import { describe, expect, it } from "vitest";
 import { readLease, takeLease } from "../src/lease.ts";
 import { unlock } from "../src/unlock.ts";
-import { fastSurroundings, MapStore } from "./fixtures.ts";
+import { fastSurroundings } from "./fixtures.ts";
 
 const environment = "production";
 
 describe("unlock", () => {
   it("raises the epoch, frees the lease, and leaves its run open", async () => {
-    const store = new MapStore();
+    const store = new MemoryStore();
     const surroundings = fastSurroundings();
     const lease = await takeLease({ store, environment, surroundings, above: 0 });
 
@@ -21,7 +22,7 @@ describe("unlock", () => {
   });
 
   it("is noticed by a holder that lives, before its next visible write", async () => {
-    const store = new MapStore();
+    const store = new MemoryStore();
     const surroundings = fastSurroundings();
     const lease = await takeLease({ store, environment, surroundings, above: 0 });
     await unlock({ store, environment, surroundings, reason: "by mistake" });
@@ -32,7 +33,7 @@ describe("unlock", () => {
   });
 
   it("has nothing to do when the lease is free, or never was taken", async () => {
-    const store = new MapStore();
+    const store = new MemoryStore();
     const surroundings = fastSurroundings();
     const request = { store, environment, surroundings, reason: "x" };
 
@@ -44,7 +45,7 @@ describe("unlock", () => {
   });
 
   it("still waits for a holder that targets cannot refuse, as long as that may write", async () => {
-    const store = new MapStore({ ttlMs: 60_000 });
+    const store = new MemoryStore({ ttlMs: 60_000 });
     const surroundings = fastSurroundings();
     const lease = await takeLease({ store, environment, surroundings, above: 0 });
     lease.abandon();

@@ -42,6 +42,8 @@ export type { S3Bucket, S3Object } from "./s3-objects.ts";
 export { type SandboxSsh, type SandboxSshOptions, startSandboxSsh } from "./sandbox/ssh.ts";
 export { type KeyPair, makeKeyPair } from "./ssh-keys.ts";
 export { type Sshd, type SshdOptions, startSshd } from "./sshd.ts";
+export { sampleOf, type SampleOptions } from "./sweep/sample.ts";
+export { MemoryStore } from "./memory/store.ts";
 export { memoryTarget, type MemoryTargetOptions } from "./memory/target.ts";
 export { type HookTime, type MemoryRef, type MemoryUnit, MemoryWorld } from "./memory/world.ts";
 export { describeStepContract, type StepCase } from "./step-contract.ts";

@@ -20,6 +20,8 @@ describe("the package", () => {
         "startSandboxSsh",
         "makeKeyPair",
         "startSshd",
+        "sampleOf",
+        "MemoryStore",
         "memoryTarget",
         "MemoryWorld",
         "describeStepContract",

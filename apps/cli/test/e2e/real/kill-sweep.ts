@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { expect } from "vitest";
-import { ended, type Rig, serviceOf, SSH } from "./rig.ts";
+import { ended, type Rig, serviceOf, SSH, startRig } from "./rig.ts";
 
 const PRELOAD = fileURLToPath(new URL("kill-points.mjs", import.meta.url));
 
@@ -12,6 +12,17 @@ export const KINDS = ["deploy", "failing deploy", "rollback"] as const;
 
 /** One of {@link KINDS}. */
 export type Kind = (typeof KINDS)[number];
+
+/** Three hosts with two releases, so that there is something to roll back to. */
+export async function sweepRig(): Promise<Rig> {
+  const rig = await startRig();
+  await rig.configure("service: true");
+  for (let releases = 0; releases < 2; releases += 1) {
+    await nextEdition(rig);
+    await rig.mustDeploy();
+  }
+  return rig;
+}
 
 let editions = 0;
 

@@ -1,16 +1,11 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { killAndRecover, KINDS, nextEdition, pointsOf } from "./kill-sweep.ts";
-import { type Rig, startRig } from "./rig.ts";
+import { killAndRecover, KINDS, nextEdition, pointsOf, sweepRig } from "./kill-sweep.ts";
+import type { Rig } from "./rig.ts";
 
 let rig: Rig;
 
 beforeAll(async () => {
-  rig = await startRig();
-  await rig.configure("service: true");
-  await nextEdition(rig);
-  await rig.mustDeploy();
-  await nextEdition(rig);
-  await rig.mustDeploy();
+  rig = await sweepRig();
 }, 60_000);
 
 afterAll(async () => {

@@ -1,8 +1,7 @@
-import { type Store, type Stored, API_VERSION } from "@lockstep/plugin";
-import type { Surroundings } from "@lockstep/state";
+import { API_VERSION, type Store, type Stored } from "@lockstep/plugin";
 
 /** A store in memory that can fail on command and whose handles share one map, as processes share a bucket. */
-export class MapStore implements Store {
+export class MemoryStore implements Store {
   readonly "~lockstep": Store["~lockstep"] = { api: API_VERSION, plugin: "test", version: "0.0.0" };
   readonly traits: Store["traits"] = { durable: true };
   readonly place = "memory";
@@ -64,31 +63,4 @@ export class MapStore implements Store {
     await this.afterWrite(key);
     return { tag };
   }
-}
-
-/** Surroundings whose time moves only when somebody sleeps, and then at once. */
-export function fastSurroundings(name = "ada"): Surroundings & { clock: { ms: number } } {
-  const clock = { ms: 1_700_000_000_000 };
-  let serial = 0;
-  return {
-    clock,
-    now: () => clock.ms,
-    monotonic: () => clock.ms,
-    random: () => 0.5,
-    hex: (length) =>
-      `${name}${(serial += 1)}`
-        .split("")
-        .map((c) => c.charCodeAt(0).toString(16))
-        .join("")
-        .padStart(length, "0")
-        .slice(-length),
-    async sleep(ms, signal) {
-      signal?.throwIfAborted();
-      await new Promise((resolve) => setImmediate(resolve));
-      signal?.throwIfAborted();
-      clock.ms += ms;
-    },
-    env: {},
-    who: { user: name, machine: "host" },
-  };
 }
