@@ -1,1 +1,0 @@
-export { contentType } from "./content-type.ts";
