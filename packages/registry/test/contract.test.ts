@@ -89,7 +89,9 @@ describe.each(QUIRKS)("on %s", (_name, quirks) => {
       connection: shop.connection,
       input: step.input,
       context: shop.context(),
-      ...(phase === "stage" ? { undo: "leave" } : { foreignEdit: () => pushByHand(name) }),
+      ...(phase === "stage" ? { undo: "leave" } : {}),
+      foreignEdit:
+        phase === "stage" ? "content by digest cannot be changed" : () => pushByHand(name),
       snapshot: async () => ({
         tags: server.store.tags(name),
         manifests:

@@ -1,13 +1,15 @@
-import { mkdir, readdir, readlink, rm, symlink } from "node:fs/promises";
+import { readdir, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Json } from "@lockstep/plugin";
 import { describeStepContract, describeTargetContract, type StepCase } from "@lockstep/testkit";
 import { afterAll, beforeAll, describe } from "vitest";
 import type { SshConnection } from "../src/index.ts";
-import { KINDS, Shop, startHost, stateOf, type TestHost } from "./world.ts";
+import { KINDS, linkByHand, Shop, startHost, stateOf, type TestHost } from "./world.ts";
 
 const ONE = "20261121T101500Z-00000001";
 const TWO = "20261121T101501Z-00000002";
+
+const OWN_NAMES = "a release has a folder of its own, which nobody else writes to";
 
 /** The library everywhere, the ssh program on what is no sandbox. */
 const WAYS = [
@@ -71,7 +73,7 @@ describe.concurrent.each(WAYS)("on $kind, over $transport", { timeout: 30_000 },
         states: [await stateOf(shop.path, ONE), await stateOf(shop.path, TWO)],
         kept: await keptOf(shop),
       }),
-      ...(isActivate ? { foreignEdit: () => linkByHand(shop) } : {}),
+      foreignEdit: isActivate ? () => linkByHand(shop) : OWN_NAMES,
       dispose: () => shop[Symbol.asyncDispose](),
     };
   }
@@ -87,10 +89,4 @@ async function keptOf(shop: Shop): Promise<unknown> {
   const link = await readlink(join(shop.path, "current"));
   if (link.includes("by-hand")) return "unknown";
   return (await shop.target.live(shop.context()))[0]?.kept;
-}
-
-async function linkByHand(shop: Shop): Promise<void> {
-  await mkdir(join(shop.path, "by-hand"), { recursive: true });
-  await rm(join(shop.path, "current"), { force: true });
-  await symlink("by-hand", join(shop.path, "current"));
 }

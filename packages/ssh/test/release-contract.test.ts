@@ -4,7 +4,7 @@ import type { Json } from "@lockstep/plugin";
 import { describeStepContract, type StepCase } from "@lockstep/testkit";
 import { afterAll, beforeAll, describe } from "vitest";
 import type { SshConnection, SshOptions } from "../src/index.ts";
-import { KINDS, Shop, startHost, stateOf, type TestHost } from "./world.ts";
+import { KINDS, linkByHand, Shop, startHost, stateOf, type TestHost } from "./world.ts";
 
 const ONE = "20261121T101500Z-00000001";
 const TWO = "20261121T101501Z-00000002";
@@ -56,6 +56,10 @@ describe.concurrent.each(KINDS)("on %s", { timeout: 30_000 }, (kind) => {
           (name) => name === "furnished" || name.startsWith("once."),
         ),
       }),
+      foreignEdit:
+        wanted === "ssh.activate/1"
+          ? () => linkByHand(shop)
+          : "nobody else writes to a release that is not live",
       dispose: () => shop[Symbol.asyncDispose](),
     };
   }

@@ -1,4 +1,13 @@
-import { mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
+import {
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Json, PlannedStep, Reverted, Step, Target, WriteContext } from "@lockstep/plugin";
@@ -204,4 +213,11 @@ export async function contents(folder: string): Promise<Record<string, string>> 
 export async function stateOf(path: string, release: string): Promise<string | null> {
   const file = join(path, ".lockstep/meta", release, "state");
   return (await readFile(file, "utf8").catch(() => null))?.trim() ?? null;
+}
+
+/** Somebody points the link of a shop at a folder of their own. */
+export async function linkByHand(shop: Shop): Promise<void> {
+  await mkdir(join(shop.path, "by-hand"), { recursive: true });
+  await rm(join(shop.path, "current"), { force: true });
+  await symlink("by-hand", join(shop.path, "current"));
 }

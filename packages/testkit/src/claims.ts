@@ -1,3 +1,4 @@
+import process from "node:process";
 import { isDeepStrictEqual } from "node:util";
 import { isLockstepError } from "@lockstep/plugin";
 import type { TestContext } from "vitest";
@@ -10,15 +11,35 @@ export interface Claim<World> {
   holds(world: World): Promise<void>;
 }
 
-/** Tries a promise in a test; where there is nothing to try, the report of the test says why. */
+/** Tries a promise in a test; where there is nothing to try, the report of the test and stdout say why. */
 export async function tryClaim<World>(
-  { untried, holds }: Claim<World>,
+  { title, untried, holds }: Claim<World>,
   world: World,
   { annotate }: Pick<TestContext, "annotate">,
 ): Promise<void> {
   const why = untried?.(world);
-  if (why === undefined) await holds(world);
-  else await annotate(`Not tried: ${why}`, "notice");
+  if (why === undefined) return await holds(world);
+  const text = `inconclusive: ${title}: ${why}`;
+  process.stdout.write(`${text}\n`);
+  await annotate(text, "notice");
+}
+
+/** Changes what a plugin changed to a value of its own, as somebody else would; or says why nobody can. */
+export type ForeignEdit = (() => Promise<void>) | string;
+
+/** Why nobody else can change this world; undefined when somebody can, or when the world does not say. */
+export function withoutForeignEdit({ foreignEdit }: Editable): string | undefined {
+  return typeof foreignEdit === "string" ? foreignEdit : undefined;
+}
+
+/** Somebody else changes the world. */
+export async function editByHand({ foreignEdit }: Editable): Promise<void> {
+  if (typeof foreignEdit === "function") return await foreignEdit();
+  throw new Error("the world has no foreignEdit and does not say why");
+}
+
+interface Editable {
+  readonly foreignEdit?: ForeignEdit;
 }
 
 /** Longest time, in milliseconds, for one promise: real servers are slow where many suites share a machine. */

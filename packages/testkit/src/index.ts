@@ -1,4 +1,5 @@
 export { type Account, type AccountOptions, createAccount } from "./account.ts";
+export type { ForeignEdit } from "./claims.ts";
 export { testContext } from "./context.ts";
 export { type Direction, type FaultProxy, startFaultProxy } from "./fault-proxy.ts";
 export {
@@ -49,4 +50,4 @@ export { type HookTime, type MemoryRef, type MemoryUnit, MemoryWorld } from "./m
 export { describeStepContract, type StepCase } from "./step-contract.ts";
 export { describeStoreContract, type StoreWorld } from "./store-contract.ts";
 export { describeTargetContract } from "./target-contract.ts";
-export type { TargetWorld } from "./target-driver.ts";
+export type { ContractWorld, TargetWorld } from "./target-driver.ts";

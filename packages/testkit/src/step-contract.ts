@@ -3,6 +3,8 @@ import { describe, it } from "vitest";
 import {
   type Claim,
   CLAIM_TIMEOUT_MS,
+  editByHand,
+  type ForeignEdit,
   isPlain,
   isSame,
   must,
@@ -10,6 +12,7 @@ import {
   mustFail,
   throughJournal,
   tryClaim,
+  withoutForeignEdit,
 } from "./claims.ts";
 import { testContext } from "./context.ts";
 
@@ -24,8 +27,8 @@ export interface StepCase<I extends Json, B extends Json, O extends Json, C> {
   readonly context?: Partial<WriteContext<C>>;
   /** Everything that users and later runs can see of what the step changes. */
   snapshot(): Promise<unknown>;
-  /** Somebody else changes what the step changes, to a value of their own. Absent where nobody can. */
-  foreignEdit?(): Promise<void>;
+  /** Somebody else changes what the step changes, to a value of their own; or one line why nobody can. */
+  readonly foreignEdit: ForeignEdit;
   dispose?(): Promise<void>;
 }
 
@@ -144,7 +147,7 @@ export const stepClaims: readonly Claim<AnyCase>[] = [
     async holds(world) {
       const ctx = contextOf(world);
       const before = throughJournal(await world.handler.inspect(world.input, ctx));
-      await world.foreignEdit?.();
+      await editByHand(world);
       const edited = await look(world);
       const apply = (): Promise<Json> => world.handler.apply(world.input, before, ctx);
       await mustFail("STEP_CONFLICT", apply, "apply over a foreign change");
@@ -156,7 +159,7 @@ export const stepClaims: readonly Claim<AnyCase>[] = [
     untried: (world) => withoutForeignEdit(world) ?? withoutRevert(world),
     async holds(world) {
       const { before, ctx } = await applied(world);
-      await world.foreignEdit?.();
+      await editByHand(world);
       const edited = await look(world);
       mustEqual(await revert(world, before, ctx), "conflict", "revert of a foreign change");
       mustEqual(await revert(world, before, ctx), "conflict", "the second revert");
@@ -168,10 +171,6 @@ export const stepClaims: readonly Claim<AnyCase>[] = [
 /** Only where the case says so: a revert that is just missing fails a claim of its own. */
 function withoutRevert({ handler, undo }: AnyCase): string | undefined {
   return handler.revert === undefined && undo !== undefined ? "the step has no revert" : undefined;
-}
-
-function withoutForeignEdit({ foreignEdit }: AnyCase): string | undefined {
-  return foreignEdit === undefined ? "the case has no foreignEdit" : undefined;
 }
 
 interface Applied {

@@ -3,14 +3,14 @@ import { type Claim, CLAIM_TIMEOUT_MS, must, tryClaim } from "./claims.ts";
 import { guardClaims } from "./target-claims/guard.ts";
 import { runClaims } from "./target-claims/run.ts";
 import { shapeClaims } from "./target-claims/shape.ts";
-import { TargetDriver, type TargetWorld } from "./target-driver.ts";
+import { type ContractWorld, TargetDriver, type TargetWorld } from "./target-driver.ts";
 
 /**
  * Registers one test for each promise of a target; `make` builds a fresh, empty world for every one.
  *
  * Besides, no value of the world's secrets may show up in what the target plans, returns or says.
  */
-export function describeTargetContract(name: string, make: () => Promise<TargetWorld>): void {
+export function describeTargetContract(name: string, make: () => Promise<ContractWorld>): void {
   describe(`${name} keeps the target contract:`, () => {
     for (const claim of targetClaims) {
       it(claim.title, { timeout: CLAIM_TIMEOUT_MS }, async (test) => {

@@ -12,7 +12,7 @@ import {
   type TargetPlan,
   type WriteContext,
 } from "@lockstep/plugin";
-import { throughJournal } from "./claims.ts";
+import { type ForeignEdit, throughJournal } from "./claims.ts";
 import { testContext } from "./context.ts";
 
 /** A target in a world that can be looked at from outside. */
@@ -28,10 +28,13 @@ export interface TargetWorld {
   build(version: "one" | "two"): Promise<void>;
   /** What users get, by a way that is independent of the plugin; null when there is nothing. */
   observe(): Promise<unknown>;
-  /** Somebody else changes what is live. Absent where nobody can. */
-  foreignEdit?(): Promise<void>;
   dispose?(): Promise<void>;
+  /** Somebody else changes what is live; or one line why nobody can. */
+  readonly foreignEdit?: ForeignEdit;
 }
+
+/** A world for the contract suite, which must know what somebody else can do. */
+export type ContractWorld = TargetWorld & Required<Pick<TargetWorld, "foreignEdit">>;
 
 /** A step of a plan, with what it saw before. */
 export interface SeenStep {

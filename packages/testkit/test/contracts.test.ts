@@ -1,6 +1,7 @@
 import type { Json, PlanContext, TargetPlan } from "@lockstep/plugin";
 import { describe, expect, it } from "vitest";
 import {
+  type ContractWorld,
   describeStepContract,
   describeTargetContract,
   type MemoryRef,
@@ -8,7 +9,6 @@ import {
   type MemoryTargetOptions,
   MemoryWorld,
   testContext,
-  type TargetWorld,
 } from "../src/index.ts";
 import { activateStep, guardOf, onceStep, stageStep } from "../src/memory/steps.ts";
 import { type StepCase, stepClaims } from "../src/step-contract.ts";
@@ -57,6 +57,7 @@ describeStepContract("memory.stage", async () => {
     connection,
     input,
     snapshot: async () => made.unit("web-1").releases,
+    foreignEdit: "a release has a name of its own, which nobody else uses",
   };
 });
 
@@ -68,7 +69,7 @@ type Mutation = (target: MemoryTarget, made: MemoryWorld) => object;
 function targetWorld(
   more: Partial<MemoryTargetOptions> = {},
   mutate: Mutation = () => ({}),
-): TargetWorld {
+): ContractWorld {
   const made = new MemoryWorld(["web-1", "web-2"]);
   let content = "";
   const options = {
@@ -120,6 +121,7 @@ describeStepContract("memory.once", async () => {
     input: { unit: "db" },
     undo: "leave",
     snapshot: async () => made.writes.includes("migrate db"),
+    foreignEdit: "what it did is not looked at again",
   };
 });
 
@@ -570,17 +572,29 @@ describe("a contract suite", () => {
   it("says what a world cannot show, and why", async () => {
     const notes: string[] = [];
     const annotate = async (note: string): Promise<never> => notes.push(note) as never;
+    const foreignEdit = "only the plugin has the key";
     for (const claim of targetClaims) {
-      const { foreignEdit: _, ...rest } = targetWorld({ fencing: "none" });
-      await tryTargetClaim(claim, rest, { annotate });
+      const world = { ...targetWorld({ fencing: "none" }), foreignEdit };
+      await tryTargetClaim(claim, world, { annotate });
     }
 
     expect(notes).toEqual([
-      "Not tried: nothing fences this target",
-      "Not tried: nothing fences this target",
-      "Not tried: the world has no foreignEdit",
-      "Not tried: the world has no foreignEdit",
+      expect.stringMatching(
+        /^inconclusive: a run that was overtaken .*: nothing fences this target$/,
+      ),
+      expect.stringMatching(/^inconclusive: a process whose run .*: nothing fences this target$/),
+      expect.stringMatching(/^inconclusive: apply never .*: only the plugin has the key$/),
+      expect.stringMatching(/^inconclusive: revert never .*: only the plugin has the key$/),
     ]);
+  });
+
+  it("fails for a world that does not say why nobody can edit it", async () => {
+    const { foreignEdit: _, ...silent } = targetWorld();
+    const claim = targetClaims.find(({ title }) => title.startsWith("apply never overwrites"));
+
+    await expect(tryTargetClaim(claim as never, silent, expectTried)).rejects.toThrow(
+      "does not say why",
+    );
   });
 
   it("disposes of its world when connecting fails", async () => {

@@ -1,4 +1,13 @@
-import { type Claim, codeOf, failureOf, must, mustEqual, mustFail } from "../claims.ts";
+import {
+  type Claim,
+  codeOf,
+  editByHand,
+  failureOf,
+  must,
+  mustEqual,
+  mustFail,
+  withoutForeignEdit,
+} from "../claims.ts";
 import { type SeenStep, type TargetDriver, undoable } from "../target-driver.ts";
 
 /** Promises about runs that others come into: newer runs, other people, a build that goes on. */
@@ -39,10 +48,10 @@ export const guardClaims: readonly Claim<TargetDriver>[] = [
   },
   {
     title: "apply never overwrites what somebody else changed",
-    untried: withoutForeignEdit,
+    untried: ({ world }) => withoutForeignEdit(world),
     async holds(driver) {
       const { seen } = await stagedOverOne(driver);
-      await driver.world.foreignEdit?.();
+      await editByHand(driver.world);
       const refused: SeenStep[] = [];
       for (const one of seen) {
         const start = await driver.world.observe();
@@ -62,11 +71,11 @@ export const guardClaims: readonly Claim<TargetDriver>[] = [
   },
   {
     title: "revert never overwrites what somebody else changed",
-    untried: withoutForeignEdit,
+    untried: ({ world }) => withoutForeignEdit(world),
     async holds(driver) {
       const { seen } = await stagedOverOne(driver);
       for (const one of seen) await driver.applyOne(one);
-      await driver.world.foreignEdit?.();
+      await editByHand(driver.world);
       let conflicts = 0;
       for (const one of seen.toReversed()) {
         const start = await driver.world.observe();
@@ -104,10 +113,6 @@ export const guardClaims: readonly Claim<TargetDriver>[] = [
 
 function withoutFence({ world: { target } }: TargetDriver): string | undefined {
   return target.traits.fencing === "none" ? "nothing fences this target" : undefined;
-}
-
-function withoutForeignEdit({ world }: TargetDriver): string | undefined {
-  return world.foreignEdit === undefined ? "the world has no foreignEdit" : undefined;
 }
 
 /** Release one is live, two is staged; what its activate steps see comes back, and the stamp of that run. */
