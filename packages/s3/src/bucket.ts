@@ -1,0 +1,73 @@
+/** What is known of an object without its bytes. */
+export interface ObjectHead {
+  /** As the server words it, with quotes; a name of one write, never of content. */
+  readonly etag: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Lower-case names: `content-type`, `cache-control`, `x-amz-meta-…`, the redirect location. */
+  readonly headers: ObjectHeaders;
+}
+
+/** Headers that an object is stored with, by their lower-case names. */
+export type ObjectHeaders = Readonly<Record<string, string>>;
+
+/** One line of a listing. */
+export interface Listed {
+  readonly key: string;
+  readonly size: number;
+  readonly etag: string;
+}
+
+/** What must hold for a write to happen. */
+export interface WriteCondition {
+  /** Only where there is no object. */
+  readonly absent?: boolean;
+  /** Only where the object has this ETag. */
+  readonly etag?: string;
+}
+
+/** Bytes to be stored. */
+export interface Upload extends WriteCondition {
+  readonly key: string;
+  readonly body: Uint8Array;
+  /** 64 hex digits: signed with the request, so that the server refuses any other bytes. */
+  readonly sha256: string;
+  readonly headers?: ObjectHeaders;
+}
+
+/** A copy inside the bucket, with headers of its own. */
+export interface Copy {
+  readonly from: string;
+  readonly to: string;
+  readonly headers: ObjectHeaders;
+}
+
+/** What became of a conditional write. */
+export type Written = { readonly etag: string } | "refused";
+
+/** What every call of a bucket takes. */
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * The bucket as steps see it. Calls are repeated after passing trouble, so a conditional write whose
+ * reply was lost may be told `refused` although it happened: compare what is there.
+ *
+ * @throws {LockstepError} `S3_*` by every call
+ */
+export interface Bucket extends AsyncDisposable {
+  /** Without secrets, for messages: `s3://shop-web`. */
+  readonly name: string;
+  get(key: string, options?: CallOptions): Promise<(ObjectHead & { body: Uint8Array }) | undefined>;
+  head(key: string, options?: CallOptions): Promise<ObjectHead | undefined>;
+  put(upload: Upload, options?: CallOptions): Promise<Written>;
+  /** @returns False when there is nothing under `from`. */
+  copy(copy: Copy, options?: CallOptions): Promise<boolean>;
+  remove(
+    key: string,
+    options?: CallOptions & { readonly etag?: string },
+  ): Promise<"removed" | "refused">;
+  /** Every key that starts with `prefix`, in the order of UTF-8. */
+  list(prefix: string, options?: CallOptions): AsyncIterable<Listed>;
+}

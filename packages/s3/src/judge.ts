@@ -1,0 +1,66 @@
+import {
+  answerUnexpected,
+  bucketMissing,
+  credentialsMissing,
+  credentialsRefused,
+  denied,
+  plain,
+} from "./errors.ts";
+import type { Trouble } from "./patience.ts";
+
+/** What a failed request tells, whichever way it was sent. */
+export interface Failure {
+  /** HTTP status; absent when there was no answer. */
+  readonly status: number | undefined;
+  /** Error code of S3, or name of the failure. */
+  readonly code: string;
+  readonly message: string;
+}
+
+const THROTTLED =
+  /^(?:SlowDown|Throttling.*|RequestLimitExceeded|TooManyRequests.*|ServiceUnavailable)$/;
+const UNKNOWN =
+  /^(?:InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken|ExpiredToken.*|TokenRefreshRequired|InvalidClientTokenId)$/;
+const REPEATED = new Set([408, 409, 425, 500, 502, 504]);
+
+/**
+ * Sorts failures into those that pass and those that stay.
+ *
+ * @see Amazon S3 API Reference, "Error responses"
+ */
+export function judge(what: string, bucket: string, error: unknown): Trouble {
+  const { status, code, message } = failureOf(error);
+  if (THROTTLED.test(code) || status === 429 || status === 503) return { kind: "throttled" };
+  if (code === "RequestTimeTooSkewed") return { kind: "clock" };
+  if (code === "CredentialsProviderError" || code === "TokenProviderError") {
+    return { kind: "final", error: credentialsMissing(bucket, error) };
+  }
+  if (status === undefined) return { kind: "transient", reason: code || message, cause: error };
+  // an XAmzContentSHA256Mismatch or BadDigest says that bytes were hurt on the way
+  const isHurt = /^(?:XAmzContentSHA256Mismatch|BadDigest|IncompleteBody|RequestTimeout)$/.test(
+    code,
+  );
+  if (isHurt || REPEATED.has(status)) return { kind: "transient", reason: `${status} ${code}` };
+  return { kind: "final", error: finalError(what, bucket, { status, code, message }) };
+}
+
+function finalError(what: string, bucket: string, { status, code, message }: Failure): unknown {
+  if (code === "NoSuchBucket") return bucketMissing(bucket);
+  if (UNKNOWN.test(code)) return credentialsRefused(what, code);
+  if (status === 403 || status === 401) return denied(what);
+  return answerUnexpected(what, `${String(status)} ${code}: ${message}`);
+}
+
+/** Reads status and code from what the SDK throws. */
+export function failureOf(error: unknown): Failure {
+  if (!(error instanceof Error)) return { status: undefined, code: "", message: String(error) };
+  const { $metadata, $response, code, Code } = error as Error & {
+    readonly $metadata?: { readonly httpStatusCode?: number };
+    readonly $response?: { readonly statusCode?: number };
+    readonly code?: string;
+    readonly Code?: string;
+  };
+  const status = $metadata?.httpStatusCode ?? $response?.statusCode;
+  const word = code ?? Code ?? error.name;
+  return { status, code: plain(word), message: plain(error.message) };
+}

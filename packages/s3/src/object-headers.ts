@@ -1,0 +1,53 @@
+import type { GetObjectOutput } from "@aws-sdk/client-s3";
+import type { ObjectHeaders } from "./bucket.ts";
+
+/** How the SDK calls the headers that an object keeps. */
+const NAMES = {
+  "cache-control": "CacheControl",
+  "content-disposition": "ContentDisposition",
+  "content-encoding": "ContentEncoding",
+  "content-language": "ContentLanguage",
+  "content-type": "ContentType",
+  "x-amz-website-redirect-location": "WebsiteRedirectLocation",
+} as const;
+
+const META = "x-amz-meta-";
+
+/** Names of the headers that an object can keep, besides those of {@link META}. */
+export const keptNames: readonly string[] = Object.keys(NAMES);
+
+/** Tells whether an object can keep a header of this lower-case name. */
+export function isKept(name: string): boolean {
+  return keptNames.includes(name) || /^x-amz-meta-[a-z0-9-]+$/.test(name);
+}
+
+/** Headers as the SDK wants them in a request. */
+export type SdkHeaders = { [Field in (typeof NAMES)[keyof typeof NAMES]]?: string } & {
+  Metadata?: Record<string, string>;
+};
+
+/** Says headers in the words of the SDK. */
+export function sdkHeaders(headers: ObjectHeaders): SdkHeaders {
+  const metadata = Object.entries(headers).filter(([name]) => name.startsWith(META));
+  const system = Object.entries(NAMES).flatMap(([name, field]) => {
+    const value = headers[name];
+    return value === undefined ? [] : [[field, value] as const];
+  });
+  const pairs = metadata.map(([name, value]) => [name.slice(META.length), value] as const);
+  return {
+    ...Object.fromEntries(system),
+    ...(pairs.length === 0 ? {} : { Metadata: Object.fromEntries(pairs) }),
+  };
+}
+
+/** Headers of an object as the SDK read them. */
+export function toHeaders(answer: GetObjectOutput): Record<string, string> {
+  const system = Object.entries(NAMES).flatMap(([name, field]) => {
+    const value = answer[field];
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  const meta = Object.entries(answer.Metadata ?? {}).map(
+    ([name, value]) => [`${META}${name.toLowerCase()}`, value] as const,
+  );
+  return Object.fromEntries([...system, ...meta]);
+}

@@ -1,0 +1,72 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { isLockstepError } from "@lockstep/plugin";
+import { busy, clockWrong, unreachable } from "./errors.ts";
+import type { Pace } from "./pace.ts";
+
+/** What kind of trouble a failed request met. */
+export type Trouble =
+  /** Overloaded: all requests wait. */
+  | { readonly kind: "throttled" }
+  /** Passing trouble: this one is sent again. */
+  | { readonly kind: "transient"; readonly reason: string; readonly cause?: unknown }
+  /** The client corrects its clock by the answer: sent again once. */
+  | { readonly kind: "clock" }
+  /** Nothing that goes away. */
+  | { readonly kind: "final"; readonly error: unknown };
+
+/** How long and how often requests are repeated. */
+export interface Patience {
+  readonly pace: Pace;
+  /** Times a request is sent at most, from 1. */
+  readonly tries: number;
+  /** First pause, in milliseconds; each further one may be twice as long. */
+  readonly backoffMs: number;
+  readonly random: () => number;
+}
+
+/** A request that may be sent again. */
+export interface Attempt<T> {
+  /** Without secrets: `PUT s3://shop-web/index.html`. */
+  readonly what: string;
+  send(): Promise<T>;
+  judge(error: unknown): Trouble;
+}
+
+/** Longest pause between two tries, in milliseconds. */
+const LONGEST_PAUSE_MS = 5_000;
+
+/**
+ * Sends a request until it is answered for good, with full jitter between tries and one pace for all.
+ *
+ * @see AWS Architecture Blog, "Exponential Backoff And Jitter" (2015)
+ * @throws {LockstepError} `S3_BUSY`, `S3_UNREACHABLE`, `S3_CLOCK`, or what the judge calls final
+ */
+export async function patiently<T>(
+  { pace, tries, backoffMs, random }: Patience,
+  { what, send, judge }: Attempt<T>,
+  signal?: AbortSignal,
+): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await pace.run(send, signal);
+    } catch (error) {
+      if (signal?.aborted === true || isLockstepError(error)) throw error;
+      const trouble = judge(error);
+      if (trouble.kind === "final") throw trouble.error;
+      if (attempt >= tries || (trouble.kind === "clock" && attempt > 1)) {
+        throw givenUp(what, trouble, attempt);
+      }
+      const pauseMs = random() * Math.min(LONGEST_PAUSE_MS, backoffMs * 2 ** (attempt - 1));
+      if (trouble.kind === "throttled") pace.slowDown(pauseMs);
+      else await sleep(pauseMs, undefined, signal === undefined ? {} : { signal });
+    }
+  }
+}
+
+function givenUp(what: string, trouble: Trouble, tries: number): unknown {
+  if (trouble.kind === "throttled") return busy(what, tries);
+  if (trouble.kind === "clock") return clockWrong(what);
+  return trouble.kind === "transient"
+    ? unreachable(what, trouble.reason, trouble.cause)
+    : trouble.error;
+}
