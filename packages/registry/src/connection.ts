@@ -7,6 +7,7 @@ import { writtenCredentials } from "./auth/credentials.ts";
 import { dockerCredentials } from "./auth/docker-config.ts";
 import type { Asking } from "./client/blobs.ts";
 import { type Client, createClient } from "./client/client.ts";
+import type { RawManifest } from "./image/model.ts";
 import { createPace } from "./net/pace.ts";
 import { networkPolicy } from "./net/policy.ts";
 import { proxiesOf } from "./net/proxy.ts";
@@ -23,6 +24,8 @@ export interface RegistryConnection extends AsyncDisposable {
   spool(): Promise<string>;
   /** What a name always stands for: made once. A failure is forgotten. */
   once<T>(name: string, make: () => Promise<T>): Promise<T>;
+  /** Manifests that tags pointed at when the run was planned, by digest. */
+  readonly seen: Map<string, RawManifest>;
   /** Where a repository is read: its mirror, where one is set. */
   mirrorOf(repository: Repository): Repository;
   /** Requests sent so far. */
@@ -40,6 +43,7 @@ export async function openConnection(
   let folder: Promise<string> | undefined;
   return {
     settings,
+    seen: new Map(),
     get requests() {
       return client.transport.requests;
     },

@@ -9,6 +9,7 @@ import {
   type Release,
   type TargetPlan,
 } from "@lockstep/plugin";
+import type { Asking } from "./client/blobs.ts";
 import type { RegistryConnection } from "./connection.ts";
 import {
   descriptionOf,
@@ -57,7 +58,7 @@ async function planDeploy(
   const { connection } = ctx;
   const { settings } = connection;
   const asking = connection.asking(ctx);
-  const tags = await readTags(asking, settings.repository, settings.tags);
+  const tags = await readLive(connection, asking);
   const [live = null] = tags.values();
   const previous = await readPrevious(connection, asking, {
     digest: shownDigest(live),
@@ -86,6 +87,7 @@ async function planDeploy(
       ...liveSteps(settings, {
         release: release.id,
         moves,
+        from: basedOn(tags),
         anchor: { tag: anchorOf(settings.anchor, release.id), digest: image.root.digest },
         // an image of ours has an anchor of its own release
         spare:
@@ -99,6 +101,15 @@ async function planDeploy(
     outputs: outputsOf(settings, image.root.digest),
     undo: UNDO,
   };
+}
+
+async function readLive(
+  { settings: { repository, tags }, seen }: RegistryConnection,
+  asking: Asking,
+): Promise<Tags> {
+  const found = await readTags(asking, repository, tags);
+  for (const raw of found.values()) if (raw !== null) seen.set(raw.digest, raw);
+  return found;
 }
 
 function unchangedPlan(
@@ -122,7 +133,7 @@ async function planReturn(
   const { connection } = ctx;
   const { settings } = connection;
   const asking = connection.asking(ctx);
-  const tags = await readTags(asking, settings.repository, settings.tags);
+  const tags = await readLive(connection, asking);
   const wanted = wantedBy(settings, (refs[0]?.ref ?? null) as Ref | null);
   const digests = [...new Set(Object.values(wanted))];
   for (const digest of digests) await stagedManifest(connection, asking, digest);
@@ -136,7 +147,15 @@ async function planReturn(
     steps:
       Object.keys(moves).length === 0
         ? []
-        : liveSteps(settings, { release: ctx.release.id, moves, anchor: null, spare: null }),
+        : liveSteps(settings, {
+            release: ctx.release.id,
+            moves,
+            from: Object.fromEntries(
+              Object.keys(moves).map((tag) => [tag, shownDigest(tags.get(tag))]),
+            ),
+            anchor: null,
+            spare: null,
+          }),
     basedOn: basedOn(tags),
     ...(digest === undefined ? {} : { outputs: outputsOf(settings, digest) }),
     undo: UNDO,
@@ -191,7 +210,7 @@ function liveSteps(
   {
     release,
     ...move
-  }: Pick<Parameters<typeof activate.describe>[0], "moves" | "anchor" | "spare"> & {
+  }: Pick<Parameters<typeof activate.describe>[0], "moves" | "from" | "anchor" | "spare"> & {
     readonly release: string;
   },
 ): PlannedStep[] {
@@ -241,7 +260,7 @@ function tagChanges(tags: Tags, moves: Readonly<Record<string, string>>): Change
   });
 }
 
-function basedOn(tags: Tags): Json {
+function basedOn(tags: Tags): Record<string, string | null> {
   return Object.fromEntries([...tags].map(([tag, raw]) => [tag, shownDigest(raw)]));
 }
 

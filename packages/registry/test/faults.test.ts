@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { ServerResponse } from "node:http";
-import type { TargetPlan } from "@lockstep/plugin";
+import type { Json, TargetPlan } from "@lockstep/plugin";
 import { isLockstepError } from "@lockstep/plugin";
 import {
   type RegistryQuirks,
@@ -373,24 +373,45 @@ describe("tags", () => {
     return { at, plan };
   }
 
-  it("that somebody moves after the plan stop the run before any has moved", async () => {
-    await shop.deploy(ONE, filesOf("one"));
-    await using run = (await staged()).at;
-    const plan = await run.plan(TWO);
-    const step = run.stepOf(plan, "activate");
-    const before = await run.handlerOf(step).inspect(step.input, run.context());
-    const { tags } = server.store.repository("acme/shop");
-    tags.set("edge", `sha256:${"e".repeat(64)}`);
-    server.store.repository("acme/shop").manifests.set(`sha256:${"e".repeat(64)}`, {
-      bytes: Buffer.from("{}"),
-      mediaType: "application/vnd.oci.image.manifest.v1+json",
-    });
-    const start = server.store.tags("acme/shop");
+  it.each(["before", "after"] as const)(
+    "that somebody moves after the plan, %s the run looks at them, stop the run before any has moved",
+    async (when) => {
+      await shop.deploy(ONE, filesOf("one"));
+      const { at, plan } = await staged();
+      await using run = at;
+      const step = run.stepOf(plan, "activate");
+      const inspect = (): Promise<Json> => run.handlerOf(step).inspect(step.input, run.context());
+      const early = when === "after" ? await inspect() : undefined;
+      const { tags, manifests } = server.store.repository("acme/shop");
+      tags.set("edge", `sha256:${"e".repeat(64)}`);
+      manifests.set(`sha256:${"e".repeat(64)}`, {
+        bytes: Buffer.from("{}"),
+        mediaType: "application/vnd.oci.image.manifest.v1+json",
+      });
+      const start = server.store.tags("acme/shop");
+      const before = early ?? (await inspect());
 
-    expect(await codeOf(run.handlerOf(step).apply(step.input, before, run.context()))).toBe(
-      "STEP_CONFLICT",
-    );
-    expect(server.store.tags("acme/shop")).toEqual(start);
+      expect(await codeOf(run.handlerOf(step).apply(step.input, before, run.context()))).toBe(
+        "STEP_CONFLICT",
+      );
+      expect(await run.revert(step, before)).toBe("conflict");
+      expect(server.store.tags("acme/shop")).toEqual(start);
+    },
+  );
+
+  it("are read anew by a process that did not plan, and put back as well", async () => {
+    await shop.deploy(ONE, filesOf("one"));
+    const start = live();
+    const { at, plan } = await staged();
+    await using run = at;
+    const step = run.stepOf(plan, "activate");
+    await using later = await open();
+    const before = await later.handlerOf(step).inspect(step.input, later.context());
+    expect(before).toEqual(await run.handlerOf(step).inspect(step.input, run.context()));
+
+    await later.handlerOf(step).apply(step.input, before, later.context());
+    expect(await later.revert(step, before)).toBe("restored");
+    expect(live()).toEqual(start);
   });
 
   it("that cannot go back are named, and keep no other from going back", async () => {

@@ -25,6 +25,8 @@ export type ActivateInput = {
   readonly repository: string;
   /** Digest by tag. */
   readonly moves: Readonly<Record<string, string>>;
+  /** Digest each of them pointed at when it was planned; null when there was no such tag. */
+  readonly from: Readonly<Record<string, string | null>>;
   /** The release's own tag, which never moves; null when it has one already. */
   readonly anchor: { readonly tag: string; readonly digest: string } | null;
   /** A tag for what another tool had made live, so that the registry keeps it; null when not needed. */
@@ -41,7 +43,8 @@ export type ActivateBefore = {
 
 /**
  * Moves the tags of a release, all or none: what cannot be moved puts the others back. The release's anchor
- * comes first, so that what a tag points at is never collected.
+ * comes first, so that what a tag points at is never collected. A tag that points elsewhere than when it was
+ * planned is somebody's, and stops it: so what the plan has read need not be read again to be put back.
  */
 export const activate: Step<ActivateInput, ActivateBefore, null, RegistryConnection> = {
   kind: "registry.activate/1",
@@ -52,11 +55,15 @@ export const activate: Step<ActivateInput, ActivateBefore, null, RegistryConnect
     return `point ${repository}:${tags} at ${digests.join(", ")}`;
   },
 
-  async inspect({ moves, anchor, spare }, ctx) {
+  async inspect({ from, anchor, spare }, ctx) {
     const { connection } = ctx;
-    const wanted = [...Object.keys(moves), ...namesOf([anchor, spare])];
+    const planned = Object.entries(from).map(
+      ([tag, digest]) => [tag, digest === null ? null : connection.seen.get(digest)] as const,
+    );
+    const unknown = planned.flatMap(([tag, raw]) => (raw === undefined ? [tag] : []));
+    const wanted = [...unknown, ...namesOf([anchor, spare])];
     const found = await readTags(connection.asking(ctx), connection.settings.repository, wanted);
-    const tags = Object.keys(moves).map((tag) => [tag, found.get(tag) ?? null] as const);
+    const tags = planned.map(([tag, raw]) => [tag, raw ?? found.get(tag) ?? null] as const);
     return {
       tags: Object.fromEntries(tags.map(([tag, raw]) => [tag, raw === null ? null : heldOf(raw)])),
       anchor: shownDigest(found.get(anchor?.tag ?? "")),
@@ -70,7 +77,7 @@ export const activate: Step<ActivateInput, ActivateBefore, null, RegistryConnect
     const asking = connection.asking(ctx);
     const wanted = await wantedManifests(input, ctx);
     const found = await readTags(asking, repository, Object.keys(input.moves));
-    for (const [tag, raw] of found) refuseForeign(repository, { tag, raw, input, before });
+    for (const [tag, raw] of found) refuseForeign(repository, { tag, raw, input });
     await anchorRelease(input, before, ctx);
 
     const waiting = inMovingOrder(Object.keys(input.moves)).filter(
@@ -135,8 +142,8 @@ interface Seen {
   readonly before: ActivateBefore;
 }
 
-function refuseForeign(repository: Repository, { tag, raw, input, before }: Seen): void {
-  const [was, now] = [shownDigest(before.tags[tag]), shownDigest(raw)];
+function refuseForeign(repository: Repository, { tag, raw, input }: Omit<Seen, "before">): void {
+  const [was, now] = [input.from[tag] ?? null, shownDigest(raw)];
   if (now === was || now === input.moves[tag]) return;
   throw stepConflict(`${nameOf(repository)}:${tag}`, { wanted: was, found: now });
 }

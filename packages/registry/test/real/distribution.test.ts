@@ -104,7 +104,7 @@ describe.each(["open", "with tokens"] as const)(
       }
     }
 
-    it("asks four times when nothing changed, and at most sixteen times for a change of the code", async () => {
+    it("asks four times when nothing changed, and at most fifteen times for a change of the code", async () => {
       await using shop = await open();
       await shop.deploy(ONE, filesOf("one"));
       await using again = await open({
@@ -126,7 +126,7 @@ describe.each(["open", "with tokens"] as const)(
       await third.apply(third.stepOf(plan, "stage"));
       await third.apply(third.stepOf(plan, "activate"));
       expect(await third.check(plan)).toEqual(["pass"]);
-      expect(third.connection.requests).toBeLessThanOrEqual(kind === "open" ? 14 : 16);
+      expect(third.connection.requests).toBeLessThanOrEqual(kind === "open" ? 13 : 15);
     });
   },
 );
