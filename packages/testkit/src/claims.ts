@@ -18,7 +18,10 @@ export async function tryClaim<World>(
   { annotate }: Pick<TestContext, "annotate">,
 ): Promise<void> {
   const why = untried?.(world);
-  if (why === undefined) return await holds(world);
+  if (why === undefined) {
+    await holds(world);
+    return;
+  }
   const text = `inconclusive: ${title}: ${why}`;
   process.stdout.write(`${text}\n`);
   await annotate(text, "notice");
@@ -34,8 +37,10 @@ export function withoutForeignEdit({ foreignEdit }: Editable): string | undefine
 
 /** Somebody else changes the world. */
 export async function editByHand({ foreignEdit }: Editable): Promise<void> {
-  if (typeof foreignEdit === "function") return await foreignEdit();
-  throw new Error("the world has no foreignEdit and does not say why");
+  if (typeof foreignEdit !== "function") {
+    throw new Error("the world has no foreignEdit and does not say why");
+  }
+  await foreignEdit();
 }
 
 interface Editable {

@@ -11,8 +11,14 @@ export interface FaultProxy extends AsyncDisposable {
   readonly port: number;
   /** Bytes passed on since it was started. */
   readonly transferred: Readonly<Record<Direction, number>>;
+  /** Messages passed on since it was started: all that goes one way until something goes the other way. */
+  readonly messages: Readonly<Record<Direction, number>>;
+  /** How often connections were ended since it was started. */
+  readonly cuts: number;
   /** Ends every connection once `bytes` more have gone that way; the last of them still arrives. */
   cutAfter(direction: Direction, bytes: number): void;
+  /** Ends every connection when the message after `messages` more begins that way; nothing of it arrives. */
+  cutBeforeMessage(direction: Direction, messages: number): void;
   /** Ends every connection now. */
   cutNow(): void;
   /** Passes nothing on and ends nothing, as a black-holed network does. */
@@ -24,6 +30,8 @@ export interface FaultProxy extends AsyncDisposable {
   throttle(bytesPerSecond: number): void;
   /** Whether new connections are refused. */
   refuse(yes: boolean): void;
+  /** Whether all that goes up on new connections arrives a second time, on a connection whose answers are lost. */
+  repeat(yes: boolean): void;
   /** Takes all faults back; connections that were cut stay cut. */
   heal(): void;
 }
@@ -32,9 +40,18 @@ interface Faults {
   delayMs: number;
   bytesPerSecond: number;
   refusing: boolean;
-  cut: { readonly direction: Direction; left: number; isEnding: boolean } | undefined;
+  repeating: boolean;
+  cut: Cut | undefined;
   /** Resolves when the proxy is thawed. */
   frozen: Promise<void> | undefined;
+}
+
+/** What still goes through before every connection ends. */
+interface Cut {
+  readonly direction: Direction;
+  readonly unit: "bytes" | "messages";
+  left: number;
+  isEnding: boolean;
 }
 
 /** Starts a proxy in front of a server. Without faults it only passes bytes on. */
@@ -46,17 +63,21 @@ export async function startFaultProxy(upstream: {
     delayMs: 0,
     bytesPerSecond: Infinity,
     refusing: false,
+    repeating: false,
     cut: undefined,
     frozen: undefined,
   };
   const transferred = { up: 0, down: 0 };
+  const messages = { up: 0, down: 0 };
   const sockets = new Set<Socket>();
   let release: () => void = () => {};
   const thaw = (): void => {
     faults.frozen = undefined;
     release();
   };
+  let cuts = 0;
   const cutNow = (): void => {
+    cuts += 1;
     for (const socket of sockets) socket.destroy();
   };
   const track = (socket: Socket): Socket => {
@@ -70,8 +91,10 @@ export async function startFaultProxy(upstream: {
     track(client);
     if (faults.refusing) return client.destroy();
     const remote = track(connect({ ...upstream, allowHalfOpen: true }));
-    const pass = { faults, transferred, cutNow };
-    void forward(client, remote, { ...pass, direction: "up" });
+    const turn: Turn = { last: undefined };
+    const pass = { faults, transferred, messages, cutNow, turn };
+    const copy = faults.repeating ? track(connect({ ...upstream })).resume() : undefined;
+    void forward(client, remote, { ...pass, direction: "up", copy });
     void forward(remote, client, { ...pass, direction: "down" });
     return undefined;
   });
@@ -80,9 +103,16 @@ export async function startFaultProxy(upstream: {
     host: "127.0.0.1",
     port,
     transferred,
+    messages,
+    get cuts() {
+      return cuts;
+    },
     cutNow,
     cutAfter(direction, bytes) {
-      faults.cut = { direction, left: bytes, isEnding: false };
+      faults.cut = { direction, unit: "bytes", left: bytes, isEnding: false };
+    },
+    cutBeforeMessage(direction, count) {
+      faults.cut = { direction, unit: "messages", left: count, isEnding: false };
     },
     freeze() {
       faults.frozen ??= new Promise((resolve) => {
@@ -99,11 +129,15 @@ export async function startFaultProxy(upstream: {
     refuse(yes) {
       faults.refusing = yes;
     },
+    repeat(yes) {
+      faults.repeating = yes;
+    },
     heal() {
       Object.assign(faults, {
         delayMs: 0,
         bytesPerSecond: Infinity,
         refusing: false,
+        repeating: false,
         cut: undefined,
       });
       thaw();
@@ -120,8 +154,17 @@ export async function startFaultProxy(upstream: {
 interface Pass {
   readonly faults: Faults;
   readonly transferred: Record<Direction, number>;
+  readonly messages: Record<Direction, number>;
   readonly direction: Direction;
+  readonly turn: Turn;
+  /** Gets the same bytes. */
+  readonly copy?: Socket | undefined;
   cutNow(): void;
+}
+
+/** Which way something went last on a connection. */
+interface Turn {
+  last: Direction | undefined;
 }
 
 /** Passes one direction on, chunk by chunk and in order; delays overlap, so they add latency, not rate. */
@@ -144,26 +187,45 @@ async function forward(from: Socket, to: Socket, pass: Pass): Promise<void> {
     }
     await sent;
     to.end();
+    pass.copy?.end();
   } catch {
     to.destroy(); // either side is gone
   }
 }
 
 async function send(chunk: Buffer, to: Socket, pass: Pass): Promise<void> {
-  const { faults, transferred, direction } = pass;
   if (to.destroyed) return;
+  const { faults, direction, transferred, messages, turn } = pass;
   const cut = faults.cut?.direction === direction ? faults.cut : undefined;
-  const part = cut === undefined ? chunk : chunk.subarray(0, cut.left);
+  const isNew = turn.last !== direction;
+  const part = chunk.subarray(0, allowed(cut, isNew));
+  turn.last = direction;
   transferred[direction] += part.length;
-  if (cut !== undefined) cut.left -= part.length;
-  if (part.length > 0 && !to.write(part) && !to.destroyed) {
-    await Promise.race([once(to, "drain"), once(to, "close")]);
-  }
+  if (cut?.unit === "bytes") cut.left -= part.length;
+  if (part.length > 0 && isNew) messages[direction] += 1;
+  if (part.length > 0) await write(part, to);
+  pass.copy?.write(part);
   if (cut === undefined || cut.left > 0 || cut.isEnding) return;
+  if (cut.unit === "messages" && part.length > 0) return; // the next one is not let through
   cut.isEnding = true; // what comes meanwhile is dropped
   await sleep(5); // what was written leaves the socket first
   if (faults.cut === cut) faults.cut = undefined;
   pass.cutNow();
+}
+
+/** Bytes of a chunk that go through. */
+function allowed(cut: Cut | undefined, isNew: boolean): number {
+  if (cut === undefined) return Infinity;
+  if (cut.isEnding) return 0;
+  if (cut.unit === "bytes") return cut.left;
+  if (!isNew) return Infinity;
+  if (cut.left === 0) return 0;
+  cut.left -= 1;
+  return Infinity;
+}
+
+async function write(part: Buffer, to: Socket): Promise<void> {
+  if (!to.write(part) && !to.destroyed) await Promise.race([once(to, "drain"), once(to, "close")]);
 }
 
 async function listen(server: Server): Promise<number> {

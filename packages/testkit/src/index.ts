@@ -16,12 +16,9 @@ export {
   type DistributionOptions,
   startDistribution,
 } from "./registry-distribution.ts";
-export {
-  type CrashModule,
-  type CrashSweep,
-  type CrashWorld,
-  describeCrashSweep,
-} from "./sweep/crash-sweep.ts";
+export { type CrashModule, type CrashSweep, describeCrashSweep } from "./sweep/crash-sweep.ts";
+export type { MayMiss } from "./sweep/inconclusive.ts";
+export type { CrashWorld, Scenery } from "./sweep/scene.ts";
 export {
   describeStoreCrashSweep,
   type StoreCrashModule,

@@ -1,5 +1,6 @@
 import { describe, it, type TestContext } from "vitest";
-import { type Claim, CLAIM_TIMEOUT_MS, must, tryClaim } from "./claims.ts";
+import { type Claim, CLAIM_TIMEOUT_MS, tryClaim } from "./claims.ts";
+import { searchForSecrets } from "./secrets.ts";
 import { guardClaims } from "./target-claims/guard.ts";
 import { runClaims } from "./target-claims/run.ts";
 import { shapeClaims } from "./target-claims/shape.ts";
@@ -35,16 +36,5 @@ export async function tryTargetClaim(
 ): Promise<void> {
   await using driver = await TargetDriver.connect(world);
   await tryClaim(claim, driver, test);
-  searchForSecrets(driver);
-}
-
-function searchForSecrets({ world, seen }: TargetDriver): void {
-  const text = JSON.stringify([seen, world.target.places]);
-  for (const [name, value] of Object.entries(world.secrets ?? {})) {
-    const escaped = JSON.stringify(value).slice(1, -1);
-    must(
-      !text.includes(escaped),
-      `the value of ${name} is in a plan, an output, a line or an error`,
-    );
-  }
+  searchForSecrets(world, [driver.seen, world.target.places]);
 }

@@ -168,6 +168,11 @@ export class TargetDriver implements AsyncDisposable {
     return seen;
   }
 
+  /** Stages and activates. */
+  async applyAll(plan: TargetPlan): Promise<SeenStep[]> {
+    return [...(await this.apply(plan, "stage")), ...(await this.apply(plan, "activate"))];
+  }
+
   /** What the steps of a phase see; checks are left out. */
   async inspect(plan: TargetPlan, phase: Phase): Promise<SeenStep[]> {
     const seen: SeenStep[] = [];
@@ -226,7 +231,7 @@ export class TargetDriver implements AsyncDisposable {
     this.begin();
     const plan = await this.plan();
     await this.fence();
-    const steps = [...(await this.apply(plan, "stage")), ...(await this.apply(plan, "activate"))];
+    const steps = await this.applyAll(plan);
     await this.retire(plan);
     return { plan, steps };
   }

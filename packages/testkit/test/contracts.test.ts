@@ -574,8 +574,8 @@ describe("a contract suite", () => {
     const annotate = async (note: string): Promise<never> => notes.push(note) as never;
     const foreignEdit = "only the plugin has the key";
     for (const claim of targetClaims) {
-      const world = { ...targetWorld({ fencing: "none" }), foreignEdit };
-      await tryTargetClaim(claim, world, { annotate });
+      const closed = { ...targetWorld({ fencing: "none" }), foreignEdit };
+      await tryTargetClaim(claim, closed, { annotate });
     }
 
     expect(notes).toEqual([

@@ -4,17 +4,24 @@ import { writeSync } from "node:fs";
 import process from "node:process";
 import type { Json } from "@lockstep/plugin";
 import { TargetDriver } from "../target-driver.ts";
-import type { CrashJob, CrashModule } from "./crash-sweep.ts";
+import type { CrashModule } from "./crash-sweep.ts";
 import { points } from "./points.ts";
+import type { CrashJob } from "./scene.ts";
 
 const job = JSON.parse(process.argv[2] ?? "") as CrashJob;
 const { default: open } = (await import(job.module)) as { readonly default: CrashModule };
-const world = { ...(await open(job.state)), build: async () => {}, observe: async () => null };
+const secrets = Object.fromEntries(job.secrets.map((name) => [name, process.env[name] ?? ""]));
+const made = await open(job.state);
+const world = { ...made, secrets, build: async () => {}, observe: async () => null };
 const driver = await TargetDriver.connect(world);
 driver.take(job.run);
 points.at = job.at;
 
 switch (job.part) {
+  case "fence":
+    points.armed = true;
+    await driver.fence();
+    break;
   case "deploy":
     for (const phase of ["stage", "activate"] as const) {
       for (const seen of await driver.inspect(job.plan, phase)) {

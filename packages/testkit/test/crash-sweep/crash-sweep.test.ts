@@ -2,8 +2,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { type CrashSweep, describeCrashSweep } from "../../src/index.ts";
+import { type CrashSweep, type CrashWorld, describeCrashSweep } from "../../src/index.ts";
 import { sweepPart } from "../../src/sweep/crash-sweep.ts";
+import { judge } from "../../src/sweep/inconclusive.ts";
 import { MUTANTS, openTarget, type Way } from "./memory-module.ts";
 
 function sweepOf(way: Way): CrashSweep {
@@ -18,6 +19,7 @@ function sweepOf(way: Way): CrashSweep {
         target,
         folder,
         state,
+        secrets: { TOKEN: "canary-91f0" },
         build: async (version) => {
           next.content = version;
         },
@@ -28,17 +30,63 @@ function sweepOf(way: Way): CrashSweep {
   };
 }
 
-describeCrashSweep("a memory target in a file", sweepOf("whole"));
+describeCrashSweep("a memory target in a file", { ...sweepOf("whole"), kills: 6, seed: 1 });
 
 describe("the crash sweep finds a pointer move that is", { timeout: 120_000 }, () => {
   const found: Readonly<Record<(typeof MUTANTS)[number], RegExp>> = {
     "in two moves": /deploy killed at \d+/,
     "undone from memory": /deploy killed at \d+/,
     "applied only once": /it is applied already/,
+    "told with its secret": /the value of TOKEN is in/,
   };
 
   it.each(MUTANTS)("%s", async (way) => {
     const swept = sweepPart(`a memory target, moved ${way}`, sweepOf(way), "deploy");
     await expect(swept).rejects.toThrow(found[way]);
+  });
+});
+
+describe("the crash sweep", { timeout: 120_000 }, () => {
+  it("finds a fence whose lock outlives its process", async () => {
+    const swept = sweepPart("a memory target behind a lock", sweepOf("behind a lock"), "fence");
+
+    await expect(swept).rejects.toThrow(/EEXIST/);
+  });
+
+  it("says where nothing is to be fenced", async () => {
+    const { open, ...rest } = sweepOf("whole");
+    const unfenced = async (): Promise<CrashWorld> => {
+      const world = await open();
+      return { ...world, target: { ...world.target, traits: { fencing: "none" } } };
+    };
+
+    await expect(
+      sweepPart("an unfenced target", { ...rest, open: unfenced }, "fence"),
+    ).resolves.toBeUndefined();
+  });
+});
+
+describe("positions that show nothing", () => {
+  const tally = { what: "kills", tried: 10, struck: 8 };
+
+  it("fail a sweep whose author did not say why", () => {
+    expect(() => judge(tally)).toThrow(/kills: 8 of 10, 2 inconclusive/);
+    expect(() => judge(tally, { share: 0.1, because: "sockets merge writes" })).toThrow(
+      /2 inconclusive/,
+    );
+  });
+
+  it("are counted where the author did", () => {
+    expect(judge(tally, { share: 0.2, because: "sockets merge writes" })).toBe(
+      "kills: 8 of 10, 2 inconclusive: sockets merge writes",
+    );
+  });
+
+  it("fail a sweep when they are all there is", () => {
+    const none = { ...tally, struck: 0 };
+
+    expect(() => judge(none, { share: 1, because: "sockets merge writes" })).toThrow(
+      /10 inconclusive/,
+    );
   });
 });

@@ -1,11 +1,18 @@
+import { mkdir, rmdir } from "node:fs/promises";
+import process from "node:process";
 import type { Step, Target } from "@lockstep/plugin";
 import { type CrashModule, type MemoryRef, memoryTarget, MemoryWorld } from "../../src/index.ts";
 import type { MemoryInput } from "../../src/memory/steps.ts";
 
 /** Ways to break the pointer move that show only when a process dies, and another takes over. */
-export const MUTANTS = ["in two moves", "undone from memory", "applied only once"] as const;
+export const MUTANTS = [
+  "in two moves",
+  "undone from memory",
+  "applied only once",
+  "told with its secret",
+] as const;
 
-export type Way = "whole" | (typeof MUTANTS)[number];
+export type Way = "whole" | "behind a lock" | (typeof MUTANTS)[number];
 
 /** What the test and the processes that are killed know of a world. */
 export type Made = { readonly file: string; readonly way: Way };
@@ -30,11 +37,29 @@ export function openTarget(
       ? { ...step, ...BROKEN[way](step as unknown as Activate, world) }
       : step,
   );
-  return { target: { ...target, steps }, world };
+  const fence = way === "behind a lock" ? { fence: lockedFence(target, file) } : {};
+  return { target: { ...target, steps, ...fence }, world };
+}
+
+/** Fences while it holds a lock, which nobody takes away when it dies. */
+function lockedFence({ fence }: Target, file: string): NonNullable<Target["fence"]> {
+  return async (stamp, ctx) => {
+    const lock = `${file}.lock`;
+    await mkdir(lock);
+    await fence?.(stamp, ctx);
+    await rmdir(lock);
+  };
 }
 
 const BROKEN: Readonly<Record<Way, (step: Activate, world: MemoryWorld) => Partial<Activate>>> = {
   whole: () => ({}),
+  "behind a lock": () => ({}),
+  "told with its secret": (step) => ({
+    async apply(input, before, ctx) {
+      process.stderr.write(`using ${ctx.env["TOKEN"]}\n`);
+      return step.apply(input, before, ctx);
+    },
+  }),
   "in two moves": (step, world) => ({
     async apply(input, before, ctx) {
       const { live } = world.unit(input.unit);

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { describeNetworkSweep, type NetworkSweep } from "../../src/index.ts";
-import { sweepFault } from "../../src/sweep/network-sweep.ts";
-import { MUTANTS, RemoteWorld, remoteTarget, type Way } from "./remote-target.ts";
+import type { Place } from "../../src/sweep/fault.ts";
+import { sweepFault, thereAndBack } from "../../src/sweep/network-sweep.ts";
+import { type MUTANTS, RemoteWorld, remoteTarget, type Way } from "./remote-target.ts";
 
 const remote = new RemoteWorld();
 let upstream = { host: "127.0.0.1", port: 0 };
@@ -23,6 +24,7 @@ function sweepOf(way: Way): NetworkSweep {
       return {
         target: remoteTarget(through, way),
         folder: "/",
+        secrets: { TOKEN: "canary-77aa" },
         build: async (version) => {
           remote.content = version;
         },
@@ -35,20 +37,22 @@ function sweepOf(way: Way): NetworkSweep {
 describeNetworkSweep("a target that asks a server", sweepOf("well"));
 
 describe("the network sweep finds a target that asks its server", { timeout: 60_000 }, () => {
-  const found: Readonly<Record<(typeof MUTANTS)[number], RegExp>> = {
-    "with errors of its own": /none of Lockstep/,
-    "believing in silence": /cut at byte/,
-    "in two requests": /(cut|lost reply) at byte/,
-  };
+  it.each<[(typeof MUTANTS)[number], Place, RegExp]>([
+    ["with errors of its own", { fault: "lost reply", unit: "byte" }, /none of Lockstep/],
+    ["believing in silence", { fault: "cut", unit: "byte" }, /cut at byte/],
+    ["believing in silence", { fault: "cut", unit: "message" }, /cut at message/],
+    ["in two requests", { fault: "lost reply", unit: "message" }, /lost reply at message/],
+    ["blaming somebody else", { fault: "cut", unit: "message" }, /nobody else wrote/],
+    ["showing its password", { fault: "cut", unit: "byte" }, /the value of TOKEN is in/],
+  ])("%s, by %o", async (way, place, found) => {
+    const swept = sweepFault(`a target that asks ${way}`, sweepOf(way), place);
+    await expect(swept).rejects.toThrow(found);
+  });
 
-  const FAULTS = {
-    "with errors of its own": "lost reply",
-    "believing in silence": "cut",
-    "in two requests": "lost reply",
-  } as const;
+  it("by swapping, when requests arrive twice", async () => {
+    const swept = thereAndBack(sweepOf("by swapping"), (proxy) => proxy.repeat(true));
 
-  it.each(MUTANTS)("%s", async (way) => {
-    const swept = sweepFault(`a target that asks ${way}`, sweepOf(way), FAULTS[way]);
-    await expect(swept).rejects.toThrow(found[way]);
+    await expect(swept).rejects.toThrow(/expected .* to/);
+    await expect(thereAndBack(sweepOf("by swapping"), () => {})).resolves.toBeUndefined();
   });
 });

@@ -1,18 +1,26 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
-import { isLockstepError, type Json, LockstepError, type Target } from "@lockstep/plugin";
-import { memoryTarget, MemoryWorld, testContext } from "../../src/index.ts";
+import {
+  isLockstepError,
+  type Json,
+  LockstepError,
+  stepConflict,
+  type Target,
+} from "@lockstep/plugin";
+import { type MemoryRef, memoryTarget, MemoryWorld, testContext } from "../../src/index.ts";
 
 /** Ways to speak to a server that show only when the network fails. */
 export const MUTANTS = [
   "with errors of its own",
   "believing in silence",
   "in two requests",
+  "blaming somebody else",
+  "showing its password",
 ] as const;
 
 /** How the target speaks to its server. */
-export type Way = "well" | (typeof MUTANTS)[number];
+export type Way = "well" | "by swapping" | (typeof MUTANTS)[number];
 
 interface Address {
   readonly host: string;
@@ -21,7 +29,16 @@ interface Address {
 
 /** A call of a target and the parts of its context that cross the wire. */
 interface Request {
-  readonly verb: "live" | "plan" | "fence" | "inspect" | "apply" | "revert" | "retire" | "unlink";
+  readonly verb:
+    | "live"
+    | "plan"
+    | "fence"
+    | "inspect"
+    | "apply"
+    | "revert"
+    | "retire"
+    | "unlink"
+    | "swap";
   readonly kind?: string;
   readonly words: readonly unknown[];
   readonly context: object;
@@ -56,6 +73,13 @@ export class RemoteWorld implements AsyncDisposable {
     return memoryTarget({ world: this.world, content: this.content });
   }
 
+  /** Points at a release, or back when that is where it points. */
+  swap(ref: MemoryRef): null {
+    const { live, past } = this.world.unit("web-1");
+    this.world.point("web-1", live?.release === ref.release ? (past[0] ?? null) : ref);
+    return null;
+  }
+
   async #answer(socket: Socket): Promise<void> {
     try {
       const asked = await text(socket);
@@ -71,6 +95,7 @@ export class RemoteWorld implements AsyncDisposable {
     const target = this.target();
     const ctx = { ...testContext(nothing, context), outputs: () => undefined };
     if (verb === "unlink") return { result: this.world.point("web-1", null) ?? null };
+    if (verb === "swap") return { result: this.swap(words[0] as MemoryRef) };
     const handlers = [...target.steps, ...(target.retires ?? [])];
     const owner = kind === undefined ? target : handlers.find((one) => one.kind === kind);
     const call = (owner as unknown as Record<string, (...given: unknown[]) => Promise<unknown>>)[
@@ -107,6 +132,10 @@ export function remoteTarget(address: Address, way: Way): Target {
           await ask({ verb: "unlink", words: [] }, ctx);
           return (await ask({ ...rest, words: [words[0], null] }, ctx)) as never;
         }
+      }
+      if (way === "by swapping" && kind === "memory.activate/1" && verb === "apply") {
+        const { ref } = words[0] as { readonly ref: MemoryRef };
+        return (await ask({ verb: "swap", words: [ref] }, ctx)) as never;
       }
       return (await ask(rest, ctx)) as never;
     };
@@ -151,7 +180,14 @@ async function send(
     if (isLockstepError(cause)) throw cause;
     if (way === "believing in silence" && request.verb === "apply") return null;
     if (way === "with errors of its own") throw cause;
-    throw new LockstepError({ code: "TEST_LOST", message: "The connection was lost.", cause });
+    if (way === "blaming somebody else")
+      throw stepConflict("web-1", { wanted: "one", found: "two" });
+    const asked = way === "showing its password" ? new Error("with canary-77aa") : cause;
+    throw new LockstepError({
+      code: "TEST_LOST",
+      message: "The connection was lost.",
+      cause: asked,
+    });
   } finally {
     signal.removeEventListener("abort", stop);
     socket.destroy();
