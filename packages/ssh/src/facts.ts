@@ -40,20 +40,22 @@ export interface HostFacts {
 /** Bytes of an answer: 20,000 releases and log lines fit. */
 const OUTPUT_BYTES = 4_194_304;
 
+/** Few programs are started: each costs a host milliseconds, and this is asked several times in a run. */
 const SCRIPT = `
 for t in tar sha256sum mkdir mv ln rm rmdir cat find readlink tail sync sed sort uniq xargs tr cmp ls; do
   command -v "$t" >/dev/null 2>&1 || printf 'missing %s\\n' "$t"
 done
-printf 'user %s\\n' "$(id -un 2>/dev/null || id -u)"
-printf 'group %s\\n' "$(id -gn 2>/dev/null || id -g)"
+printf 'id '; id
 d=$P
 while [ ! -e "$d" ] && [ ! -L "$d" ]; do d=\${d%/*}; d=\${d:-/}; done
 if [ -d "$d" ] && [ -w "$d" ] && [ -x "$d" ]; then
   if [ "$d" = "$P" ]; then echo 'path writable'; else echo 'path creatable'; fi
 else echo 'path denied'
 fi
-df -Pk "$d" 2>/dev/null | tail -n 1 | while IFS= read -r l; do printf 'disk %s\\n' "$l"; done
-df -Pi "$d" 2>/dev/null | tail -n 1 | while IFS= read -r l; do printf 'inodes %s\\n' "$l"; done
+set -- "$d"
+if [ -d "$P/.lockstep" ]; then set -- "$d" "$P/.lockstep" "$P/releases"; fi
+df -Pk "$@" 2>/dev/null | sed '1d;s/^/disk /'
+df -Pi "$d" 2>/dev/null | sed '1d;s/^/inodes /'
 [ -d "$P" ] && cd "$P" || exit 0
 if [ -L current ]; then
   if [ -e current ]; then echo 'resolves yes'; fi
@@ -61,9 +63,6 @@ if [ -L current ]; then
 elif [ -e current ]; then echo 'other yes'
 fi
 [ -d .lockstep ] && cd .lockstep || exit 0
-for d in . ../releases; do
-  df -Pk "$d" 2>/dev/null | tail -n 1 | while IFS= read -r l; do printf 'disk %s\\n' "$l"; done
-done
 if [ -f layout ] && read -r l <layout; then printf 'layout %s\\n' "$l"; fi
 for d in fence/*; do if [ -d "$d" ]; then printf 'stamp %s\\n' "\${d#fence/}"; fi; done
 for d in meta/*; do
@@ -73,7 +72,7 @@ for d in meta/*; do
   [ -d "../releases/$id" ] && tree=there
   printf 'release %s %s %s %s %s\\n' "$id" "\${state:--}" "\${run:--}" "\${digest:--}" "$tree"
 done
-[ -f log ] && tail -n 1000 log | while IFS= read -r l; do printf 'log %s\\n' "$l"; done
+[ -f log ] && tail -n 1000 log | sed 's/^/log /'
 exit 0`;
 
 /** Reads everything that plans and reports need of a host, in one round trip. Changes nothing. */
@@ -100,8 +99,7 @@ export function parseFacts(output: string): HostFacts {
   const [path = "denied"] = all("path");
   return {
     missingTools: all("missing"),
-    user: all("user")[0] ?? "",
-    group: all("group")[0] ?? "",
+    ...parseIdentity(all("id")[0]),
     path: path === "writable" || path === "creatable" ? path : "denied",
     layout: all("layout")[0],
     current:
@@ -116,6 +114,16 @@ export function parseFacts(output: string): HostFacts {
     disks: all("disk").flatMap((line) => parseDisk(line) ?? []),
     freeInodes: parseInodes(all("inodes")[0]),
   };
+}
+
+/** @see POSIX.1-2024, id, "STDOUT": names stand in parentheses, and are left out where there are none */
+function parseIdentity(text = ""): Pick<HostFacts, "user" | "group"> {
+  const nameOf = (kind: string): string => {
+    const { id = "", name = id } =
+      new RegExp(`(^|\\s)${kind}=(?<id>\\d+)(\\((?<name>[^)]+)\\))?`).exec(text)?.groups ?? {};
+    return name;
+  };
+  return { user: nameOf("uid"), group: nameOf("gid") };
 }
 
 function parseMeta(value: string): MetaFacts {

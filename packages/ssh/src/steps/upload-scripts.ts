@@ -108,38 +108,39 @@ read -r attempt <attempt
 T=../../../releases/$ID
 wrong() { printf '%s\\n' "$1" >&2; exit ${REFUSED.incomplete}; }
 [ -d "$T/$LISTS" ] || wrong 'the end of the upload is missing'
+NAME='printf "$0 %s\\n" "$@"'
 sum() { sha256sum <"$T/$LISTS/$1" 2>/dev/null; }
 [ "$(sum manifest)" = "$SUM  -" ] && [ "$(sum links)" = "$LINKSUM  -" ] || wrong 'its lists differ'
 mv -f "$T/$LISTS/manifest" "$T/$LISTS/links" . || exit
 rmdir "$T/$LISTS" || wrong 'there is more than was sent'
-list() { sed -n "s/^$1 /.\\//p" manifest | sort >"$2"; }
-list 'f [0-9]* [0-9]* [0-9a-f]*' want.files; list 'f 755 [0-9]* [0-9a-f]*' want.execs; list 'd 755' want.dirs
+{ sed -n 's/^f \\([0-9]*\\) [0-9]* [0-9a-f]* /\\1 .\\//p;s/^d 755 /d .\\//p' manifest
+  sed -n 's/^/l .\\//p;n' links; } | sort >want
 sed -n 's/^f [0-9]* [0-9]* \\([0-9a-f]*\\) /\\1  .\\//p' manifest >sums
-sed -n 'p;n' links | sed 's/^/.\\//' | sort >want.links
 M=$PWD; cd "$T" || exit
-look() { find . "$@" | sort; }
-look -type f >"$M/is.files"; look -type f -perm -100 >"$M/is.execs"
-look -type d ! -name . >"$M/is.dirs"; look -type l >"$M/is.links"
-cmp -s "$M/want.dirs" "$M/is.dirs" || wrong 'its directories differ'
-cmp -s "$M/want.links" "$M/is.links" || wrong 'its links differ'
-[ -z "$(sort "$M/want.files" "$M/want.files" "$M/is.files" | uniq -u)" ] || wrong 'there is more than was sent'
-[ -z "$(look ! -type f ! -type d ! -type l)" ] || wrong 'there is more than was sent'
+# one walk tells kind and mode of everything; no parentheses: busybox 1.35 forgets a list that is named in them
+find . -name . -o -type f -perm 644 -exec sh -c "$NAME" 644 {} + -o -type f -perm 755 -exec sh -c "$NAME" 755 {} + \\
+  -o -type d -exec sh -c "$NAME" d {} + -o -type l -exec sh -c "$NAME" l {} + -o -exec sh -c "$NAME" '?' {} + |
+  sort >"$M/is"
 while IFS= read -r p && IFS= read -r t; do
   [ "$(readlink "./$p")" = "$t" ] || wrong "$p is not the link that was sent"
 done <"$M/links"
-bad() { sort "$M/want.files" "$M/is.files" "$M/is.files" | uniq -u
-  sort "$M/want.execs" "$M/is.execs" | uniq -u
-  find . -type f ! -perm 644 ! -perm 755
-  if [ -s "$M/sums" ]; then sha256sum -c - <"$M/sums" 2>/dev/null | sed -n 's/: FAILED.*//p'; fi
-}
-bad | sort -u >"$M/bad"
+if [ -s "$M/sums" ]; then sha256sum -c - <"$M/sums" 2>/dev/null | sed -n 's/: FAILED.*//p'; fi >"$M/failed"
 cd "$M" || exit
+cmp -s want is || {
+  sort want is is | uniq -u >lost; sort want want is | uniq -u >extra
+  [ -z "$(sed -n '/^d /p' lost extra)" ] || wrong 'its directories differ'
+  [ -z "$(sed -n '/^l /p' lost extra)" ] || wrong 'its links differ'
+  sed 's/^[^ ]* //' lost >names
+  [ -z "$(sed 's/^[^ ]* //' extra | sort - names names | uniq -u)" ] || wrong 'there is more than was sent'
+  cat names >>failed
+}
+sort -u failed >bad
 if [ -s bad ]; then
   IFS= read -r p <bad
   cat bad
   wrong "$p is missing or differs"
 fi
-rm -f want.* is.* sums bad links
+rm -f want is sums failed lost extra names bad links
 # content reaches the disk before the word that it is complete
 flush
 [ -d "../../fence/$STAMP" ] || exit ${REFUSED.fenced}
