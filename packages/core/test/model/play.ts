@@ -13,6 +13,8 @@ export interface Played {
   readonly labels: readonly (readonly string[])[];
   /** Processes that waited for something that never comes. */
   readonly stuck: readonly number[];
+  /** To be called once everything was looked at: what killed processes still do then has no meaning. */
+  end(): void;
 }
 
 /** Plays a schedule, wakes whoever still sleeps, heals all faults and has the rest recovered. */
@@ -24,9 +26,8 @@ export async function play(engine: Engine, schedule: Schedule): Promise<Played> 
   for (let tries = 0; tries < 2 && stage.isOpen; tries += 1) await stage.run({ verb: "recover" });
   if (!stage.isOpen) await stage.run({ verb: "recover" });
   await stage.run({ verb: "deploy last" });
-  stage.world.scheduler.end();
   const { world, labels, stuck } = stage;
-  return { world, story: world.story, labels, stuck };
+  return { world, story: world.story, labels, stuck, end: () => stage.end() };
 }
 
 /** The story of a schedule as people read it. */

@@ -103,7 +103,7 @@ export class Scheduler {
     operation.release();
   }
 
-  /** Lets go of all that killed processes were waiting for: Node keeps a signal while it is listened to. */
+  /** Lets go of all timers. */
   end(): void {
     for (const timer of this.#timers) timer.forget();
   }

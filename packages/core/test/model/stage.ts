@@ -66,6 +66,12 @@ export class Stage {
     }
   }
 
+  /** Lets go of all that killed processes were waiting for: Node keeps a signal while it is listened to. */
+  end(): void {
+    this.world.scheduler.end();
+    for (const { stop } of this.#casts) stop.abort(new Error("the schedule is over"));
+  }
+
   #begin(process: Process, line: Line, config: Config): Cast {
     const { world } = this;
     const stop = new AbortController();

@@ -26,6 +26,7 @@ export class Tally {
   async check(schedule: Schedule): Promise<Played> {
     const played = await play(this.#engine, schedule);
     const violations = violationsOf(evidenceOf(played));
+    played.end();
     this.schedules += 1;
     if (violations.length === 0) return played;
     this.violations += 1;
