@@ -1,31 +1,23 @@
-import { spawn } from "node:child_process";
-import { mkdir, mkdtemp, readlink, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdtemp, readlink, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { type Distribution, type Sshd, startDistribution, startSshd } from "@lockstep/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { digestOf, makeProject, type Project, type Said } from "./images-rig.ts";
 
-const CLI = fileURLToPath(new URL("../../..", import.meta.url));
-const PACKAGES = fileURLToPath(new URL("../../../../../packages", import.meta.url));
 const TAGS = ["1.4", "latest"];
 
 let folder: string;
 let server: Distribution;
 let sshd: Sshd;
+let project: Project;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "lockstep-images-"));
   server = await startDistribution({ folder: join(folder, "registry") });
   sshd = await startSshd({ folder: join(folder, "sshd") });
-  await mkdir(join(folder, "project/node_modules/@lockstep"), { recursive: true });
-  await mkdir(join(folder, "project/build"));
-  await symlink(CLI, join(folder, "project/node_modules/lockstep"));
-  for (const name of ["registry", "ssh"]) {
-    await symlink(join(PACKAGES, name), join(folder, "project/node_modules/@lockstep", name));
-  }
-  await writeFile(join(folder, "project/package.json"), '{ "type": "module" }\n');
-  await writeFile(join(folder, "project/lockstep.config.ts"), config());
+  project = await makeProject(join(folder, "project"), ["registry", "ssh"]);
+  await project.configure(config());
 });
 afterAll(async () => {
   await sshd[Symbol.asyncDispose]();
@@ -59,42 +51,14 @@ export default defineConfig({ project: "shop", environments: { production: {
 `;
 }
 
-async function deploy(
-  files: Readonly<Record<string, string>>,
-): Promise<{ exit: number | null; said: string }> {
-  const build = join(folder, "project/build");
-  await rm(build, { recursive: true });
-  await mkdir(build);
-  for (const [name, text] of Object.entries(files)) await writeFile(join(build, name), text);
-  return lockstep("deploy", "-e", "production", "-y");
-}
-
-function lockstep(...words: readonly string[]): Promise<{ exit: number | null; said: string }> {
-  const child = spawn(process.execPath, [join(CLI, "dist/main.js"), ...words], {
-    cwd: join(folder, "project"),
-    stdio: ["ignore", "pipe", "pipe"],
-    env: { PATH: process.env["PATH"], HOME: folder, CI: "true" },
-  });
-  let said = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8").on("data", (text: string) => {
-      said += text;
-    });
-  }
-  return new Promise((resolve) => {
-    child.on("close", (exit) => resolve({ exit, said }));
-  });
+async function deploy(files: Readonly<Record<string, string>>): Promise<Said> {
+  await project.build(files);
+  return project.deploy();
 }
 
 /** What users get: what each tag points at, and where the link on the host leads. */
 async function live(): Promise<readonly (string | null)[]> {
-  const tags = TAGS.map(async (tag) => {
-    const answer = await fetch(`http://${server.host}/v2/acme/shop/manifests/${tag}`, {
-      headers: { accept: "application/vnd.oci.image.manifest.v1+json" },
-    });
-    await answer.body?.cancel();
-    return answer.headers.get("docker-content-digest");
-  });
+  const tags = TAGS.map(async (tag) => digestOf(`${server.host}/acme/shop`, tag));
   const link = readlink(join(folder, "srv/current")).catch(() => null);
   return Promise.all([...tags, link]);
 }
@@ -120,7 +84,7 @@ describe("an image and a server in one run", { timeout: 120_000 }, () => {
     expect(bad.exit, bad.said).toBe(31);
     expect(await live()).toEqual(two);
 
-    const back = await lockstep("rollback", "-e", "production", "-y");
+    const back = await project.lockstep("rollback", "-e", "production", "-y");
     expect(back.exit, back.said).toBe(0);
     expect(await live()).toEqual(one);
   });
