@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import {
   type AwsClient,
   type BucketLimits,
@@ -123,10 +124,11 @@ async function head(
 
 async function put(
   access: Access,
-  { key, body, sha256, headers = {}, absent, etag }: Parameters<Bucket["put"]>[0],
+  { key, body, headers = {}, absent, etag, ...upload }: Parameters<Bucket["put"]>[0],
   signal?: AbortSignal,
 ): Promise<{ etag: string } | "refused"> {
   const { sdk, client } = access;
+  const sha256 = upload.sha256 ?? hash("sha256", body, "hex");
   const call = async (): Promise<{ etag: string }> => {
     const command = new sdk.PutObjectCommand({
       ...owned(access),

@@ -30,8 +30,8 @@ export interface WriteCondition {
 export interface Upload extends WriteCondition {
   readonly key: string;
   readonly body: Uint8Array;
-  /** 64 hex digits: signed with the request, so that the server refuses any other bytes. */
-  readonly sha256: string;
+  /** 64 hex digits, of what was planned: signed with the request, so that the server refuses any other bytes. Default: that of `body`. */
+  readonly sha256?: string;
   readonly headers?: ObjectHeaders;
 }
 

@@ -54,14 +54,14 @@ export const s3Errors: ErrorCatalogue = {
     fix: "Correct the line that the message names.",
   },
   S3_KEY: {
-    when: "The path of a file cannot be a key: it is longer than 1,024 bytes, or lies where Lockstep keeps its own objects.",
+    when: "The path of a file cannot be a key: it is longer than 1,024 bytes, lies where Lockstep keeps its own objects, or is a symbolic link.",
     why: "Servers and browsers would disagree about which object it is.",
     fix: "Rename the file, or exclude it.",
   },
-  S3_LINKS: {
+  S3_REFERENCES: {
     when: "A page names a file of the site that is not in the release.",
     why: "Visitors would get a broken page.",
-    fix: "Look at the build. Links that are meant to be broken: add `links` to `allow`.",
+    fix: "Look at the build. Links that are meant to be broken: add `references` to `allow`.",
   },
   S3_MANIFEST: {
     when: "A manifest or the control object in the bucket is damaged, gone, or of a newer Lockstep.",

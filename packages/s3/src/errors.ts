@@ -75,12 +75,15 @@ export function keysUnfit(problems: readonly string[]): LockstepError {
 
 /** Pages that name what is not there. */
 export function linksBroken(problems: readonly string[]): LockstepError {
-  return raise("S3_LINKS", `Pages name files that are not in the release: ${names(problems)}.`);
+  return raise(
+    "S3_REFERENCES",
+    `Pages name files that are not in the release: ${names(problems)}.`,
+  );
 }
 
 /** An object of ours that cannot be used. */
-export function manifestUnfit(key: string, problem: string): LockstepError {
-  return raise("S3_MANIFEST", `${key} ${plain(problem)}.`);
+export function manifestUnfit(key: string, problem: string, cause?: unknown): LockstepError {
+  return raise("S3_MANIFEST", `${key} ${plain(problem)}.`, { cause });
 }
 
 /** Not complete any more. */

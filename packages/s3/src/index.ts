@@ -1,1 +1,6 @@
-export { contentType } from "./content-type.ts";
+export type { BucketLimits } from "./aws-client.ts";
+export type { BucketOptions, CredentialOptions } from "./bucket-options.ts";
+export { s3Errors } from "./catalogue.ts";
+export type { S3Connection } from "./connection.ts";
+export type { HeaderRule, S3Options, SiteGuard } from "./options.ts";
+export { s3 } from "./target.ts";

@@ -51,3 +51,16 @@ export function toHeaders(answer: GetObjectOutput): Record<string, string> {
   );
   return Object.fromEntries([...system, ...meta]);
 }
+
+/** Half a sentence: why an object cannot keep a header of this name; undefined when it can. */
+export function headerNameProblem(name: string): string | undefined {
+  return isKept(name) && name !== DIGEST_HEADER ? undefined : "an object cannot keep this header";
+}
+
+/** Half a sentence: why this is no value of a header; undefined when it is one. */
+export function headerValueProblem(value: string): string | undefined {
+  return /^[\t\u0020-\u007e]*$/.test(value) ? undefined : "the value is not printable ASCII";
+}
+
+/** Marks an object as ours: the SHA-256 of its bytes, 64 hex digits. */
+export const DIGEST_HEADER = "x-amz-meta-lockstep";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { contentType } from "../src/index.ts";
+import { contentType } from "../src/content-type.ts";
 
 test.each([
   ["index.html", "text/html; charset=utf-8"],

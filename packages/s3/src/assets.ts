@@ -1,0 +1,16 @@
+/** A run of hex digits, or of base 62 as bundlers write it, between separators. */
+const DIGEST =
+  /(?:^|[._-])(?:[0-9a-f]{8,64}|(?=[\w]*\d)(?=[\w]*[A-Za-z])[0-9A-Za-z_]{8,32})(?=[._-])/;
+
+/** Names that bundlers and tools never give a digest, however they look. */
+const NEVER = /\.html?$/i;
+
+/**
+ * Tells whether a name looks as if it held a digest of the content: `app.3f9c2d1a.js`, `index-BxZ81kQa.css`.
+ *
+ * The name alone does not make an asset: a page or another asset must refer to it, too.
+ */
+export function looksDigested(path: string): boolean {
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  return !NEVER.test(name) && DIGEST.test(name);
+}

@@ -1,0 +1,35 @@
+import type { ObjectHeaders } from "./bucket.ts";
+import { contentType } from "./content-type.ts";
+import type { HeaderRule } from "./options.ts";
+import { matcher } from "./pattern.ts";
+
+/** A file is asked for again with every visit, and answered with 304 while it is the same. */
+const FRESH = "public, max-age=0, must-revalidate";
+
+/** A name that says what is in it never has to be asked for again. */
+const FOREVER = "public, max-age=31536000, immutable";
+
+/** Finds the headers of a file by its path. */
+export type HeaderPolicy = (file: {
+  readonly path: string;
+  readonly isAsset: boolean;
+}) => ObjectHeaders;
+
+/** Makes a policy of rules, of which later ones win; the bundled types and two cache rules come first. */
+export function headerPolicy(rules: readonly HeaderRule[]): HeaderPolicy {
+  const matching = rules.map(({ match, set }) => ({ matches: matcher(match), set }));
+  return ({ path, isAsset }) => {
+    const headers: Record<string, string> = {
+      "cache-control": isAsset ? FOREVER : FRESH,
+      "content-type": contentType(path),
+    };
+    for (const { matches, set } of matching) {
+      if (!matches(path)) continue;
+      for (const [name, value] of Object.entries(set)) {
+        if (value === null) delete headers[name];
+        else headers[name] = value;
+      }
+    }
+    return Object.fromEntries(Object.entries(headers).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  };
+}

@@ -1,0 +1,147 @@
+import {
+  type Change,
+  type Json,
+  type Live,
+  planned,
+  type PlanContext,
+  type PlannedStep,
+  type PlanRequest,
+  type TargetPlan,
+} from "@lockstep/plugin";
+import type { S3Connection } from "./connection.ts";
+import { refuseShrunk, refuseForeign } from "./guards.ts";
+import { settle, stagingOf } from "./moves.ts";
+import { type Pointer, readPointer } from "./pointer.ts";
+import { isSameFile, type SiteFile, type SiteRelease, siteRelease } from "./release.ts";
+import { readSite } from "./site.ts";
+import { activate } from "./steps/activate.ts";
+import { baseOf } from "./steps/base.ts";
+import { retire } from "./steps/retire.ts";
+import { stage } from "./steps/stage.ts";
+
+/** The target's own name of what is live: a release, or two that are mixed. */
+export type Ref = string | { readonly from: string | null; readonly to: string };
+
+const UNDO =
+  "Every page that was replaced is copied back from the bucket, and pages that were added are removed.";
+
+/** Plans a deploy or a way back. Reads the bucket and the source; changes nothing. */
+export async function plan(
+  request: PlanRequest,
+  ctx: PlanContext<S3Connection>,
+): Promise<TargetPlan> {
+  const { pointer } = await readPointer(ctx.connection.place, ctx);
+  return request.kind === "deploy"
+    ? planDeploy(pointer, ctx)
+    : planReturn(pointer, request.refs, ctx);
+}
+
+/** What is live as the rest of Lockstep names it. */
+export function refOf({ live, moving }: Pointer): Ref | null {
+  return moving === undefined ? live : { from: live, to: moving.to };
+}
+
+async function planDeploy(pointer: Pointer, ctx: PlanContext<S3Connection>): Promise<TargetPlan> {
+  const { connection } = ctx;
+  const site = await readSite(connection.settings, ctx);
+  connection.site = site;
+  const { ref } = site.release;
+  if (refOf(pointer) === ref) return unchanged(pointer, site.release);
+
+  const base = await baseOf(connection, startOf(pointer), ctx.signal);
+  refuseShrunk(connection.settings, base, site.release);
+  await refuseForeign(ctx, base, site.release);
+  const release = siteRelease(settle(site.release.files, base));
+  const { uploads, creates } = stagingOf(release, base, connection.settings.entries);
+  return {
+    ...comparison(base.from, release),
+    steps: [
+      planned(stage, {
+        id: "stage",
+        phase: "stage",
+        undo: "leave",
+        input: { release: ref, ...startOf(pointer) },
+        bytes: [...uploads, ...creates].reduce((sum, { size }) => sum + size, 0),
+      }),
+      ...liveSteps(ctx, ref),
+    ],
+    basedOn: basedOn(pointer),
+    outputs: { digest: ref },
+    undo: UNDO,
+  };
+}
+
+function unchanged(pointer: Pointer, release: SiteRelease): TargetPlan {
+  return {
+    changes: [],
+    unchanged: release.files.length,
+    steps: [],
+    basedOn: basedOn(pointer),
+    outputs: { digest: release.ref },
+    undo: UNDO,
+  };
+}
+
+async function planReturn(
+  pointer: Pointer,
+  refs: readonly Live[],
+  ctx: PlanContext<S3Connection>,
+): Promise<TargetPlan> {
+  const { connection } = ctx;
+  const wanted = refs[0]?.ref ?? null;
+  const nothing = { changes: [], unchanged: 0, steps: [], basedOn: basedOn(pointer), undo: UNDO };
+  if (typeof wanted !== "string") return nothing;
+  const release = await connection.release(wanted, ctx.signal);
+  if (refOf(pointer) === wanted) return unchanged(pointer, release);
+  const base = await baseOf(connection, startOf(pointer), ctx.signal);
+  return {
+    ...comparison(base.from, release),
+    steps: liveSteps(ctx, wanted),
+    basedOn: basedOn(pointer),
+    outputs: { digest: wanted },
+    undo: UNDO,
+  };
+}
+
+function liveSteps(
+  { connection: { settings } }: PlanContext<S3Connection>,
+  release: string,
+): PlannedStep[] {
+  const { entries, keep } = settings;
+  return [
+    planned(activate, { id: "activate", phase: "activate", input: { release, entries } }),
+    planned(retire, { id: "retire", phase: "retire", input: { release, ...keep } }),
+  ];
+}
+
+function startOf({ live, moving }: Pointer): { from: string | null; also: string | null } {
+  return { from: live, also: moving?.to ?? null };
+}
+
+function basedOn(pointer: Pointer): Json {
+  return { live: refOf(pointer) };
+}
+
+/** What will differ for visitors. */
+function comparison(
+  from: SiteRelease | null,
+  to: SiteRelease,
+): Pick<TargetPlan, "changes" | "unchanged"> {
+  const written = to.files.flatMap((file) => changeOf(from?.byPath.get(file.path), file) ?? []);
+  const removed = (from?.files ?? [])
+    .filter(({ path, inPlace }) => !inPlace && !to.byPath.has(path))
+    .map(({ path }): Change => ({ action: "remove", what: path, reason: "stale" }));
+  return { changes: [...written, ...removed], unchanged: to.files.length - written.length };
+}
+
+function changeOf(before: SiteFile | undefined, after: SiteFile): Change | undefined {
+  const { path: what, size: bytes } = after;
+  if (before === undefined) return { action: "add", what, reason: "absent", bytes };
+  if (isSameFile(before, after)) return undefined;
+  if (before.sha256 !== after.sha256) {
+    const digests = { before: before.sha256.slice(0, 12), after: after.sha256.slice(0, 12) };
+    return { action: "change", what, reason: "content", bytes, ...digests };
+  }
+  const headers = { before: before.headers, after: after.headers };
+  return { action: "change", what, reason: "headers", ...headers };
+}

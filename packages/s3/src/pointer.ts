@@ -1,0 +1,144 @@
+import { randomBytes } from "node:crypto";
+import { fenced, type Stamp, stepConflict } from "@lockstep/plugin";
+import type { Bucket, CallOptions } from "./bucket.ts";
+import { manifestUnfit } from "./errors.ts";
+
+/** A release that was live. */
+export type PastRelease = {
+  readonly ref: string;
+  /** When another took its place, in milliseconds since 1970. */
+  readonly until: number;
+};
+
+/** What the control object of a site says. */
+export interface Pointer {
+  /** The release that visitors get; null when there is none. */
+  readonly live: string | null;
+  /** Set while pages are being replaced: visitors may get either release. `live` is then the older one. */
+  readonly moving?: { readonly to: string } | undefined;
+  /** What was live before, the latest first. */
+  readonly past: readonly PastRelease[];
+  /** The run that changed it last. */
+  readonly stamp?: Stamp | undefined;
+}
+
+/** A pointer as it was read, with what a conditional write must name. */
+export interface ReadPointer {
+  readonly pointer: Pointer;
+  /** Absent when there is no control object. */
+  readonly etag?: string;
+}
+
+/** What a site is before its first deploy. */
+const NOTHING: Pointer = { live: null, past: [] };
+
+/** Where a pointer is kept. */
+export interface PointerPlace {
+  readonly bucket: Bucket;
+  readonly key: string;
+}
+
+/**
+ * Reads the control object.
+ *
+ * @throws {LockstepError} `S3_MANIFEST` when it is damaged: it never counts as an empty site
+ */
+export async function readPointer(
+  { bucket, key }: PointerPlace,
+  options?: CallOptions,
+): Promise<ReadPointer> {
+  const found = await bucket.get(key, options);
+  if (found === undefined) return { pointer: NOTHING };
+  return { pointer: parsePointer(key, found.body), etag: found.etag };
+}
+
+/**
+ * Replaces the control object that was read.
+ *
+ * @throws {LockstepError} `STEP_CONFLICT` when somebody else replaced it meanwhile, `FENCED` when that was a newer run
+ */
+export async function writePointer(
+  place: PointerPlace,
+  {
+    read,
+    next,
+  }: { readonly read: ReadPointer; readonly next: Pointer & { readonly stamp: Stamp } },
+  options?: CallOptions,
+): Promise<ReadPointer> {
+  const nonce = randomBytes(16).toString("hex"); // equal pointers must not have equal ETags
+  const body = Buffer.from(JSON.stringify({ version: 1, nonce, ...next }));
+  const upload = {
+    key: place.key,
+    body,
+    headers: { "content-type": "application/json", "cache-control": "no-store" },
+  };
+  const tags = read.etag === undefined ? [undefined] : [read.etag, unquoted(read.etag)];
+  for (const etag of tags) {
+    const condition = etag === undefined ? { absent: true } : { etag };
+    const written = await place.bucket.put({ ...upload, ...condition }, options);
+    if (written !== "refused") return { pointer: next, etag: written.etag };
+
+    const found = await place.bucket.get(place.key, options);
+    // a try whose reply was lost
+    if (found !== undefined && nonceOf(found.body) === nonce)
+      return { pointer: next, etag: found.etag };
+    // where nothing changed, the server knows its ETags only without quotes: RADOS gateways do
+    if (found === undefined || found.etag !== read.etag)
+      throw overtaken(place, next.stamp, found?.body);
+  }
+  throw overtaken(place, next.stamp, undefined);
+}
+
+/**
+ * Refuses a run that is older than the one which wrote the pointer last.
+ *
+ * @throws {LockstepError} `FENCED`
+ */
+export function refuseOlder(place: PointerPlace, { stamp }: Pointer, ours: Stamp): void {
+  if (stamp === undefined || stamp.lineage !== ours.lineage || stamp.epoch <= ours.epoch) return;
+  throw fenced(nameOf(place), { ours: ours.epoch, found: stamp.epoch });
+}
+
+/** The control object as messages name it. */
+export function nameOf({ bucket, key }: PointerPlace): string {
+  return `${bucket.name}/${key}`;
+}
+
+function overtaken(place: PointerPlace, ours: Stamp, body: Uint8Array | undefined): unknown {
+  if (body !== undefined) refuseOlder(place, parsePointer(place.key, body), ours);
+  return stepConflict(nameOf(place), { wanted: "what this run had read", found: "another one" });
+}
+
+function unquoted(etag: string): string {
+  return etag.replaceAll('"', "");
+}
+
+function nonceOf(body: Uint8Array): unknown {
+  try {
+    return (JSON.parse(Buffer.from(body).toString()) as { readonly nonce?: unknown }).nonce;
+  } catch {
+    return undefined; // whatever it is, it is not ours
+  }
+}
+
+function parsePointer(key: string, body: Uint8Array): Pointer {
+  let parsed: Partial<Pointer> & { readonly version?: unknown };
+  try {
+    parsed = JSON.parse(Buffer.from(body).toString()) as typeof parsed;
+  } catch (cause) {
+    throw manifestUnfit(key, "is no JSON", cause);
+  }
+  if (parsed.version !== 1) throw manifestUnfit(key, `has the format ${String(parsed.version)}`);
+  const { live, moving, past, stamp } = parsed;
+  const isWhole =
+    (live === null || isRef(live)) &&
+    (moving === undefined || isRef(moving.to)) &&
+    Array.isArray(past) &&
+    past.every(({ ref }) => isRef(ref));
+  if (!isWhole) throw manifestUnfit(key, "is damaged");
+  return { live, moving, past, stamp };
+}
+
+function isRef(value: unknown): value is string {
+  return typeof value === "string" && /^sha256:[0-9a-f]{64}$/.test(value);
+}

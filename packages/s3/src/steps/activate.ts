@@ -1,0 +1,159 @@
+import { type Reverted, type Step, stepConflict, type WriteContext } from "@lockstep/plugin";
+import type { S3Connection } from "../connection.ts";
+import { foreignObjects } from "../errors.ts";
+import { type Base, type Move, movesOf, returnsOf } from "../moves.ts";
+import {
+  nameOf,
+  type PastRelease,
+  type Pointer,
+  readPointer,
+  refuseOlder,
+  writePointer,
+} from "../pointer.ts";
+import type { SiteRelease } from "../release.ts";
+import { baseOf, shortRef } from "./base.ts";
+import { lookAt, publish } from "./publish.ts";
+
+/** Which release goes live. */
+export type ActivateInput = {
+  readonly release: string;
+  /** Keys that go live last, in this order. */
+  readonly entries: readonly string[];
+};
+
+/** What the control object said. */
+export type ActivateBefore = {
+  readonly live: string | null;
+  /** The release that a run which did not end was moving to. */
+  readonly also: string | null;
+  readonly past: readonly PastRelease[];
+};
+
+/**
+ * Copies the changed pages of a staged release over the live ones, those that are asked for first last,
+ * and says in the control object which release it is.
+ *
+ * The control object says that pages are moving before the first of them does.
+ */
+export const activate: Step<ActivateInput, ActivateBefore, null, S3Connection> = {
+  kind: "s3.activate/1",
+
+  describe: ({ release }) => `copy the changed pages of ${shortRef(release)} over the live ones`,
+
+  async inspect(input, ctx) {
+    const { connection, signal } = ctx;
+    const { pointer } = await readPointer(connection.place, { signal });
+    const before = beforeOf(pointer);
+    if (!(await connection.isStaged(input.release, signal))) return before; // then it cannot go live either
+    const { moves } = await movesBetween(connection, { input, before, signal });
+    const { foreign } = await lookAt(moves, ctx);
+    if (foreign.length > 0) throw foreignObjects(connection.bucket.name, foreign);
+    return before;
+  },
+
+  async apply(input, before, ctx) {
+    const { connection, signal } = ctx;
+    const { place } = connection;
+    const read = await readPointer(place, { signal });
+    refuseOlder(place, read.pointer, ctx.stamp);
+    if (isDone(read.pointer, input)) return null;
+    refuseMoved(ctx, { pointer: read.pointer, input, before });
+    const { moves } = await movesBetween(connection, { input, before, signal });
+    const looked = await lookAt(moves, ctx);
+    const [first] = looked.foreign;
+    if (first !== undefined) {
+      throw stepConflict(`${connection.bucket.name}/${first}`, {
+        wanted: "what the live release put there",
+        found: "something else",
+      });
+    }
+    const { live, past } = before;
+    const moving = { live, past, moving: { to: input.release }, stamp: ctx.stamp };
+    const opened = await writePointer(place, { read, next: moving }, { signal });
+    await publish(looked.waiting, ctx);
+    const next = { live: input.release, past: pastOf(before, input, ctx.now()), stamp: ctx.stamp };
+    await writePointer(place, { read: opened, next }, { signal });
+    return null;
+  },
+
+  async revert(input, before, ctx): Promise<Reverted> {
+    const { connection, signal } = ctx;
+    const { place } = connection;
+    const read = await readPointer(place, { signal });
+    refuseOlder(place, read.pointer, ctx.stamp);
+    if (isAsBefore(read.pointer, before)) return "untouched";
+    if (!isOurs(read.pointer, input, before)) return "conflict";
+    const { to, base } = await movesBetween(connection, { input, before, signal });
+    const look = await lookAt(returnsOf(to, base, input.entries), ctx);
+    if (look.waiting.length === 0 && look.foreign.length > 0) return "conflict";
+    const { live, past } = before;
+    const moving = { live, past, moving: { to: input.release }, stamp: ctx.stamp };
+    const opened = await writePointer(place, { read, next: moving }, { signal });
+    await publish(look.waiting, ctx);
+    // somebody has to look at it: the control object goes on saying that two releases are mixed
+    if (look.foreign.length > 0) return "conflict";
+    await writePointer(place, { read: opened, next: { live, past, stamp: ctx.stamp } }, { signal });
+    return "restored";
+  },
+};
+
+function beforeOf({ live, moving, past }: Pointer): ActivateBefore {
+  return { live, also: moving?.to ?? null, past };
+}
+
+async function movesBetween(
+  connection: S3Connection,
+  {
+    input,
+    before,
+    signal,
+  }: {
+    readonly input: ActivateInput;
+    readonly before: ActivateBefore;
+    readonly signal: AbortSignal;
+  },
+): Promise<{ to: SiteRelease; base: Base; moves: readonly Move[] }> {
+  const to = await connection.release(input.release, signal);
+  const base = await baseOf(connection, { from: before.live, also: before.also }, signal);
+  return { to, base, moves: movesOf(to, base, input.entries) };
+}
+
+function isDone({ live, moving }: Pointer, { release }: ActivateInput): boolean {
+  return live === release && moving === undefined;
+}
+
+function isAsBefore({ live, moving }: Pointer, before: ActivateBefore): boolean {
+  return live === before.live && (moving?.to ?? null) === before.also;
+}
+
+/** Ours: what this step or its revert left, half or whole. */
+function isOurs(
+  { live, moving }: Pointer,
+  { release }: ActivateInput,
+  before: ActivateBefore,
+): boolean {
+  if (moving === undefined) return live === release;
+  return live === before.live && moving.to === release;
+}
+
+function refuseMoved(
+  { connection }: WriteContext<S3Connection>,
+  {
+    pointer,
+    input,
+    before,
+  }: { readonly pointer: Pointer; readonly input: ActivateInput; readonly before: ActivateBefore },
+): void {
+  if (isAsBefore(pointer, before) || isOurs(pointer, input, before)) return;
+  throw stepConflict(nameOf(connection.place), { wanted: before.live, found: pointer.live });
+}
+
+/** The release that was live becomes the latest of the past; the one that goes live leaves it. */
+function pastOf(
+  { live, past }: ActivateBefore,
+  { release }: ActivateInput,
+  now: number,
+): readonly PastRelease[] {
+  const others = past.filter(({ ref }) => ref !== release && ref !== live);
+  return live === null || live === release ? others : [{ ref: live, until: now }, ...others];
+}

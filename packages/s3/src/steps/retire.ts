@@ -1,0 +1,104 @@
+import { type Retire, type WriteContext } from "@lockstep/plugin";
+import type { S3Connection } from "../connection.ts";
+import { whichOf } from "../moves.ts";
+import { inParallel } from "../parallel.ts";
+import {
+  type PastRelease,
+  type Pointer,
+  readPointer,
+  refuseOlder,
+  writePointer,
+} from "../pointer.ts";
+import type { SiteFile } from "../release.ts";
+
+/** What stays. */
+export type RetireInput = {
+  /** The release that is live now. */
+  readonly release: string;
+  /** Releases that are kept, the live one included; and for how many days more may be kept. */
+  readonly releases: number;
+  readonly days: number;
+};
+
+const DAY_MS = 86_400_000;
+
+/**
+ * Removes what only releases had which are no longer kept. Open pages find the assets of every kept
+ * release; what Lockstep did not write stays.
+ */
+export const retire: Retire<RetireInput, S3Connection> = {
+  kind: "s3.retire/1",
+
+  describe: ({ releases, days }) =>
+    `remove releases beyond ${releases} that are older than ${days} days`,
+
+  async retire(input, ctx) {
+    const { connection, signal } = ctx;
+    const read = await readPointer(connection.place, { signal });
+    refuseOlder(connection.place, read.pointer, ctx.stamp);
+    const { live, moving } = read.pointer;
+    if (live !== input.release || moving !== undefined) return; // somebody came after
+    const past = keptOf(read.pointer, input, ctx.now());
+    if (past.length < read.pointer.past.length) {
+      // first the list: nobody may return to a release that is half gone
+      await writePointer(
+        connection.place,
+        { read, next: { live, past, stamp: ctx.stamp } },
+        { signal },
+      );
+    }
+    await sweep([live, ...past.map(({ ref }) => ref)], ctx);
+  },
+};
+
+/** Also after a rollback the releases that were live last are kept. */
+function keptOf({ past }: Pointer, { releases, days }: RetireInput, now: number): PastRelease[] {
+  return past.filter(({ until }, index) => index + 1 < releases || now - until < days * DAY_MS);
+}
+
+/** Removes what only releases have that are not kept; a manifest goes after all that it names. */
+async function sweep(kept: readonly string[], ctx: WriteContext<S3Connection>): Promise<void> {
+  const { connection, signal } = ctx;
+  const { bucket, layout } = connection;
+  const gone: string[] = [];
+  for await (const { key } of bucket.list(layout.releases, { signal })) {
+    const ref = layout.refOf(key);
+    if (ref !== undefined && !kept.includes(ref)) gone.push(ref);
+  }
+  if (gone.length === 0) return;
+  const [paths, blobs] = [new Set<string>(), new Set<string>()];
+  for (const ref of kept) {
+    for (const { path, sha256 } of (await connection.release(ref, signal)).files) {
+      paths.add(path);
+      blobs.add(sha256);
+    }
+  }
+  for (const ref of gone) {
+    const { files } = await connection.release(ref, signal);
+    await removeOurs(
+      files.filter(({ path }) => !paths.has(path)),
+      ctx,
+    );
+    const spare = new Set(files.map(({ sha256 }) => sha256).filter((name) => !blobs.has(name)));
+    await inParallel(spare, connection.settings.limits.inFlight, async (sha256) => {
+      await bucket.remove(layout.blob(sha256), { signal });
+    });
+    await bucket.remove(layout.release(ref), { signal });
+  }
+}
+
+/** Looks at each object first: what somebody else put under the key stays. */
+async function removeOurs(
+  files: readonly SiteFile[],
+  { connection, signal, log }: WriteContext<S3Connection>,
+): Promise<void> {
+  const { bucket, layout, settings } = connection;
+  await inParallel(files, settings.limits.inFlight, async (file) => {
+    const key = layout.live(file.path);
+    const head = await bucket.head(key, { signal });
+    if (head === undefined) return;
+    if (whichOf(head, [file]) === undefined)
+      log(`${key} is not what Lockstep put there: it stays.\n`);
+    else await bucket.remove(key, { signal });
+  });
+}

@@ -1,0 +1,130 @@
+import { sourceChanged, type Step, type WriteContext } from "@lockstep/plugin";
+import type { S3Connection } from "../connection.ts";
+import { assetClash, foreignObjects, releaseGone } from "../errors.ts";
+import { settle, type Staging, stagingOf, storedHeaders, whichOf } from "../moves.ts";
+import { DIGEST_HEADER } from "../object-headers.ts";
+import { inParallel } from "../parallel.ts";
+import {
+  encodeRelease,
+  isSameHeaders,
+  type SiteFile,
+  type SiteRelease,
+  siteRelease,
+} from "../release.ts";
+import { readSite, type Site } from "../site.ts";
+import { baseOf, shortRef } from "./base.ts";
+
+/** Which release is staged, and over which. */
+export type StageInput = {
+  /** Name of the release: the digest of its files. */
+  readonly release: string;
+  /** What was live when it was planned; null on a first deploy. */
+  readonly from: string | null;
+  /** The release a run that did not end was moving to. */
+  readonly also: string | null;
+};
+
+/**
+ * Sends what the bucket lacks of a release. Everything is addressed by its digest or has a new name, so
+ * that no visitor sees it and another try finds it; what is never made live is left to retire.
+ */
+export const stage: Step<StageInput, null, null, S3Connection> = {
+  kind: "s3.stage/1",
+
+  describe: ({ release }) => `send what the bucket lacks of ${shortRef(release)}`,
+
+  inspect: async () => null,
+
+  async apply(input, _before, ctx) {
+    const { connection, signal } = ctx;
+    const base = await baseOf(connection, input, signal);
+    const site = await plannedSite(input, ctx);
+    // first of all: what is not named by a manifest is never removed again
+    const release = await putManifest(siteRelease(settle(site.release.files, base)), ctx);
+    const staging = stagingOf(release, base, connection.settings.entries);
+    await keep(staging, ctx);
+    await send(site, staging, ctx);
+    return null;
+  },
+};
+
+async function plannedSite(
+  { release: wanted }: StageInput,
+  ctx: WriteContext<S3Connection>,
+): Promise<Site> {
+  const { connection } = ctx;
+  const known = connection.site;
+  const site = known?.release.ref === wanted ? known : await readSite(connection.settings, ctx);
+  const { ref: found } = site.release;
+  if (found !== wanted) throw sourceChanged("The site", { wanted, found });
+  return site;
+}
+
+/** A release that was staged before stays as it is: others may have read it. */
+async function putManifest(
+  release: SiteRelease,
+  ctx: WriteContext<S3Connection>,
+): Promise<SiteRelease> {
+  const { connection } = ctx;
+  const key = connection.layout.release(release.ref);
+  const headers = { "content-type": "application/gzip" };
+  const put = { key, body: encodeRelease(release), absent: true, headers };
+  const written = await connection.bucket.put(put, ctx);
+  if (written === "refused") return connection.release(release.ref, ctx.signal);
+  connection.remember(release);
+  return release;
+}
+
+/** What is under its own key alone is copied where it can be taken from on the way back. */
+async function keep({ keeps }: Staging, ctx: WriteContext<S3Connection>): Promise<void> {
+  const { bucket, layout, settings } = ctx.connection;
+  await inParallel(keeps, settings.limits.inFlight, async (file) => {
+    const from = layout.live(file.path);
+    const head = await bucket.head(from, ctx);
+    if (head === undefined) throw releaseGone("The live release", from);
+    if (whichOf(head, [file]) === undefined) throw foreignObjects(bucket.name, [from]);
+    await bucket.copy({ from, to: layout.blob(file.sha256), headers: storedHeaders(file) }, ctx);
+  });
+}
+
+async function send(
+  site: Site,
+  { creates, uploads }: Staging,
+  ctx: WriteContext<S3Connection>,
+): Promise<void> {
+  const { layout, settings } = ctx.connection;
+  const jobs = [
+    ...uploads.map((file) => ({ file, key: layout.blob(file.sha256) })),
+    ...creates.map((file) => ({ file, key: layout.live(file.path) })),
+  ].toSorted((a, b) => b.file.size - a.file.size); // the longest first: nothing big is left for the end
+  const totalBytes = jobs.reduce((sum, { file }) => sum + file.size, 0);
+  let [bytes, items] = [0, 0];
+  await inParallel(jobs, settings.limits.inFlight, async ({ file, key }) => {
+    const body = await site.read(file, ctx.signal);
+    const put = { key, body, sha256: file.sha256, absent: true, headers: storedHeaders(file) };
+    const written = await ctx.connection.bucket.put(put, ctx);
+    if (written === "refused") await recognize(file, key, ctx);
+    bytes += file.size;
+    items += 1;
+    ctx.progress({ bytes, totalBytes, items, totalItems: jobs.length });
+  });
+}
+
+/** Something is there: our own lost try, what an earlier release left, or somebody else's. */
+async function recognize(
+  file: SiteFile,
+  key: string,
+  ctx: WriteContext<S3Connection>,
+): Promise<void> {
+  const { bucket } = ctx.connection;
+  const head = await bucket.head(key, ctx);
+  if (head === undefined || whichOf(head, [file]) === undefined) {
+    const isOurs = head?.headers[DIGEST_HEADER] !== undefined;
+    throw isOurs ? assetClash([key]) : foreignObjects(bucket.name, [key]);
+  }
+  const wanted = storedHeaders(file);
+  // no page of the live release asks for it, or it would not have been sent
+  if (!isSameHeaders(head.headers, wanted)) {
+    await bucket.copy({ from: key, to: key, headers: wanted }, ctx);
+  }
+}

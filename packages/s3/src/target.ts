@@ -1,0 +1,59 @@
+import { artifactErrors } from "@lockstep/artifact";
+import { defineTarget, type Target, type TargetBody } from "@lockstep/plugin";
+import { placeOf } from "./bucket-options.ts";
+import { s3Errors } from "./catalogue.ts";
+import { openConnection, type S3Connection } from "./connection.ts";
+import { type S3Options, type S3Settings, s3Schema } from "./options.ts";
+import { plan, refOf } from "./plan.ts";
+import { readPointer, refuseOlder, writePointer } from "./pointer.ts";
+import { activate } from "./steps/activate.ts";
+import { retire } from "./steps/retire.ts";
+import { stage } from "./steps/stage.ts";
+import { VERSION } from "./version.ts";
+
+/**
+ * A static site in a bucket of your own: changed pages are sent where nobody sees them, and copied over the
+ * live ones inside the bucket, those that are asked for first last.
+ *
+ * Making the target touches nothing.
+ */
+export function s3(options: S3Options): Target<S3Connection> {
+  return defineTarget(
+    { plugin: "@lockstep/s3", version: VERSION, schema: s3Schema, make },
+    options,
+  );
+}
+
+function make(settings: S3Settings): TargetBody<S3Connection> {
+  return {
+    places: [placeOf(settings.bucket, settings.prefix)],
+    // pages are copied without a condition: a run that wakes up late can still write one
+    traits: { fencing: "none" },
+    steps: [stage, activate],
+    retires: [retire],
+    errors: { ...artifactErrors, ...s3Errors },
+    connect: (ctx) => openConnection(settings, ctx),
+
+    async live({ connection, signal }) {
+      const { pointer } = await readPointer(connection.place, { signal });
+      const { past, stamp, moving, live } = pointer;
+      const kept = past.map(({ ref }) => ref);
+      return [
+        {
+          ref: refOf(pointer),
+          kept: moving === undefined || live === null ? kept : [live, ...kept],
+          ...(stamp === undefined ? {} : { stamp }),
+        },
+      ];
+    },
+
+    plan,
+
+    async fence(stamp, { connection, signal }) {
+      const { place } = connection;
+      const read = await readPointer(place, { signal });
+      refuseOlder(place, read.pointer, stamp);
+      await writePointer(place, { read, next: { ...read.pointer, stamp } }, { signal });
+    },
+  };
+}
