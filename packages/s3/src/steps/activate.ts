@@ -85,7 +85,9 @@ export const activate: Step<ActivateInput, ActivateBefore, null, S3Connection> =
     if (!isOurs(read.pointer, input, before)) return "conflict";
     const { to, base } = await movesBetween(connection, { input, before, signal });
     const look = await lookAt(returnsOf(to, base, input.entries), ctx);
-    if (look.waiting.length === 0 && look.foreign.length > 0) return "conflict";
+    // a release that is whole stays whole with the foreign change in it; one that is half there does not
+    const isWhole = read.pointer.moving === undefined || look.waiting.length === 0;
+    if (isWhole && look.foreign.length > 0) return "conflict";
     const { live, past } = before;
     const moving = { live, past, moving: { to: input.release }, stamp: ctx.stamp };
     const opened = await writePointer(place, { read, next: moving }, { signal });
