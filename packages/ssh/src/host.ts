@@ -34,10 +34,15 @@ export interface RemoteHost extends AsyncDisposable {
   readonly place: string;
   /** Runs a script in the one shell that all such calls share, one after the other; stdin is empty. */
   run(ctx: TargetContext, script: Script, limits?: Limits): Promise<Ran>;
-  /** Runs a script in a shell of its own, with `body` as stdin: for bulk data and for commands of the user. */
+  /**
+   * Runs a script in a shell of its own, with `body` as stdin: for bulk data and for commands of the user.
+   *
+   * A script that is not known yet is waited for while the shell is started. Where it turns out that there is
+   * none, nothing is run, and the answer is empty with status 0.
+   */
   exec(
     ctx: TargetContext,
-    script: Script,
+    script: Script | Promise<Script | undefined>,
     more?: Limits & { readonly body?: AsyncIterable<Uint8Array> },
   ): Promise<Ran>;
   /**

@@ -52,12 +52,15 @@ class SshHost implements RemoteHost {
 
   async exec(
     ctx: TargetContext,
-    script: Script,
+    script: Script | Promise<Script | undefined>,
     { body, ...limits }: Limits & { readonly body?: AsyncIterable<Uint8Array> } = {},
   ): Promise<Ran> {
     return this.#bounded(ctx, limits, async (link, signal) => {
       const nonce = newNonce();
-      const channel = await link.open(nonce);
+      const opening = link.open(nonce);
+      const known = await unlessVain(script, opening);
+      if (known === undefined) return NOTHING;
+      const channel = await opening;
       if (signal.aborted) {
         channel.close();
         throw asError(signal.reason);
@@ -68,7 +71,7 @@ class SshHost implements RemoteHost {
       const stop = (): void => channel.stop();
       signal.addEventListener("abort", stop);
       try {
-        const failure = await feed(channel, bodyOf(readerText(script, nonce), body));
+        const failure = await feed(channel, bodyOf(readerText(known, nonce), body));
         // a refused upload fails while it is sent: what the command said is the better reason
         if (isLockstepError(failure)) throw failure;
         return await ended;
@@ -158,6 +161,26 @@ class SshHost implements RemoteHost {
   #forget(): void {
     this.#link = undefined;
     this.#open = undefined;
+  }
+}
+
+/** What comes of no script. */
+const NOTHING: Ran = { status: 0, stdout: "", stderr: "" };
+
+/** The script, once it is known; a channel that was opened in vain is closed. */
+async function unlessVain(
+  script: Script | Promise<Script | undefined>,
+  opening: Promise<Channel>,
+): Promise<Script | undefined> {
+  const close = (): void => void opening.then((channel) => channel.close()).catch(() => undefined);
+  opening.catch(() => undefined);
+  try {
+    const known = await script;
+    if (known === undefined) close();
+    return known;
+  } catch (cause) {
+    close();
+    throw cause;
   }
 }
 

@@ -64,23 +64,33 @@ export async function send(
   input: UploadInput,
   wanted: string | null,
 ): Promise<void> {
-  const attempt = await begin(ctx, input, { wanted, isWhole: input.base === "none" });
-  if (attempt === undefined) return;
-  const artifact = await plannedArtifact(ctx, input);
-  const changed = changedSince(attempt.base?.manifest, artifact);
-  let ran = await transfer(ctx, input, { attempt, artifact, only: changed });
+  const first = prepared(ctx, input, begin(ctx, input, { wanted, isWhole: input.base === "none" }));
+  let ran = await transfer(ctx, input, first);
+  const sending = await first;
+  if (sending === undefined) return;
+  const { attempt, artifact } = sending;
   if (ran.status !== 0 && attempt.base !== undefined) {
     ctx.log(`${linkTo(attempt.base.release)} was altered on the host; what differs is sent\n`);
     const only = namesIn(ran, artifact);
     const again =
       only === undefined
-        ? await begin(ctx, input, { wanted: `staging ${ctx.run}`, isWhole: true })
-        : { ...attempt, base: undefined };
-    if (again === undefined) return;
-    ran = await transfer(ctx, input, { attempt: again, artifact, only });
+        ? prepared(ctx, input, begin(ctx, input, { wanted: `staging ${ctx.run}`, isWhole: true }))
+        : Promise.resolve({ attempt: { ...attempt, base: undefined }, artifact, only });
+    ran = await transfer(ctx, input, again);
   }
   if (ran.status !== 0) throw uploadIncomplete(hostOf(ctx.connection, ctx.unit), ran.stderr);
   rememberManifest(ctx.connection, input.digest, artifact.manifest);
+}
+
+/** What an attempt sends; undefined when there is none. */
+async function prepared(
+  ctx: WriteContext<SshConnection>,
+  input: UploadInput,
+  begun: Promise<Attempt | undefined>,
+): Promise<Sending | undefined> {
+  const [attempt, artifact] = await Promise.all([begun, plannedArtifact(ctx, input)]);
+  if (attempt === undefined) return undefined;
+  return { attempt, artifact, only: changedSince(attempt.base?.manifest, artifact) };
 }
 
 /** Makes an empty tree; undefined when the host has the release already. */
@@ -142,12 +152,37 @@ function namesIn({ stdout }: Ran, { manifest }: Artifact): Set<string> | undefin
   return new Set(names.map((name) => name.slice(2)));
 }
 
-/** Sends what is named and has the whole compared; the answer says whether it is complete. */
+/**
+ * Sends what is named and has the whole compared; the answer says whether it is complete. The channel is opened
+ * while the host makes ready what is sent to.
+ */
 async function transfer(
+  ctx: WriteContext<SshConnection>,
+  input: UploadInput,
+  made: Promise<Sending | undefined>,
+): Promise<Ran> {
+  const packing = made.then((sending) => sending && packed(ctx, input, sending));
+  const script = packing.then((all) => all && { text: ARRIVE, values: all.values });
+  script.catch(() => undefined); // of a host that cannot be reached nobody asks for it
+  const host = hostOf(ctx.connection, ctx.unit);
+  const ran = await host.exec(ctx, script, { body: bodyOf(packing), outputBytes: NAMES_BYTES });
+  if (ran.status === 0 || ran.status === REFUSED.incomplete) return ran;
+  const { path, release } = input;
+  const name = (await made)?.attempt.name ?? "";
+  throw await refusalOf(ctx, wishFor(path, release, `attempt ${name}`), ran);
+}
+
+/** Bytes on their way, and what the host is told about them. */
+interface Packed {
+  readonly body: AsyncIterable<Uint8Array>;
+  readonly values: Script["values"];
+}
+
+function packed(
   ctx: WriteContext<SshConnection>,
   { path, release, base: how }: UploadInput,
   { attempt, artifact, only }: Sending,
-): Promise<Ran> {
+): Packed {
   const { name, base, compression } = attempt;
   const folder = `.lockstep.${name}`;
   const proof = proofOf(artifact.manifest, folder, base?.manifest);
@@ -158,16 +193,15 @@ async function transfer(
   });
   const values = { P: path, ID: release, STAMP: stampName(ctx.stamp), N: name, LISTS: folder };
   const more = { ...proof.values, BASE: base?.release ?? "", HOW: how ?? "", Z: compression };
-  const ran = await hostOf(ctx.connection, ctx.unit).exec(
-    ctx,
-    { text: ARRIVE, values: { ...values, ...more } },
-    {
-      body: compressed(counted(tar, bytesOf(artifact, only), ctx), compression),
-      outputBytes: NAMES_BYTES,
-    },
-  );
-  if (ran.status === 0 || ran.status === REFUSED.incomplete) return ran;
-  throw await refusalOf(ctx, wishFor(path, release, `attempt ${name}`), ran);
+  return {
+    body: compressed(counted(tar, bytesOf(artifact, only), ctx), compression),
+    values: { ...values, ...more },
+  };
+}
+
+async function* bodyOf(packing: Promise<Packed | undefined>): AsyncGenerator<Uint8Array> {
+  const all = await packing;
+  if (all !== undefined) yield* all.body;
 }
 
 function bytesOf({ manifest }: Artifact, only: ReadonlySet<string> | undefined): number {
