@@ -38,6 +38,7 @@ export {
 export type { S3Credentials } from "./s3-signature.ts";
 export type { S3Bucket, S3Object } from "./s3-objects.ts";
 export { type SandboxSsh, type SandboxSshOptions, startSandboxSsh } from "./sandbox/ssh.ts";
+export { describeOlderStep, type OlderStep } from "./older-step-contract.ts";
 export { type KeyPair, makeKeyPair } from "./ssh-keys.ts";
 export { type Sshd, type SshdOptions, startSshd } from "./sshd.ts";
 export { sampleOf, type SampleOptions } from "./sweep/sample.ts";

@@ -18,6 +18,7 @@ describe("the package", () => {
         "RegistryStore",
         "startSandboxS3",
         "startSandboxSsh",
+        "describeOlderStep",
         "makeKeyPair",
         "startSshd",
         "sampleOf",
