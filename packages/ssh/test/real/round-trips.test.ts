@@ -1,0 +1,59 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { counted } from "../counted.ts";
+import { KINDS, Shop, startHost, type TestHost } from "../world.ts";
+
+describe.each(KINDS)("the way to a host with %s", (kind) => {
+  let host: TestHost;
+  beforeAll(async () => {
+    host = await startHost(kind);
+  });
+  afterAll(async () => host[Symbol.asyncDispose]());
+
+  it("is gone at most 4 times when nothing changed", async () => {
+    await using shop = await Shop.open(host);
+    await shop.deploy("release-1", { "index.html": "one\n", "app.js": "one\n" });
+    const connection = counted(shop.connection);
+    const ctx = shop.context({ connection });
+
+    // as the runner does: before it takes the lease, under it, and for the plan
+    await shop.target.live(ctx);
+    await shop.target.live(ctx);
+    const release = { id: "release-2", createdAt: "" };
+    const plan = await shop.target.plan(
+      { kind: "deploy", release },
+      { ...ctx, outputs: () => undefined },
+    );
+
+    expect(plan.steps).toEqual([]);
+    expect(connection.roundTrips).toBeLessThanOrEqual(4);
+  });
+
+  it("is gone at most 10 times for a release of any size, however many files changed", async () => {
+    await using shop = await Shop.open(host);
+    const files = Object.fromEntries(
+      Array.from({ length: 50 }, (_, index) => [`file-${index}.js`, `one ${index}\n`]),
+    );
+    await shop.deploy("release-1", files);
+    await shop.build({ ...files, ...Object.fromEntries(changedHalf(files)), "new.js": "new\n" });
+    const connection = counted(shop.connection);
+    const ctx = shop.context({ connection });
+
+    await shop.target.live(ctx);
+    const release = { id: "release-2", createdAt: "" };
+    const { steps } = await shop.target.plan(
+      { kind: "deploy", release },
+      { ...ctx, outputs: () => undefined },
+    );
+    await shop.fence({ connection });
+    for (const step of steps) if (step.phase !== "retire") await shop.apply(step, { connection });
+
+    expect(await shop.observe()).toMatchObject({ link: "releases/release-2" });
+    expect(connection.roundTrips).toBeLessThanOrEqual(10);
+  });
+});
+
+function changedHalf(files: Readonly<Record<string, string>>): [string, string][] {
+  return Object.keys(files)
+    .filter((_, index) => index % 2 === 0)
+    .map((name) => [name, "two\n"]);
+}
