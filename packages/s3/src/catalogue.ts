@@ -51,7 +51,7 @@ export const s3Errors: ErrorCatalogue = {
   S3_HEADERS_FILE: {
     when: "A `_headers` or `_redirects` file, or rules of the config, cannot be read or ask for what a bucket cannot do.",
     why: "Headers that are left out in silence are found by visitors.",
-    fix: "Correct the line that the message names.",
+    fix: "Correct the line that the message names, or serve it with a CDN. Lines that may be left out: add `rules` to `allow`.",
   },
   S3_KEY: {
     when: "The path of a file cannot be a key: it is longer than 1,024 bytes, lies where Lockstep keeps its own objects, or is a symbolic link.",

@@ -5,7 +5,7 @@ import { releaseGone } from "./errors.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 import type { S3Settings } from "./options.ts";
 import type { PointerPlace } from "./pointer.ts";
-import { decodeRelease, type SiteRelease } from "./release.ts";
+import { decodeRelease, type KeptRelease } from "./release.ts";
 import type { Site } from "./site.ts";
 
 /** What the calls of one run share. */
@@ -20,11 +20,11 @@ export interface S3Connection extends AsyncDisposable {
    *
    * @throws {LockstepError} `S3_RELEASE_GONE` when its manifest is not there, `S3_MANIFEST`
    */
-  release(ref: string, signal?: AbortSignal): Promise<SiteRelease>;
+  release(ref: string, signal?: AbortSignal): Promise<KeptRelease>;
   /** Tells whether the manifest of a release is there. */
   isStaged(ref: string, signal?: AbortSignal): Promise<boolean>;
   /** Keeps a release that was made or stored here. */
-  remember(release: SiteRelease): void;
+  remember(release: KeptRelease): void;
   /** The site that was read last, so that what was planned is not read twice. */
   site: Site | undefined;
 }
@@ -36,8 +36,8 @@ export async function openConnection(
 ): Promise<S3Connection> {
   const bucket = await openBucket(settings.bucket, ctx, settings.limits);
   const layout = layoutOf(settings);
-  const known = new Map<string, SiteRelease>();
-  const find = async (ref: string, signal?: AbortSignal): Promise<SiteRelease | undefined> => {
+  const known = new Map<string, KeptRelease>();
+  const find = async (ref: string, signal?: AbortSignal): Promise<KeptRelease | undefined> => {
     const release = known.get(ref);
     if (release !== undefined) return release;
     const key = layout.release(ref);

@@ -15,8 +15,9 @@ import { headerNameProblem, headerValueProblem } from "./object-headers.ts";
  * - `empty`: no file, or no page
  * - `shrink`: more files gone since the live release than `shrink` allows
  * - `references`: pages that name files which are not in the release
+ * - `rules`: lines of `_headers` and `_redirects` that a bucket cannot follow; they are left out then
  */
-export type SiteGuard = "empty" | "shrink" | "references";
+export type SiteGuard = "empty" | "shrink" | "references" | "rules";
 
 /** Headers for the files that a pattern matches. */
 export interface HeaderRule {

@@ -13,7 +13,7 @@ import { refuseShrunk, refuseForeign } from "./guards.ts";
 import { settle, stagingOf } from "./moves.ts";
 import { type Pointer, readPointer } from "./pointer.ts";
 import { isSameFile, type SiteFile, type SiteRelease, siteRelease } from "./release.ts";
-import { readSite } from "./site.ts";
+import { makeSite, readFiles } from "./site.ts";
 import { activate } from "./steps/activate.ts";
 import { baseOf } from "./steps/base.ts";
 import { retire } from "./steps/retire.ts";
@@ -43,10 +43,15 @@ export function refOf({ live, moving }: Pointer): Ref | null {
 
 async function planDeploy(pointer: Pointer, ctx: PlanContext<S3Connection>): Promise<TargetPlan> {
   const { connection } = ctx;
-  const site = await readSite(connection.settings, ctx);
+  const source = await readFiles(connection.settings, ctx);
+  if (pointer.moving === undefined && pointer.live !== null && pointer.made === source.made) {
+    ctx.log("The source is what the live release was made of; its objects were not looked at.\n");
+    return unchanged(pointer, { ref: pointer.live, count: source.artifact.files });
+  }
+  const site = await makeSite(connection.settings, source, ctx);
   connection.site = site;
-  const { ref } = site.release;
-  if (refOf(pointer) === ref) return unchanged(pointer, site.release);
+  const { ref, files } = site.release;
+  if (refOf(pointer) === ref) return unchanged(pointer, { ref, count: files.length });
 
   const base = await baseOf(connection, startOf(pointer), ctx.signal);
   refuseShrunk(connection.settings, base, site.release);
@@ -71,13 +76,16 @@ async function planDeploy(pointer: Pointer, ctx: PlanContext<S3Connection>): Pro
   };
 }
 
-function unchanged(pointer: Pointer, release: SiteRelease): TargetPlan {
+function unchanged(
+  pointer: Pointer,
+  { ref, count }: { readonly ref: string; readonly count: number },
+): TargetPlan {
   return {
     changes: [],
-    unchanged: release.files.length,
+    unchanged: count,
     steps: [],
     basedOn: basedOn(pointer),
-    outputs: { digest: release.ref },
+    outputs: { digest: ref },
     undo: UNDO,
   };
 }
@@ -92,7 +100,9 @@ async function planReturn(
   const nothing = { changes: [], unchanged: 0, steps: [], basedOn: basedOn(pointer), undo: UNDO };
   if (typeof wanted !== "string") return nothing;
   const release = await connection.release(wanted, ctx.signal);
-  if (refOf(pointer) === wanted) return unchanged(pointer, release);
+  if (refOf(pointer) === wanted) {
+    return unchanged(pointer, { ref: wanted, count: release.files.length });
+  }
   const base = await baseOf(connection, startOf(pointer), ctx.signal);
   return {
     ...comparison(base.from, release),

@@ -14,6 +14,8 @@ export type PastRelease = {
 export interface Pointer {
   /** The release that visitors get; null when there is none. */
   readonly live: string | null;
+  /** What the live release was made of, so that a source without changes is known at once. */
+  readonly made?: string | undefined;
   /** Set while pages are being replaced: visitors may get either release. `live` is then the older one. */
   readonly moving?: { readonly to: string } | undefined;
   /** What was live before, the latest first. */
@@ -129,14 +131,14 @@ function parsePointer(key: string, body: Uint8Array): Pointer {
     throw manifestUnfit(key, "is no JSON", cause);
   }
   if (parsed.version !== 1) throw manifestUnfit(key, `has the format ${String(parsed.version)}`);
-  const { live, moving, past, stamp } = parsed;
+  const { live, made, moving, past, stamp } = parsed;
   const isWhole =
     (live === null || isRef(live)) &&
     (moving === undefined || isRef(moving.to)) &&
     Array.isArray(past) &&
     past.every(({ ref }) => isRef(ref));
   if (!isWhole) throw manifestUnfit(key, "is damaged");
-  return { live, moving, past, stamp };
+  return { live, made, moving, past, stamp };
 }
 
 function isRef(value: unknown): value is string {

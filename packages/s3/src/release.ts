@@ -25,6 +25,12 @@ export interface SiteRelease {
   readonly byPath: ReadonlyMap<string, SiteFile>;
 }
 
+/** A release as it is kept: with what it was made of, so that the same source is known again. */
+export interface KeptRelease extends SiteRelease {
+  /** 64 hex digits. */
+  readonly made: string;
+}
+
 /** Makes a release of files in any order. */
 export function siteRelease(files: readonly SiteFile[]): SiteRelease {
   const inOrder = files.toSorted((a, b) => (a.path < b.path ? -1 : 1));
@@ -54,12 +60,13 @@ type StoredFile = readonly [string, string, number, number, 0 | 1];
 
 interface StoredRelease {
   readonly version: 1;
+  readonly made: string;
   readonly headers: readonly ObjectHeaders[];
   readonly files: readonly StoredFile[];
 }
 
 /** Writes a release as it is kept in the bucket: compressed, each set of headers once. */
-export function encodeRelease({ files }: SiteRelease): Uint8Array {
+export function encodeRelease({ files, made }: KeptRelease): Uint8Array {
   const numbers = new Map<string, number>();
   const headers: ObjectHeaders[] = [];
   const numberOf = (set: ObjectHeaders): number => {
@@ -71,6 +78,7 @@ export function encodeRelease({ files }: SiteRelease): Uint8Array {
   };
   const stored: StoredRelease = {
     version: 1,
+    made,
     files: files.map(({ path, sha256, size, headers: set, inPlace }) => [
       path,
       sha256,
@@ -88,7 +96,7 @@ export function encodeRelease({ files }: SiteRelease): Uint8Array {
  *
  * @throws {LockstepError} `S3_MANIFEST` for anything that is not the release of this name
  */
-export function decodeRelease(key: string, ref: string, body: Uint8Array): SiteRelease {
+export function decodeRelease(key: string, ref: string, body: Uint8Array): KeptRelease {
   const stored = parse(key, body);
   if (stored.version !== 1) throw manifestUnfit(key, `has the format ${String(stored.version)}`);
   const files = stored.files.map(([path, sha256, size, number, inPlace]): SiteFile => {
@@ -97,7 +105,7 @@ export function decodeRelease(key: string, ref: string, body: Uint8Array): SiteR
   });
   const release = siteRelease(files);
   if (release.ref !== ref) throw manifestUnfit(key, `holds the release ${release.ref}`);
-  return release;
+  return { ...release, made: stored.made };
 }
 
 function parse(key: string, body: Uint8Array): StoredRelease {

@@ -1,80 +1,168 @@
+import { hash } from "node:crypto";
 import { type Artifact, type FileEntry, type GuardName, readSource } from "@lockstep/artifact";
 import type { TargetContext } from "@lockstep/plugin";
 import { looksDigested } from "./assets.ts";
-import { keysUnfit, siteEmpty } from "./errors.ts";
-import { headerPolicy } from "./headers.ts";
+import { headersUnfit, keysUnfit, linksBroken, siteEmpty } from "./errors.ts";
 import type { S3Settings, SiteGuard } from "./options.ts";
-import { matcher } from "./pattern.ts";
 import { type References, readReferences } from "./references.ts";
 import { type SiteFile, type SiteRelease, siteRelease } from "./release.ts";
+import { HEADERS_FILE, readHeadersFile } from "./rules/headers-file.ts";
+import { matcher } from "./rules/pattern.ts";
+import { configRules, headerPolicy, type Rule } from "./rules/policy.ts";
+import {
+  type Redirect,
+  REDIRECTS_FILE,
+  readRedirectsFile,
+  redirectPaths,
+} from "./rules/redirects-file.ts";
+
+/** A source that was read, before anything was decided about its files. */
+export interface SiteSource {
+  readonly artifact: Artifact;
+  /** Digest of all that decides what becomes of the source: its files and the options. */
+  readonly made: string;
+}
 
 /** What is to be deployed: a release, and where its bytes are read again. */
 export interface Site {
   readonly release: SiteRelease;
+  readonly made: string;
   /** The bytes of one file, whose digest is compared. */
   read(file: SiteFile, signal?: AbortSignal): Promise<Uint8Array>;
-  readonly references: References;
 }
+
+/** Raised with every change in how a release is made of a source. */
+const RECIPE = 1;
 
 /** Longest key, in bytes. */
 const LONGEST_KEY = 1024;
 
 /**
- * Reads the source, and decides for each file its headers and whether it is an asset.
+ * Reads the source.
  *
- * @throws {LockstepError} `S3_EMPTY`, `S3_KEY`, `S3_HEADERS_FILE`, and what reading a source raises
+ * @throws {LockstepError} what reading a source raises
  */
-export async function readSite(settings: S3Settings, ctx: TargetContext): Promise<Site> {
+export async function readFiles(settings: S3Settings, ctx: TargetContext): Promise<SiteSource> {
   const artifact = await readSource(settings.source, {
     folder: ctx.folder,
     exclude: settings.exclude,
     allow: settings.allow.filter(isSourceGuard),
     signal: ctx.signal,
   });
-  const entries = filesOf(artifact);
-  refuseEmpty(settings, entries);
-  refuseKeys(settings, artifact);
-  const read = (path: string, signal?: AbortSignal): Promise<Uint8Array> =>
-    collect(artifact.open(path, signal));
-  const references = await readReferences(entries, (path) => read(path, ctx.signal));
-  return {
-    release: releaseOf(settings, entries, references),
-    references,
-    read: ({ path }, signal) => read(path, signal),
-  };
+  const { prefix, state, headers, assets, allow } = settings;
+  const recipe = [RECIPE, artifact.digest, { prefix, state, headers, assets, allow }];
+  return { artifact, made: hash("sha256", JSON.stringify(recipe), "hex") };
 }
 
-function releaseOf(
+/**
+ * Decides for each file its headers and whether it is an asset.
+ *
+ * @throws {LockstepError} `S3_EMPTY`, `S3_KEY`, `S3_HEADERS_FILE`, `S3_REFERENCES`
+ */
+export async function makeSite(
   settings: S3Settings,
-  entries: readonly FileEntry[],
-  references: References,
-): SiteRelease {
-  const policy = headerPolicy(settings.headers);
-  const excluded = settings.assets.exclude.map((pattern) => matcher(pattern));
-  return siteRelease(
-    entries.map(({ path, digest, size }): SiteFile => {
-      const isExcluded = excluded.some((matches) => matches(path));
-      const isAsset = !isExcluded && looksDigested(path) && references.isNamed(path);
-      const sha256 = digest.slice("sha256:".length);
-      return { path, sha256, size, headers: policy({ path, isAsset }), inPlace: isAsset };
-    }),
+  { artifact, made }: SiteSource,
+  ctx: TargetContext,
+): Promise<Site> {
+  const entries = artifact.manifest.filter((entry) => entry.type === "file");
+  const files = new Map(
+    entries
+      .filter(({ path }) => path !== HEADERS_FILE && path !== REDIRECTS_FILE)
+      .map((entry) => [entry.path.normalize("NFC"), entry]),
   );
+  refuseEmpty(settings, files);
+  refuseKeys(settings, artifact);
+  const textOf = async (name: string): Promise<string> =>
+    entries.some(({ path }) => path === name)
+      ? Buffer.from(await collect(artifact.open(name, ctx.signal))).toString()
+      : "";
+  const rules = readHeadersFile(await textOf(HEADERS_FILE));
+  const redirects = readRedirectsFile(await textOf(REDIRECTS_FILE));
+  refuseRules(settings, { [HEADERS_FILE]: rules.problems, [REDIRECTS_FILE]: redirects.problems });
+  const read = (path: string, signal?: AbortSignal): Promise<Uint8Array> => {
+    const entry = files.get(path);
+    // what is not a file of the source is a redirect, which has no bytes
+    return entry === undefined
+      ? Promise.resolve(new Uint8Array())
+      : collect(artifact.open(entry.path, signal));
+  };
+  const sent = redirectFiles(redirects.rules, files);
+  const references = await readReferences(
+    [...files].map(([path, { size }]) => ({ path, size })),
+    {
+      others: sent.map(({ path }) => path),
+      prefix: settings.prefix,
+      read: (path) => read(path, ctx.signal),
+    },
+  );
+  if (references.broken.length > 0 && !settings.allow.includes("references")) {
+    throw linksBroken(references.broken);
+  }
+  const release = siteRelease([
+    ...siteFiles(settings, { files, references, rules: rules.rules }),
+    ...sent,
+  ]);
+  return { release, made, read: ({ path }, signal) => read(path, signal) };
 }
 
-function filesOf({ manifest }: Artifact): FileEntry[] {
-  return manifest.filter((entry) => entry.type === "file");
+/** Files by their keys below the prefix. */
+type Files = ReadonlyMap<string, FileEntry>;
+
+function siteFiles(
+  { headers, assets }: S3Settings,
+  {
+    files,
+    references,
+    rules,
+  }: { readonly files: Files; readonly references: References; readonly rules: readonly Rule[] },
+): readonly SiteFile[] {
+  const policy = headerPolicy([...rules, ...configRules(headers)]);
+  const excluded = assets.exclude.map((pattern) => matcher(pattern));
+  return [...files].map(([path, { digest, size }]): SiteFile => {
+    const isExcluded = excluded.some((matches) => matches(path));
+    const isAsset = !isExcluded && looksDigested(path) && references.isNamed(path);
+    const sha256 = digest.slice("sha256:".length);
+    return { path, sha256, size, headers: policy({ path, isAsset }), inPlace: isAsset };
+  });
 }
 
-function refuseEmpty({ source, allow }: S3Settings, entries: readonly FileEntry[]): void {
+/** Redirects as objects without bytes; where there is a file, the file stays. */
+function redirectFiles(redirects: readonly Redirect[], files: Files): readonly SiteFile[] {
+  const policy = headerPolicy([]);
+  const made = new Map<string, SiteFile>();
+  for (const redirect of redirects) {
+    for (const path of redirectPaths(redirect)) {
+      if (files.has(path) || made.has(path)) continue;
+      const headers = {
+        ...policy({ path: "redirect.html", isAsset: false }),
+        "x-amz-website-redirect-location": redirect.to,
+      };
+      made.set(path, { path, sha256: hash("sha256", "", "hex"), size: 0, headers, inPlace: false });
+    }
+  }
+  return [...made.values()];
+}
+
+function refuseEmpty({ source, allow }: S3Settings, files: Files): void {
   if (allow.includes("empty")) return;
   const name = typeof source === "string" ? source : source.git;
-  if (entries.length === 0) throw siteEmpty(name, "file");
-  if (!entries.some(({ path }) => /\.html?$/i.test(path))) throw siteEmpty(name, "page");
+  if (files.size === 0) throw siteEmpty(name, "file");
+  if (![...files.keys()].some((path) => /\.html?$/i.test(path))) throw siteEmpty(name, "page");
+}
+
+function refuseRules(
+  { allow }: S3Settings,
+  problems: Readonly<Record<string, readonly string[]>>,
+): void {
+  if (allow.includes("rules")) return;
+  for (const [file, lines] of Object.entries(problems)) {
+    if (lines.length > 0) throw headersUnfit(file, lines.slice(0, 10).join("; "));
+  }
 }
 
 function refuseKeys({ prefix, state }: S3Settings, { manifest }: Artifact): void {
   const problems = manifest.flatMap(({ type, path }) => {
-    const key = `${prefix}${path}`;
+    const key = `${prefix}${path.normalize("NFC")}`;
     if (type === "link") return [`${path} (a symbolic link)`];
     if (type === "directory") return [];
     if (key.startsWith(state)) return [`${path} (Lockstep keeps its own objects there)`];
@@ -84,8 +172,10 @@ function refuseKeys({ prefix, state }: S3Settings, { manifest }: Artifact): void
   if (problems.length > 0) throw keysUnfit(problems);
 }
 
+const OWN: readonly SiteGuard[] = ["empty", "shrink", "references", "rules"];
+
 function isSourceGuard(guard: GuardName | SiteGuard): guard is GuardName {
-  return guard !== "empty" && guard !== "shrink" && guard !== "references";
+  return !OWN.some((own) => own === guard);
 }
 
 async function collect(pieces: AsyncIterable<Uint8Array>): Promise<Uint8Array> {

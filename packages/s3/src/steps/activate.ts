@@ -10,7 +10,7 @@ import {
   refuseOlder,
   writePointer,
 } from "../pointer.ts";
-import type { SiteRelease } from "../release.ts";
+import type { KeptRelease } from "../release.ts";
 import { baseOf, shortRef } from "./base.ts";
 import { lookAt, publish } from "./publish.ts";
 
@@ -58,7 +58,7 @@ export const activate: Step<ActivateInput, ActivateBefore, null, S3Connection> =
     refuseOlder(place, read.pointer, ctx.stamp);
     if (isDone(read.pointer, input)) return null;
     refuseMoved(ctx, { pointer: read.pointer, input, before });
-    const { moves } = await movesBetween(connection, { input, before, signal });
+    const { to, moves } = await movesBetween(connection, { input, before, signal });
     const looked = await lookAt(moves, ctx);
     const [first] = looked.foreign;
     if (first !== undefined) {
@@ -71,7 +71,8 @@ export const activate: Step<ActivateInput, ActivateBefore, null, S3Connection> =
     const moving = { live, past, moving: { to: input.release }, stamp: ctx.stamp };
     const opened = await writePointer(place, { read, next: moving }, { signal });
     await publish(looked.waiting, ctx);
-    const next = { live: input.release, past: pastOf(before, input, ctx.now()), stamp: ctx.stamp };
+    const gone = pastOf(before, input, ctx.now());
+    const next = { live: input.release, made: to.made, past: gone, stamp: ctx.stamp };
     await writePointer(place, { read: opened, next }, { signal });
     return null;
   },
@@ -94,7 +95,9 @@ export const activate: Step<ActivateInput, ActivateBefore, null, S3Connection> =
     await publish(look.waiting, ctx);
     // somebody has to look at it: the control object goes on saying that two releases are mixed
     if (look.foreign.length > 0) return "conflict";
-    await writePointer(place, { read: opened, next: { live, past, stamp: ctx.stamp } }, { signal });
+    const made = live === null ? undefined : (await connection.release(live, signal)).made;
+    const next = { live, made, past, stamp: ctx.stamp };
+    await writePointer(place, { read: opened, next }, { signal });
     return "restored";
   },
 };
@@ -114,7 +117,7 @@ async function movesBetween(
     readonly before: ActivateBefore;
     readonly signal: AbortSignal;
   },
-): Promise<{ to: SiteRelease; base: Base; moves: readonly Move[] }> {
+): Promise<{ to: KeptRelease; base: Base; moves: readonly Move[] }> {
   const to = await connection.release(input.release, signal);
   const base = await baseOf(connection, { from: before.live, also: before.also }, signal);
   return { to, base, moves: movesOf(to, base, input.entries) };

@@ -36,14 +36,14 @@ export const retire: Retire<RetireInput, S3Connection> = {
     const { connection, signal } = ctx;
     const read = await readPointer(connection.place, { signal });
     refuseOlder(connection.place, read.pointer, ctx.stamp);
-    const { live, moving } = read.pointer;
+    const { live, made, moving } = read.pointer;
     if (live !== input.release || moving !== undefined) return; // somebody came after
     const past = keptOf(read.pointer, input, ctx.now());
     if (past.length < read.pointer.past.length) {
       // first the list: nobody may return to a release that is half gone
       await writePointer(
         connection.place,
-        { read, next: { live, past, stamp: ctx.stamp } },
+        { read, next: { live, made, past, stamp: ctx.stamp } },
         { signal },
       );
     }

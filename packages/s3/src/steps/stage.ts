@@ -8,10 +8,11 @@ import {
   encodeRelease,
   isSameHeaders,
   type SiteFile,
+  type KeptRelease,
   type SiteRelease,
   siteRelease,
 } from "../release.ts";
-import { readSite, type Site } from "../site.ts";
+import { makeSite, readFiles, type Site } from "../site.ts";
 import { baseOf, shortRef } from "./base.ts";
 
 /** Which release is staged, and over which. */
@@ -40,7 +41,10 @@ export const stage: Step<StageInput, null, null, S3Connection> = {
     const base = await baseOf(connection, input, signal);
     const site = await plannedSite(input, ctx);
     // first of all: what is not named by a manifest is never removed again
-    const release = await putManifest(siteRelease(settle(site.release.files, base)), ctx);
+    const release = await putManifest(
+      { ...siteRelease(settle(site.release.files, base)), made: site.made },
+      ctx,
+    );
     const staging = stagingOf(release, base, connection.settings.entries);
     await keep(staging, ctx);
     await send(site, staging, ctx);
@@ -54,7 +58,9 @@ async function plannedSite(
 ): Promise<Site> {
   const { connection } = ctx;
   const known = connection.site;
-  const site = known?.release.ref === wanted ? known : await readSite(connection.settings, ctx);
+  if (known?.release.ref === wanted) return known;
+  const { settings } = connection;
+  const site = await makeSite(settings, await readFiles(settings, ctx), ctx);
   const { ref: found } = site.release;
   if (found !== wanted) throw sourceChanged("The site", { wanted, found });
   return site;
@@ -62,7 +68,7 @@ async function plannedSite(
 
 /** A release that was staged before stays as it is: others may have read it. */
 async function putManifest(
-  release: SiteRelease,
+  release: KeptRelease,
   ctx: WriteContext<S3Connection>,
 ): Promise<SiteRelease> {
   const { connection } = ctx;

@@ -1,0 +1,93 @@
+import { describe, expect, it } from "vitest";
+import { readReferences } from "../src/references.ts";
+
+async function brokenIn(
+  files: Readonly<Record<string, string>>,
+  prefix = "",
+): Promise<readonly string[]> {
+  const named = Object.entries(files).map(([path, text]) => ({ path, size: text.length }));
+  const read = async (path: string): Promise<Uint8Array> => Buffer.from(files[path] ?? "");
+  return (await readReferences(named, { others: ["old/index.html"], prefix, read })).broken;
+}
+
+describe("a page that needs a file which is not there", () => {
+  it.each([
+    ["a script", `<script src="/app.js"></script>`],
+    ["a style", `<link href=style.css rel=stylesheet>`],
+    ["a module ahead of time", `<link rel="modulepreload" href="./chunk.js?v=1#x">`],
+    ["a picture", `<img alt="" src='../img/a%20b.png'>`],
+    ["one of several pictures", `<img srcset="/there.png 1x, /gone.png 2x">`],
+    ["a film", `<video poster="/poster.jpg"></video>`],
+  ])("is found for %s", async (_name, html) => {
+    const broken = await brokenIn({ "docs/index.html": html, "there.png": "" });
+
+    expect(broken).toHaveLength(1);
+    expect(broken[0]).toMatch(/^docs\/index\.html -> \S/);
+  });
+
+  it("is found for what its style needs", async () => {
+    const styles = `@import "base.css"; /* url(not.png) */ body { background: url('bg.png') }`;
+
+    expect(await brokenIn({ "css/a.css": styles, "css/base.css": "" })).toEqual([
+      "css/a.css -> bg.png",
+    ]);
+  });
+});
+
+describe("a page is complete", () => {
+  it.each([
+    [
+      "when its files are there",
+      `<script src="app.js"></script><link rel=icon href="/i%20con.svg">`,
+    ],
+    [
+      "whatever other hosts have",
+      `<script src="https://cdn.example/a.js"></script><img src="//x/y.png">`,
+    ],
+    [
+      "whatever pages it leads to",
+      `<a href="/missing">there</a><link rel="canonical" href="/gone">`,
+    ],
+    [
+      "whatever stands in comments and samples",
+      `<!-- <img src="a.png"> --><pre><code><img src="b.png"></code></pre>`,
+    ],
+    ["whatever its scripts write", `<script>document.write('<img src="a.png">')</script>`],
+    ["with pictures inside of it", `<img src="data:image/png;base64,AAAA">`],
+    ["with places of a template", `<img src="{{ image }}">`],
+    ["with a base of its own", `<base href="https://x.example/"><script src="a.js"></script>`],
+    ["when a folder has a page", `<iframe src="/frame/"></iframe><iframe src="/old"></iframe>`],
+  ])("%s", async (_name, html) => {
+    const files = { "index.html": html, "app.js": "", "i con.svg": "", "frame/index.html": "" };
+
+    expect(await brokenIn(files)).toEqual([]);
+  });
+
+  it("when the site is not at the top of its bucket", async () => {
+    const files = { "index.html": `<script src="/site/app.js"></script>`, "app.js": "" };
+
+    expect(await brokenIn(files, "site/")).toEqual([]);
+  });
+});
+
+describe("a name", () => {
+  it("counts as used when a page, a style or a script holds it", async () => {
+    const files = {
+      "index.html": `<script src="/assets/a.11112222.js"></script>`,
+      "assets/a.11112222.js": `import("./b.33334444.js")`,
+      "assets/b.33334444.js": "",
+      "assets/c.55556666.js": "",
+    };
+    const named = Object.entries(files).map(([path, text]) => ({ path, size: text.length }));
+    const { isNamed } = await readReferences(named, {
+      others: [],
+      prefix: "",
+      read: async (path) => Buffer.from((files as Record<string, string>)[path] ?? ""),
+    });
+
+    expect(Object.keys(files).filter((path) => isNamed(path))).toEqual([
+      "assets/a.11112222.js",
+      "assets/b.33334444.js",
+    ]);
+  });
+});

@@ -1,0 +1,158 @@
+import { describe, expect, it } from "vitest";
+import { looksDigested } from "../src/assets.ts";
+import { readHeadersFile } from "../src/rules/headers-file.ts";
+import { matcher } from "../src/rules/pattern.ts";
+import { configRules, headerPolicy } from "../src/rules/policy.ts";
+import { readRedirectsFile, redirectPaths } from "../src/rules/redirects-file.ts";
+
+describe("a pattern", () => {
+  it.each([
+    ["*.html", "index.html", true],
+    ["*.html", "docs/index.html", false],
+    ["**/*.html", "index.html", true],
+    ["**/*.html", "a/b/index.html", true],
+    ["/docs/**", "docs/a/b.txt", true],
+    ["docs/**", "site/docs/a", false],
+    ["a+b(1).js", "a+b(1).js", true],
+    ["a.js", "axjs", false],
+  ])("%s meets %s: %s", (pattern, path, wanted) => {
+    expect(matcher(pattern)(path)).toBe(wanted);
+  });
+});
+
+describe("a name that looks like a digest", () => {
+  it.each([
+    "assets/app.3f9c2d1a.js",
+    "assets/index-BxZ81kQa.css",
+    "chunk-6IKVQ2HD.js",
+    "_next/static/chunks/main-4f9c2d1ae0b7.js",
+    "media/inter.0ee2d1ab.woff2",
+  ])("is %s", (path) => {
+    expect(looksDigested(path)).toBe(true);
+  });
+
+  it.each([
+    "index.html",
+    "robots.txt",
+    "sw.js",
+    "favicon.ico",
+    "manifest.webmanifest",
+    "jquery.min.js",
+    "background.png",
+    "post.3f9c2d1a.html",
+    "internationalization.js",
+  ])("is not %s", (path) => {
+    expect(looksDigested(path)).toBe(false);
+  });
+});
+
+describe("headers", () => {
+  it("let assets be kept for ever, and everything else be asked for again", () => {
+    const policy = headerPolicy([]);
+
+    expect(policy({ path: "app.3f9c2d1a.js", isAsset: true })).toEqual({
+      "cache-control": "public, max-age=31536000, immutable",
+      "content-type": "text/javascript; charset=utf-8",
+    });
+    expect(policy({ path: "robots.txt", isAsset: false })["cache-control"]).toBe(
+      "public, max-age=0, must-revalidate",
+    );
+  });
+
+  it("follow the last rule, and lose what a rule removes", () => {
+    const policy = headerPolicy(
+      configRules([
+        { match: "**", set: { "cache-control": "no-store", "content-language": "en" } },
+        { match: "feed", set: { "content-type": "application/rss+xml", "content-language": null } },
+      ]),
+    );
+
+    expect(policy({ path: "feed", isAsset: false })).toEqual({
+      "cache-control": "no-store",
+      "content-type": "application/rss+xml",
+    });
+  });
+});
+
+describe("a _headers file", () => {
+  const text = `
+# for all
+/*
+  X-Amz-Meta-Team: shop
+/docs/*
+  Cache-Control: public
+  cache-control: max-age=60
+/about
+  ! Cache-Control
+/blog/:slug/
+  Content-Language: de
+`;
+
+  it("sets headers by the path of the URL, joins repeated ones and takes back others", () => {
+    const { rules, problems } = readHeadersFile(text);
+    const policy = headerPolicy(rules);
+    const headersOf = (path: string): unknown => policy({ path, isAsset: false });
+
+    expect(problems).toEqual([]);
+    expect(headersOf("docs/index.html")).toMatchObject({
+      "cache-control": "public, max-age=60",
+      "x-amz-meta-team": "shop",
+    });
+    expect(headersOf("about/index.html")).not.toHaveProperty("cache-control");
+    expect(headersOf("blog/one/index.html")).toHaveProperty("content-language", "de");
+    expect(headersOf("blog/one/two/index.html")).not.toHaveProperty("content-language");
+  });
+
+  it("names each line that a bucket cannot follow", () => {
+    const { problems } = readHeadersFile(
+      "  A: b\n/x\n  X-Frame-Options: DENY\n  what\nhttps://a.example/\n",
+    );
+
+    expect(problems).toEqual([
+      "line 1: a header stands above the first path",
+      "line 3: x-frame-options: an object cannot keep this header",
+      "line 4: it is neither a path nor a header",
+      "line 5: only paths are known here, no hosts",
+    ]);
+  });
+});
+
+describe("a _redirects file", () => {
+  it("sends single paths elsewhere", () => {
+    const { rules, problems } = readRedirectsFile(
+      "/old /new\n\n/out https://example.com/x 301! # away\n",
+    );
+
+    expect(problems).toEqual([]);
+    expect(rules).toEqual([
+      { from: "/old", to: "/new" },
+      { from: "/out", to: "https://example.com/x" },
+    ]);
+  });
+
+  it.each([
+    ["/* /index.html 200", "without patterns"],
+    ["/a /b 302", "301, not 302"],
+    ["/a /b 301 Country=de", "conditions"],
+    ["/a/../b /c", "without patterns"],
+    ["/a //evil.example", "neither a path nor a URL"],
+    ["/a javascript:alert(1)", "neither a path nor a URL"],
+    ["/a /b/:splat", "patterns"],
+    ["/a", "neither a path nor a URL"],
+  ])("names the line %s", (line, problem) => {
+    expect(readRedirectsFile(line)).toEqual({
+      rules: [],
+      problems: [expect.stringContaining(problem)],
+    });
+  });
+
+  it.each([
+    ["/old", ["old", "old/index.html"]],
+    ["/old/", ["old", "old/index.html"]],
+    ["/old.html", ["old.html"]],
+    ["/", ["index.html"]],
+    ["/caf%C3%A9", ["café", "café/index.html"]],
+  ])("makes objects for %s", (from, paths) => {
+    expect(redirectPaths({ from, to: "/" })).toEqual(paths);
+  });
+});
