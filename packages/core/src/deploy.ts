@@ -1,7 +1,7 @@
-import { EXIT_OF } from "@lockstep/events";
 import { canonicalJson, type Json } from "@lockstep/plugin";
 import {
   admit,
+  admitForeign,
   type BeginBody,
   highestEpoch,
   lastCommit,
@@ -12,10 +12,9 @@ import {
   openJournal,
   openRun,
   putBlob,
-  refuseForeign,
   takeLease,
 } from "@lockstep/state";
-import type { Outcome } from "./ending.ts";
+import { type Outcome, UNCHANGED } from "./ending.ts";
 import { confirmationNeeded, planStale } from "./errors.ts";
 import { execute, type OnStop } from "./execute.ts";
 import { isUnfenced, type Job, readLive, sessionOf } from "./job.ts";
@@ -106,6 +105,8 @@ interface Attempt extends Planning {
   readonly job: RunJob;
   readonly session: Session;
   readonly lineage: string;
+  /** Whether targets that another store stamped are taken over. */
+  readonly adopts: boolean;
   /** The plan somebody said yes to; absent when nobody was asked. */
   readonly shown: Plan | undefined;
 }
@@ -119,10 +120,13 @@ async function runJob(job: RunJob, planning: Planning): Promise<Outcome> {
   if (left !== undefined) throw openRun(environment, left);
   const live = await readLive(session, signal);
   const lineage = await lineageOf(store, surroundings);
-  refuseForeign(live, lineage, job.adopt === true || store.traits.ephemeral === true);
+  const isForeign = admitForeign(live, lineage, job.adopt ?? store.traits.ephemeral === true);
+  // Where nothing differs, a run of no steps still stamps the targets, so that they are ours from then on.
+  const adopts = isForeign && job.adopt === true;
 
   const shown = await confirmed(session, live, { ...planning, job });
-  if (shown !== undefined && isEmpty(shown)) return await unchanged(session, shown, live);
+  if (shown !== undefined && isEmpty(shown) && !adopts)
+    return await unchanged(session, shown, live);
   const lease = await takeLease({
     store,
     environment,
@@ -134,7 +138,7 @@ async function runJob(job: RunJob, planning: Planning): Promise<Outcome> {
     onWaiting: ({ run, user, machine }) =>
       session.events.emit({ type: "lease.waiting", holder: `${run} (${user} on ${machine})` }),
   });
-  return await underLease({ ...planning, job, session, lineage, shown }, lease);
+  return await underLease({ ...planning, job, session, lineage, adopts, shown }, lease);
 }
 
 /** The plan somebody saw, now or when it was saved; undefined when nobody wants to see one. */
@@ -162,7 +166,7 @@ async function underLease(attempt: Attempt, lease: Lease): Promise<Outcome> {
     const plan = await makePlan(session, { ...(await attempt.wish(session, live)), signal });
     if (shown === undefined) tellPlan(session, plan);
     else if (planFacts(plan) !== planFacts(shown)) throw planStale();
-    if (isEmpty(plan)) {
+    if (isEmpty(plan) && !attempt.adopts) {
       await lease.release({ open: false });
       return await unchanged(session, plan, live);
     }
@@ -214,11 +218,9 @@ async function beginRun(
 /** Nothing was to be done: what is live is what was deployed last. */
 async function unchanged(session: Session, plan: Plan, live: LiveByTarget): Promise<Outcome> {
   const { store, name: environment } = session.environment;
-  const result = "unchanged";
-  const exit = EXIT_OF[result];
-  session.events.emit({ type: "run.finished", result, exit });
+  session.events.emit({ type: "run.finished", ...UNCHANGED });
   const release = (await lastCommit(store, environment))?.release.id ?? plan.release.id;
-  return { environment, release, result, exit, live, diagnostics: [] };
+  return { environment, release, ...UNCHANGED, live, diagnostics: [] };
 }
 
 function tellPlan(session: Session, plan: Plan): void {

@@ -1,7 +1,6 @@
 import { type Diagnostic, EXIT_OF, isOpen, type Result, toDiagnostic } from "@lockstep/events";
 import type { Json, Live } from "@lockstep/plugin";
-import { differencesOf } from "@lockstep/state";
-import { quarantine } from "@lockstep/state";
+import { differencesOf, quarantine } from "@lockstep/state";
 import { liveUnknown } from "./errors.ts";
 import { liveOf, observe, type Observed } from "./observe.ts";
 import { type Run, skewOf } from "./run.ts";
@@ -19,6 +18,11 @@ export interface Outcome {
   readonly diagnostics: readonly Diagnostic[];
   readonly skewMs?: number | undefined;
 }
+
+type Unchanged = Pick<Outcome, "result" | "exit">;
+
+/** How a command ends that had nothing to do. */
+export const UNCHANGED: Unchanged = { result: "unchanged", exit: EXIT_OF.unchanged };
 
 /** How a run ends, and what was seen then. */
 export interface Ending {

@@ -1,5 +1,5 @@
 import { environmentOf } from "@lockstep/config";
-import { EXIT, EXIT_OF, isOpen, toDiagnostic } from "@lockstep/events";
+import { EXIT, isOpen, toDiagnostic } from "@lockstep/events";
 import { isLockstepError } from "@lockstep/plugin";
 import {
   closeUnread,
@@ -14,7 +14,7 @@ import {
   recordsOf,
   takeLease,
 } from "@lockstep/state";
-import { close, type Outcome } from "./ending.ts";
+import { close, type Outcome, UNCHANGED } from "./ending.ts";
 import {
   pluginChanged,
   recoverDiffers,
@@ -239,8 +239,7 @@ function unreadable(error: unknown): Error {
 }
 
 function nothingOpen(environment: string): Outcome {
-  const result = "unchanged";
-  return { environment, release: "", result, exit: EXIT_OF[result], live: {}, diagnostics: [] };
+  return { environment, release: "", ...UNCHANGED, live: {}, diagnostics: [] };
 }
 
 /** A recover that closed the run has done its work, also when that work was to put everything back. */

@@ -76,8 +76,27 @@ describe("a store that is lost between runs", () => {
     const adopted = await deploy({ ...(await rig.job("two")), adopt: true });
 
     expect(adopted.exit).toBe(0);
+    expect((await deploy(await rig.job("two"))).result).toBe("unchanged");
     // A run of the lost store that wakes up is refused by the targets' stamps, whose epochs go on.
     expect(rig.world.unit("web-1").stamp?.epoch).toBe(2);
+  });
+});
+
+describe("targets of a lost store that hold the release already", () => {
+  it("are stamped by a run without steps when told to adopt, and are ours from then on", async () => {
+    rig.store = new MemoryStore();
+    const writes = rig.world.writes.length;
+
+    const adopted = await deploy({ ...(await rig.job("one")), adopt: true });
+
+    expect(adopted).toMatchObject({ result: "done", exit: 0 });
+    expect(rig.world.writes.slice(writes)).toEqual([]);
+    expect(rig.world.unit("web-3").stamp?.epoch).toBe(2);
+    expect(await deploy(await rig.job("one"))).toMatchObject({ result: "unchanged", exit: 0 });
+    expect((await deploy({ ...(await rig.job("one")), adopt: true })).result).toBe("unchanged");
+    expect((await deploy(await rig.job("two"))).exit).toBe(0);
+    expect((await rollback(await rig.job("two"))).exit).toBe(0);
+    expect(contents(rig)).toBe("one one one");
   });
 });
 

@@ -27,7 +27,7 @@ export {
   readLease,
   takeLease,
 } from "./lease.ts";
-export { highestEpoch, lineageOf, refuseForeign } from "./lineage.ts";
+export { admitForeign, highestEpoch, lineageOf } from "./lineage.ts";
 export { type Difference, differencesOf, type LiveByTarget, missingUnit } from "./live.ts";
 export {
   isLocalStore,

@@ -41,16 +41,18 @@ async function refuseUnsound(store: Store, nonce: string): Promise<void> {
 }
 
 /**
- * Refuses targets that another store's runs have stamped, unless that was asked for.
+ * Tells whether another store's runs have stamped a target; refuses it unless that was asked for.
  *
  * @throws {LockstepError} `FOREIGN_LINEAGE`
  */
-export function refuseForeign(live: LiveByTarget, lineage: string, adopt: boolean): void {
-  if (adopt) return;
+export function admitForeign(live: LiveByTarget, lineage: string, adopt: boolean): boolean {
   for (const [target, units] of Object.entries(live)) {
     const foreign = units.find(({ stamp }) => stamp !== undefined && stamp.lineage !== lineage);
-    if (foreign !== undefined) throw foreignLineage(target, foreign.unit);
+    if (foreign === undefined) continue;
+    if (!adopt) throw foreignLineage(target, foreign.unit);
+    return true;
   }
+  return false;
 }
 
 /** The highest epoch any unit carries; 0 when none does. */
