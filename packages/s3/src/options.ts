@@ -83,6 +83,8 @@ const GUARDS = [
   "root",
   "empty",
   "shrink",
+  "references",
+  "rules",
 ] as const;
 
 /** A path as keys may begin with: clean segments, so that no client or proxy reads it as another. */
