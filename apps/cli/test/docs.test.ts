@@ -6,6 +6,7 @@ import { coreErrors } from "@lockstep/core";
 import { exitOf } from "@lockstep/events";
 import { type ErrorCatalogue, LockstepError, pluginErrors } from "@lockstep/plugin";
 import { registryErrors } from "@lockstep/registry";
+import { s3Errors } from "@lockstep/s3";
 import { sshErrors } from "@lockstep/ssh";
 import { afterAll, describe, expect, it } from "vitest";
 import { cliErrors } from "../src/errors.ts";
@@ -49,6 +50,7 @@ describe("the error page", () => {
       section("Sources", "@lockstep/artifact", artifactErrors),
       section("Servers over SSH", "@lockstep/ssh", sshErrors),
       section("Images in registries", "@lockstep/registry", registryErrors),
+      section("Static sites in S3", "@lockstep/s3", s3Errors),
       section("The command line", "lockstep", cliErrors),
     ].join("\n");
 

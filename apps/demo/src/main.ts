@@ -1,4 +1,4 @@
-// What `npm start` shows: the real CLI deploys a real shop to two sandbox hosts on this machine.
+// What `npm start` shows: the real CLI deploys a real shop to two sandbox hosts, a registry and a bucket.
 // node src/main.ts [--keep]: leaves the temporary folder behind, with everything the hosts wrote.
 import { parseArgs } from "node:util";
 import { type RunningSandbox, startSandbox } from "./sandbox.ts";
@@ -30,7 +30,7 @@ async function main(): Promise<void> {
     await tell({ stage, sandbox, stop: stop.signal, image: {} });
     const seconds = Math.round((performance.now() - begun) / 1000);
     stage.say(
-      `\nThat was all in ${seconds} s. Hosts and registry are stopped and ${whatIsLeft(sandbox)}.`,
+      `\nThat was all in ${seconds} s. Hosts, registry and S3 server are stopped and ${whatIsLeft(sandbox)}.`,
     );
   } catch (error) {
     if (stop.signal.aborted) stage.say("\nStopped; nothing is left running.");
@@ -38,11 +38,13 @@ async function main(): Promise<void> {
   }
 }
 
-function introduce({ say }: Stage, { folder, hosts, artifact, registry }: RunningSandbox): void {
+function introduce({ say }: Stage, sandbox: RunningSandbox): void {
+  const { folder, hosts, artifact, registry, bucket } = sandbox;
   say("Lockstep puts one release on many targets: all of them or none.");
   say(`Here they are two hosts, with SSH and real shells, below ${folder}:`);
   for (const { login, site } of hosts) say(`  ${login.name}  ${site}`);
-  say(`and a container registry at ${registry}.`);
+  say(`a container registry at ${registry}, and a bucket that everybody reads at`);
+  say(`  ${bucket.site}`);
   say(`The config is apps/demo/lockstep.config.ts. It deploys what is built into ${artifact}.`);
 }
 

@@ -1,8 +1,14 @@
 import { chmod, copyFile, mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
-import { type SandboxSsh, startSandboxRegistry, startSandboxSsh } from "@lockstep/testkit";
+import {
+  type SandboxSsh,
+  startSandboxRegistry,
+  startSandboxS3,
+  startSandboxSsh,
+} from "@lockstep/testkit";
 import { type FrontDoor, openFrontDoor } from "./front-door.ts";
+import { openWebsite } from "./website.ts";
 
 /** What the config needs to know of a host. */
 export interface Host {
@@ -32,18 +38,33 @@ export interface Sandbox {
   readonly hosts: readonly Host[];
   /** Where images go: `127.0.0.1:41003`. */
   readonly registry: string;
+  readonly bucket: Bucket;
 }
 
-/** Two hosts and a container registry on this machine, and a folder for everything the hosts write. */
+/** What the config needs to know of the bucket; its secret key is in the environment. */
+export interface Bucket {
+  readonly name: string;
+  readonly endpoint: string;
+  readonly region: string;
+  readonly accessKeyId: string;
+  /** Where everybody reads it: `http://127.0.0.1:41005`. */
+  readonly site: string;
+}
+
+/** Two hosts, a container registry and a bucket on this machine, and a folder for everything the hosts write. */
 export interface RunningSandbox extends Sandbox, AsyncDisposable {
   /** Temporary; removed with the sandbox. */
   readonly folder: string;
   /** The sandbox as a file. */
   readonly file: string;
+  /** What a pipeline would keep for the deploy: variables with their values. */
+  readonly secrets: Readonly<Record<string, string>>;
   readonly doors: readonly FrontDoor[];
 }
 
-/** Starts hosts and registry; disposing ends them and all they started, and removes the folder unless it is kept. */
+const BUCKET = "shop-pages";
+
+/** Starts hosts, registry and S3 server; disposing ends them and all they started, and removes the folder unless it is kept. */
 export async function startSandbox({ keep }: { readonly keep: boolean }): Promise<RunningSandbox> {
   const folder = await realpath(await mkdtemp(join(tmpdir(), "lockstep-demo-")));
   const stack = new AsyncDisposableStack();
@@ -62,11 +83,24 @@ export async function startSandbox({ keep }: { readonly keep: boolean }): Promis
     }
     const { host: registry } = stack.use(await startSandboxRegistry());
     const [artifact, state] = [join(folder, "build"), join(folder, "state")];
-    const sandbox = { artifact, state, hosts, registry };
+    const s3 = stack.use(await startSandboxS3({ buckets: [BUCKET] }));
+    const { url } = stack.use(await openWebsite(s3.buckets.get(BUCKET) ?? new Map()));
+    const { accessKeyId, secretAccessKey } = s3.credentials;
+    const { endpoint, region } = s3;
+    const bucket = { name: BUCKET, endpoint, region, accessKeyId, site: url };
+    const sandbox = { artifact, state, hosts, registry, bucket };
+    const secrets = { S3_SECRET_KEY: secretAccessKey };
     const file = join(folder, "sandbox.json");
     await writeFile(file, JSON.stringify(sandbox, null, 2));
     const all = stack.move();
-    return { ...sandbox, folder, file, doors, [Symbol.asyncDispose]: () => all.disposeAsync() };
+    return {
+      ...sandbox,
+      folder,
+      file,
+      secrets,
+      doors,
+      [Symbol.asyncDispose]: () => all.disposeAsync(),
+    };
   } catch (error) {
     await stack.disposeAsync();
     throw error;

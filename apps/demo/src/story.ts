@@ -1,7 +1,7 @@
 import { buildShop, lockstep, type Ran } from "./programs.ts";
 import type { RunningSandbox } from "./sandbox.ts";
 import type { Stage } from "./stage.ts";
-import { digestAt, releaseAt, type Visits, whileVisited } from "./users.ts";
+import { digestAt, editionAt, releaseAt, type Visits, whileVisited } from "./users.ts";
 
 /** What the scenes share. */
 export interface Play {
@@ -31,19 +31,21 @@ async function showPlan(play: Play): Promise<void> {
   play.stage.heading("A plan: what would be done");
   await build(play, "--version", "1");
   await cli(play, { words: ["plan"], exit: 0 });
-  play.stage.notice("Both hosts are empty, so every file is new. Nothing was changed:");
+  play.stage.notice("Hosts and bucket are empty, so every file is new. Nothing was changed:");
   await serves(play, undefined);
   await tags(play, "leads nowhere yet");
+  await shows(play, undefined);
 }
 
 async function deployFirst(play: Play): Promise<void> {
   play.stage.heading("The first release");
   const { stdout } = await cli(play, { words: deploy("edition 1"), exit: 0 });
   play.stage.notice(
-    "Staged on both, then both links moved, then checked. The last line is the answer:",
+    "Staged everywhere, then every pointer moved, then checked. The last line is the answer:",
   );
   await serves(play, lastLine(stdout));
   await tags(play, "leads to a new image");
+  await shows(play, "1");
 }
 
 async function deploySecond(play: Play): Promise<string> {
@@ -54,6 +56,7 @@ async function deploySecond(play: Play): Promise<string> {
   const release = lastLine(result.stdout);
   await serves(play, release);
   await tags(play, "leads to a new image");
+  await shows(play, "2");
   noneFailed(play, visits);
   return release;
 }
@@ -64,10 +67,11 @@ async function deployBroken(play: Play, before: string): Promise<void> {
   const command = { words: deploy("edition 3, broken"), exit: 31 };
   const { visits } = await visited(play, () => cli(play, command));
   play.stage.notice(
-    "31 means: failed, and rolled back everywhere, as read from hosts and registry afterwards.",
+    "31 means: failed, and rolled back everywhere, as read from all targets afterwards.",
   );
   await serves(play, before);
   await tags(play, "leads to the same image as before");
+  await shows(play, "2");
   noneFailed(play, visits);
 }
 
@@ -89,6 +93,7 @@ async function pullThePlug(play: Play, before: string): Promise<void> {
   );
   await serves(play, before);
   await tags(play, "leads to the same image as before");
+  await shows(play, "2");
   noneFailed(play, visits);
 }
 
@@ -137,7 +142,8 @@ function start(
   stage.command(
     `lockstep ${all.map((word) => (/^[\w-]+$/.test(word) ? word : `"${word}"`)).join(" ")}`,
   );
-  return lockstep(all, { kill, env: { LOCKSTEP_DEMO: sandbox.file }, answer: stage.output });
+  const env = { ...sandbox.secrets, LOCKSTEP_DEMO: sandbox.file };
+  return lockstep(all, { kill, env, answer: stage.output });
 }
 
 /** Kills a deploy when the first health check arrives: both links have moved, nothing is decided. */
@@ -177,9 +183,18 @@ async function tags({ stage, sandbox, image }: Play, wanted: Tagged): Promise<vo
   image.digest = found;
 }
 
+/** What the bucket shows to everybody. */
+async function shows({ stage, sandbox }: Play, wanted: string | undefined): Promise<void> {
+  const found = await editionAt(sandbox.bucket.site);
+  stage.fact(
+    found === undefined ? "the bucket shows nothing yet" : `the bucket shows edition ${found}`,
+    found === wanted,
+  );
+}
+
 function visited<T>({ sandbox }: Play, body: () => Promise<T>): ReturnType<typeof whileVisited<T>> {
   return whileVisited(
-    sandbox.hosts.map(({ site }) => site),
+    [...sandbox.hosts, sandbox.bucket].map(({ site }) => site),
     body,
   );
 }

@@ -27,7 +27,7 @@ export async function whileVisited<T>(
   const visitors = sites.map(async (site) => {
     while (!stop.signal.aborted) {
       const begun = performance.now();
-      const edition = await visit(site);
+      const edition = await editionAt(site);
       seen.requests += 1;
       seen.slowestMs = Math.max(seen.slowestMs, Math.round(performance.now() - begun));
       if (edition === undefined) seen.failed += 1;
@@ -45,8 +45,8 @@ export async function whileVisited<T>(
   }
 }
 
-/** The edition on the front page; undefined when there is no whole page. */
-async function visit(site: string): Promise<string | undefined> {
+/** The edition on the front page of a site; undefined when there is no whole page. */
+export async function editionAt(site: string): Promise<string | undefined> {
   try {
     const response = await fetch(site, { signal: AbortSignal.timeout(TIMEOUT_MS) });
     const page = await response.text();
