@@ -7,6 +7,7 @@ import {
   bucketSettings,
   bucketShape,
 } from "./bucket-options.ts";
+import { type CheckOptions, checkSchema, type CheckSettings } from "./check-options.ts";
 import { headerNameProblem, headerValueProblem } from "./object-headers.ts";
 
 /**
@@ -52,6 +53,8 @@ export interface S3Options extends BucketOptions {
   readonly shrink?: number;
   /** Where Lockstep keeps its own objects, below `prefix`; default `.lockstep/`. */
   readonly state?: string;
+  /** Asks as a visitor after the release went live; what is wrong puts the run back. */
+  readonly check?: CheckOptions;
   /** How hard the server is worked. */
   readonly limits?: Partial<BucketLimits>;
 }
@@ -71,6 +74,7 @@ export interface S3Settings {
   readonly entries: readonly string[];
   readonly keep: { readonly releases: number; readonly days: number };
   readonly shrink: number;
+  readonly check: CheckSettings | undefined;
   readonly limits: BucketLimits;
 }
 
@@ -134,6 +138,7 @@ const written = z.strictObject({
     .default({ releases: 5, days: 7 }),
   shrink: z.number().min(0).max(1).default(0.5),
   state: folder.refine((text) => text !== "", "This must not be empty").default(".lockstep/"),
+  check: checkSchema.optional(),
   limits: limits.default(() => limits.parse({})),
 });
 
@@ -152,6 +157,7 @@ export const s3Schema: z.ZodType<S3Settings> = written.transform((options): S3Se
     entries: rest.entries,
     keep: rest.keep,
     shrink: rest.shrink,
+    check: rest.check,
     limits: rest.limits,
   };
 });

@@ -8,6 +8,7 @@ import {
   type PlanRequest,
   type TargetPlan,
 } from "@lockstep/plugin";
+import type { CheckSettings } from "./check-options.ts";
 import type { S3Connection } from "./connection.ts";
 import { refuseShrunk, refuseForeign } from "./guards.ts";
 import { settle, stagingOf } from "./moves.ts";
@@ -16,6 +17,7 @@ import { isSameFile, type SiteFile, type SiteRelease, siteRelease } from "./rele
 import { makeSite, readFiles } from "./site.ts";
 import { activate } from "./steps/activate.ts";
 import { baseOf } from "./steps/base.ts";
+import { checkSite } from "./steps/check-site.ts";
 import { retire } from "./steps/retire.ts";
 import { stage } from "./steps/stage.ts";
 
@@ -68,7 +70,7 @@ async function planDeploy(pointer: Pointer, ctx: PlanContext<S3Connection>): Pro
         input: { release: ref, ...startOf(pointer) },
         bytes: [...uploads, ...creates].reduce((sum, { size }) => sum + size, 0),
       }),
-      ...liveSteps(ctx, ref),
+      ...liveSteps(ctx, pointer, ref),
     ],
     basedOn: basedOn(pointer),
     outputs: { digest: ref },
@@ -106,7 +108,7 @@ async function planReturn(
   const base = await baseOf(connection, startOf(pointer), ctx.signal);
   return {
     ...comparison(base.from, release),
-    steps: liveSteps(ctx, wanted),
+    steps: liveSteps(ctx, pointer, wanted),
     basedOn: basedOn(pointer),
     outputs: { digest: wanted },
     undo: UNDO,
@@ -115,13 +117,23 @@ async function planReturn(
 
 function liveSteps(
   { connection: { settings } }: PlanContext<S3Connection>,
+  { live: from }: Pointer,
   release: string,
 ): PlannedStep[] {
-  const { entries, keep } = settings;
+  const { entries, keep, check } = settings;
   return [
     planned(activate, { id: "activate", phase: "activate", input: { release, entries } }),
+    ...(check === undefined ? [] : [checkStep(check, { release, from })]),
     planned(retire, { id: "retire", phase: "retire", input: { release, ...keep } }),
   ];
+}
+
+function checkStep(
+  { until, ...check }: CheckSettings,
+  releases: { readonly release: string; readonly from: string | null },
+): PlannedStep {
+  const input = { ...releases, ...check };
+  return planned(checkSite, { id: "check", phase: "verify", input, until });
 }
 
 function startOf({ live, moving }: Pointer): { from: string | null; also: string | null } {

@@ -3,10 +3,12 @@ import { defineTarget, type Target, type TargetBody } from "@lockstep/plugin";
 import { placeOf } from "./bucket-options.ts";
 import { s3Errors } from "./catalogue.ts";
 import { openConnection, type S3Connection } from "./connection.ts";
+import { doctor } from "./doctor.ts";
 import { type S3Options, type S3Settings, s3Schema } from "./options.ts";
 import { plan, refOf } from "./plan.ts";
 import { readPointer, refuseOlder, writePointer } from "./pointer.ts";
 import { activate } from "./steps/activate.ts";
+import { checkSite } from "./steps/check-site.ts";
 import { retire } from "./steps/retire.ts";
 import { stage } from "./steps/stage.ts";
 import { VERSION } from "./version.ts";
@@ -30,6 +32,7 @@ function make(settings: S3Settings): TargetBody<S3Connection> {
     // pages are copied without a condition: a run that wakes up late can still write one
     traits: { fencing: "none" },
     steps: [stage, activate],
+    checks: [checkSite],
     retires: [retire],
     errors: { ...artifactErrors, ...s3Errors },
     connect: (ctx) => openConnection(settings, ctx),
@@ -48,6 +51,7 @@ function make(settings: S3Settings): TargetBody<S3Connection> {
     },
 
     plan,
+    doctor,
 
     async fence(stamp, { connection, signal }) {
       const { place } = connection;

@@ -41,6 +41,15 @@ export class Rig implements AsyncDisposable {
     return new Rig({ server, folder, target, connection });
   }
 
+  /** The same bucket and folder, with other options; the server goes with what comes back. */
+  async again(options: Partial<S3Options>): Promise<Rig> {
+    const { server, folder } = this;
+    const target = s3(optionsFor(server, "shop", options));
+    await this.connection[Symbol.asyncDispose]();
+    const connection = await target.connect(this.context());
+    return new Rig({ server, folder, target, connection });
+  }
+
   get objects(): S3Bucket {
     return this.server.buckets.get("shop") ?? new Map();
   }

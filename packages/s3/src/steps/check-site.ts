@@ -1,0 +1,132 @@
+import { hash } from "node:crypto";
+import type { Check, CheckResult, ReadContext } from "@lockstep/plugin";
+import type { S3Connection } from "../connection.ts";
+import { plain } from "../errors.ts";
+import { DIGEST_HEADER } from "../object-headers.ts";
+import { inParallel } from "../parallel.ts";
+import type { SiteFile, SiteRelease } from "../release.ts";
+import { urlsOf } from "../rules/urls.ts";
+
+/** Which release visitors are to get, and where they are asked for. */
+export type CheckSiteInput = {
+  readonly release: string;
+  /** The release before: one of its assets is asked for, too. */
+  readonly from: string | null;
+  readonly url: string;
+  readonly paths: readonly string[];
+  readonly sample: number;
+};
+
+/** One question and the answer that is wanted. */
+interface Question {
+  readonly url: string;
+  readonly file: SiteFile;
+}
+
+/** Questions that are asked side by side. */
+const PARALLEL = 8;
+
+/** Milliseconds for one answer. */
+const TIMEOUT_MS = 15_000;
+
+/** Longest file, in bytes, that a sample takes. */
+const LONGEST = 8 * 1024 * 1024;
+
+/**
+ * Asks for pages and files over the public URL and compares status, bytes, type and cache rule with the
+ * release. A server that cannot be reached from here is no proof of anything.
+ */
+export const checkSite: Check<CheckSiteInput, S3Connection> = {
+  kind: "s3.check-site/1",
+
+  describe: ({ url, paths, sample }) => `ask ${url} for ${paths.join(", ")} and ${sample} files`,
+
+  async check(input, ctx) {
+    const { connection, signal } = ctx;
+    const release = await connection.release(input.release, signal);
+    const before = input.from === null ? null : await connection.release(input.from, signal);
+    const results: CheckResult[] = [];
+    await inParallel(questionsOf(input, release, before), PARALLEL, async (question) => {
+      results.push(await ask(question, ctx));
+    });
+    const worst = (status: CheckResult["status"]): CheckResult | undefined =>
+      results.find((result) => result.status === status);
+    return worst("fail") ?? worst("inconclusive") ?? { status: "pass" };
+  },
+};
+
+function questionsOf(
+  { url, paths, sample }: CheckSiteInput,
+  release: SiteRelease,
+  before: SiteRelease | null,
+): readonly Question[] {
+  const named = paths.flatMap((path): Question[] => {
+    const file = release.files.find((one) => urlsOf(one.path).includes(decodeURI(path)));
+    return file === undefined ? [] : [{ url: `${url}${path}`, file }];
+  });
+  const chosen = release.files.filter(({ size }) => size <= LONGEST);
+  const old = (before?.files ?? []).filter(
+    ({ path, inPlace, size }) => inPlace && size <= LONGEST && !release.byPath.has(path),
+  );
+  const files = [...shuffled(chosen, release.ref).slice(0, sample), ...old.slice(0, 1)];
+  return [...named, ...files.map((file) => ({ url: `${url}/${escaped(file.path)}`, file }))];
+}
+
+/** The same choice for the same release, another for every other. */
+function shuffled(files: readonly SiteFile[], seed: string): readonly SiteFile[] {
+  const keyed = files.map((file) => ({ file, key: hash("sha1", `${seed} ${file.path}`, "hex") }));
+  return keyed.toSorted((a, b) => (a.key < b.key ? -1 : 1)).map(({ file }) => file);
+}
+
+function escaped(path: string): string {
+  return path.split("/").map(encodeURIComponent).join("/");
+}
+
+async function ask(
+  { url, file }: Question,
+  { signal }: ReadContext<S3Connection>,
+): Promise<CheckResult> {
+  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  try {
+    const response = await fetch(url, {
+      redirect: "manual",
+      headers: { "user-agent": "lockstep" },
+      signal: AbortSignal.any([signal, timeout]),
+    });
+    return await judge(url, file, response);
+  } catch (error) {
+    signal.throwIfAborted();
+    const found = error instanceof Error ? plain(reasonOf(error)) : "no answer";
+    return { status: "inconclusive", wanted: `an answer from ${url}`, found };
+  }
+}
+
+function reasonOf(error: Error): string {
+  return error.cause instanceof Error && error.cause.message !== ""
+    ? error.cause.message
+    : error.message;
+}
+
+async function judge(url: string, file: SiteFile, response: Response): Promise<CheckResult> {
+  const { headers, sha256 } = file;
+  const failed = (what: string, wanted: string, found: string | null): CheckResult => ({
+    status: "fail",
+    wanted: `${url}: ${what} ${wanted}`,
+    found: found === null ? "none" : plain(found),
+  });
+  const target = headers["x-amz-website-redirect-location"];
+  const body = new Uint8Array(await response.arrayBuffer());
+  const wanted = target === undefined ? 200 : 301;
+  if (response.status !== wanted) return failed("status", `${wanted}`, `${response.status}`);
+  if (target !== undefined) return { status: "pass" };
+  const mark = response.headers.get(DIGEST_HEADER);
+  if (mark !== null && mark !== sha256) return failed("release", sha256, mark);
+  for (const name of ["content-type", "cache-control"]) {
+    const found = response.headers.get(name);
+    if (headers[name] !== undefined && found !== headers[name]) {
+      return failed(name, headers[name], found);
+    }
+  }
+  const found = hash("sha256", body, "hex");
+  return found === sha256 ? { status: "pass" } : failed("digest", sha256, found);
+}

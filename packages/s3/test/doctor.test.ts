@@ -1,0 +1,76 @@
+import type { Finding } from "@lockstep/plugin";
+import { describe, expect, it } from "vitest";
+import { Rig } from "./rig.ts";
+import { startWebsite } from "./website.ts";
+import { filesOf } from "./world.ts";
+
+async function findings(rig: Rig): Promise<Finding[]> {
+  const found: Finding[] = [];
+  for await (const finding of rig.target.doctor?.(rig.context()) ?? []) found.push(finding);
+  return found;
+}
+
+const texts = (all: readonly Finding[], level: Finding["level"]): string[] =>
+  all.filter((finding) => finding.level === level).map(({ text }) => text);
+
+describe("doctor", () => {
+  it("finds nothing wrong with an empty bucket and with a site that is as it was deployed", async () => {
+    await using rig = await Rig.open();
+    expect(texts(await findings(rig), "ok")).toContain("No release is live yet");
+
+    await rig.deploy(filesOf("one"));
+
+    const found = await findings(rig);
+    expect(found.filter(({ level }) => level !== "ok")).toEqual([]);
+    expect(texts(found, "ok")).toContain("6 of 6 live objects are as they were deployed");
+  });
+
+  it("finds every object that was edited, deleted or given other headers", async () => {
+    await using rig = await Rig.open();
+    await rig.deploy(filesOf("one"));
+    rig.edit("index.html", "hot fix");
+    rig.objects.delete("about/index.html");
+    const style = rig.objects.get("style.css");
+    if (style !== undefined) {
+      const headers = { ...style.headers, "cache-control": "max-age=1" };
+      rig.objects.set("style.css", { ...style, headers });
+    }
+
+    expect(texts(await findings(rig), "fail")).toEqual([
+      "1 live objects are gone: about/index.html",
+      "2 live objects were changed by others: index.html, style.css (headers)",
+    ]);
+  });
+
+  it("finds two releases that are mixed", async () => {
+    await using rig = await Rig.open();
+    await rig.deploy(filesOf("one"));
+    const other = `sha256:${"0".repeat(64)}`;
+    const pointer = JSON.parse(rig.text(".lockstep/current.json") ?? "{}");
+    rig.edit(".lockstep/current.json", JSON.stringify({ ...pointer, moving: { to: other } }));
+
+    expect(texts(await findings(rig), "fail")).toEqual([
+      expect.stringMatching(/^Two releases are mixed: sha256:\w+ and sha256:0+$/),
+    ]);
+  });
+
+  it("warns when everybody may read Lockstep's own objects", async () => {
+    await using plain = await Rig.open();
+    await using website = await startWebsite(plain.objects);
+    await using rig = await plain.again({ check: { url: website.url } });
+    await rig.deploy(filesOf("one"));
+
+    expect(texts(await findings(rig), "warn")).toEqual([
+      `Everybody may read Lockstep's own objects: ${website.url}/.lockstep/current.json`,
+    ]);
+  });
+
+  it("says what is wrong when the bucket is not there", async () => {
+    await using rig = await Rig.open();
+    (rig.server.buckets as Map<string, unknown>).delete("shop");
+
+    expect(await findings(rig)).toEqual([
+      { level: "fail", text: "There is no bucket shop.", fix: expect.any(String) },
+    ]);
+  });
+});

@@ -1,0 +1,43 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { S3Bucket } from "@lockstep/testkit";
+
+/** A website endpoint over the objects of a sandbox bucket. */
+export interface Website extends AsyncDisposable {
+  readonly url: string;
+  /** Paths that were asked for. */
+  readonly asked: string[];
+  /** Stops answering. */
+  close(): Promise<void>;
+}
+
+/** Serves objects as a website endpoint does: index pages, redirects, 404 for the rest. */
+export async function startWebsite(objects: S3Bucket, prefix = ""): Promise<Website> {
+  const asked: string[] = [];
+  const server = createServer((request, response) => {
+    const path = decodeURIComponent((request.url ?? "/").split("?")[0] ?? "/").slice(1);
+    asked.push(`/${path}`);
+    const key = `${prefix}${path}${path === "" || path.endsWith("/") ? "index.html" : ""}`;
+    const found = objects.get(key);
+    const location = found?.headers["x-amz-website-redirect-location"];
+    if (location !== undefined) response.writeHead(301, { location }).end();
+    else if (found === undefined) response.writeHead(404).end("not found");
+    else response.writeHead(200, { ...found.headers }).end(found.body);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const close = async (): Promise<void> => {
+    if (!server.listening) return;
+    server.closeAllConnections();
+    server.close();
+    await once(server, "close");
+  };
+  return {
+    url: `http://127.0.0.1:${port}`,
+    asked,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
