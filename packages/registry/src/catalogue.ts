@@ -39,9 +39,9 @@ export const registryErrors: ErrorCatalogue = {
     fix: "Deploy again; where it stays, look at the registry's storage and at mirrors in between.",
   },
   REGISTRY_CREDENTIALS: {
-    when: "A file of credentials cannot be read or is not one.",
+    when: "A file of credentials cannot be read or is not one, or a variable that should hold them is empty.",
     why: "Going on without a login would fail later and less clearly.",
-    fix: "Run `docker login` or `podman login` again, or give `auth` in the config.",
+    fix: "Run `docker login` or `podman login` again, set the variable, or give another `auth` in the config.",
   },
   REGISTRY_FORBIDDEN: {
     when: "A registry accepts the login and does not allow the request.",
@@ -67,6 +67,11 @@ export const registryErrors: ErrorCatalogue = {
     when: "The image behind a tag was built from a newer revision than this release.",
     why: "Two builds raced, and the older one came last.",
     fix: "Deploy the newer revision. To go back on purpose, use `lockstep rollback`, or set `newestWins: false`.",
+  },
+  REGISTRY_PEER: {
+    when: "The config asks for something that needs a package which is not installed.",
+    why: "Only those who sign without a key, or log in with the AWS SDK, carry what that needs.",
+    fix: "Install the package that the message names beside @lockstep/registry.",
   },
   REGISTRY_REALM: {
     when: "A registry sends its logins to a host that nobody trusts with the password.",

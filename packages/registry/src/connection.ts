@@ -5,13 +5,15 @@ import { join, resolve } from "node:path";
 import type { TargetContext } from "@lockstep/plugin";
 import { writtenCredentials } from "./auth/credentials.ts";
 import { dockerCredentials } from "./auth/docker-config.ts";
+import { ecrApi, ecrCredentials, type EcrLogin } from "./auth/ecr.ts";
+import { githubCredentials } from "./auth/github.ts";
 import type { Asking } from "./client/blobs.ts";
 import { type Client, createClient } from "./client/client.ts";
 import type { RawManifest } from "./image/model.ts";
-import { createPace } from "./net/pace.ts";
+import { createPace, type Pace } from "./net/pace.ts";
 import { networkPolicy } from "./net/policy.ts";
 import { proxiesOf } from "./net/proxy.ts";
-import { createTransport } from "./net/transport.ts";
+import { createTransport, type Transport } from "./net/transport.ts";
 import type { RegistrySettings } from "./options.ts";
 import { parseReference, parseRepository, type Repository } from "./reference.ts";
 
@@ -86,9 +88,10 @@ async function makeClient(
     idleMs: limits.idleMs,
     lookup,
   });
+  const pace = createPace(limits);
   return createClient({
     transport,
-    pace: createPace(limits),
+    pace,
     isPlain: (host) => network.plainHttp && namedHosts(settings).has(host),
     trustedRealms: network.trustedRealms,
     pushed: repository,
@@ -97,16 +100,31 @@ async function makeClient(
       if (wanted.host !== repository.host || auth === "docker")
         return dockerCredentials(call, wanted);
       if (auth === "anonymous") return { credentials: undefined, origin: "nobody (anonymous)" };
-      return writtenCredentials(auth, call);
+      if (auth === "github") return githubCredentials(call);
+      if (!("ecr" in auth)) return writtenCredentials(auth, call);
+      const api = ecrApi(auth.ecr, repository.host);
+      if (api === undefined) throw new TypeError(`${repository.host} has no region`);
+      return ecrCredentials(call, { api, repository, send: sendsOf(transport, pace) });
     },
   });
 }
 
+/** Requests that go to no registry: without redirects to elsewhere, tried again where that helps. */
+function sendsOf(transport: Transport, pace: Pace): EcrLogin["send"] {
+  return (ctx, exchange) =>
+    pace.steadily(ctx, exchange.url.host, () =>
+      transport.send({ ...exchange, signal: ctx.signal }),
+    );
+}
+
 /** Every host that stands in the config. */
-function namedHosts({ repository, source, network }: RegistrySettings): Set<string> {
+function namedHosts({ repository, source, network, auth }: RegistrySettings): Set<string> {
   const image = "base" in source ? source.base : "image" in source ? source.image : "";
   const mirrors = Object.values(network.mirrors).map((mirror) => mirror.split("/")[0] ?? "");
   const realms = network.trustedRealms.map((realm) => URL.parse(realm)?.host ?? realm);
   const read = parseReference(image)?.repository.host;
-  return new Set([repository.host, ...mirrors, ...realms, ...(read === undefined ? [] : [read])]);
+  const api =
+    typeof auth === "object" && "ecr" in auth ? ecrApi(auth.ecr, repository.host) : undefined;
+  const asked = [read, api?.url.host].filter((host) => host !== undefined);
+  return new Set([repository.host, ...mirrors, ...realms, ...asked]);
 }

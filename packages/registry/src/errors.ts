@@ -57,6 +57,11 @@ export function contentWrong(what: string, wanted: string, found: string): Locks
   });
 }
 
+/** Credentials are not where they should be. */
+export function credentialsMissing(where: string, cause?: unknown): LockstepError {
+  return raise("REGISTRY_CREDENTIALS", `There are no credentials in ${where}.`, { cause });
+}
+
 /** A file of credentials is unusable. Nothing of its content is shown. */
 export function credentialsUnreadable(path: string, problem: string): LockstepError {
   return raise("REGISTRY_CREDENTIALS", `The credentials in ${path} cannot be used: ${problem}.`);
@@ -99,6 +104,13 @@ export function newerIsLive(
     "REGISTRY_NEWER",
     `${tag} holds ${what} of order ${found}, this release is ${ours}.`,
   );
+}
+
+/** A package is needed that is not installed. */
+export function peerMissing(name: string, purpose: string, cause: unknown): LockstepError {
+  return raise("REGISTRY_PEER", `${name} is not installed; it is needed for ${purpose}.`, {
+    cause,
+  });
 }
 
 /** The token says that the account may not push. */

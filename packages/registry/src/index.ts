@@ -1,4 +1,4 @@
-export type { WrittenAuth } from "./auth/credentials.ts";
+export type { EcrAuth, WrittenAuth } from "./auth/credentials.ts";
 export { registryErrors } from "./catalogue.ts";
 export type { RegistryConnection } from "./connection.ts";
 export type { AttachOptions, LimitOptions, NetworkOptions, RegistryOptions } from "./options.ts";

@@ -1,6 +1,7 @@
 import { isSecret, type Secret, type Until } from "@lockstep/plugin";
 import { z } from "zod";
-import type { WrittenAuth } from "./auth/credentials.ts";
+import type { EcrAuth, WrittenAuth } from "./auth/credentials.ts";
+import { ecrApi } from "./auth/ecr.ts";
 import { isTag, parseRepository, type Repository } from "./reference.ts";
 import { type ImageSource, sourceSchema } from "./source-options.ts";
 
@@ -100,11 +101,17 @@ const secretValue = z.custom<Secret>((value) => isSecret(value), "This is no sec
 const text = z.string().min(1);
 const tag = z.string().refine(isTag, "This is no tag: letters, digits, and . _ - after the first");
 
+const ecr = z.strictObject({
+  region: text.optional(),
+  endpoint: z.url().optional(),
+}) as z.ZodType<EcrAuth>;
+
 const auth = z.union([
-  z.literal(["docker", "anonymous"]),
+  z.literal(["docker", "anonymous", "github"]),
   z.strictObject({ username: text, password: secretValue }),
   z.strictObject({ identityToken: secretValue }),
   z.strictObject({ token: secretValue }),
+  z.strictObject({ ecr }),
 ]);
 
 const network = z.strictObject({
@@ -144,36 +151,42 @@ const repository = z.string().transform((written, { issues }): Repository => {
 const LONGEST_ID = 64;
 
 /** Checks what a user wrote and fills in the defaults. */
-export const registrySchema: z.ZodType<RegistrySettings> = z.strictObject({
-  repository,
-  source: sourceSchema,
-  tags: z
-    .array(tag)
-    .min(1)
-    .refine((tags) => new Set(tags).size === tags.length, "A tag is named twice")
-    .default(["latest"]),
-  anchor: z
-    .string()
-    .refine((value) => isTag(`${value}x`), "This cannot begin a tag")
-    .refine((value) => value.length + LONGEST_ID + ".before".length <= 128, "This is too long")
-    .default("release-"),
-  keep: z.int().min(2).default(10),
-  annotations: z.record(text, z.string()).default({}),
-  newestWins: z.boolean().default(true),
-  immutableTags: z.boolean().default(false),
-  atomicTags: z.boolean().default(false),
-  attach: z
-    .strictObject({
-      sbom: z.boolean().default(false),
-      provenance: z.boolean().default(false),
-      signingKey: secretValue.optional(),
-    })
-    .default({ sbom: false, provenance: false }) as z.ZodType<AttachOptions>,
-  auth: auth.default("docker"),
-  network: network.default(() => network.parse({})) as unknown as z.ZodType<
-    RegistrySettings["network"]
-  >,
-  limits: limits.default(() => limits.parse({})),
-  verify: z.literal(["tags", "blobs"]).default("tags"),
-  until,
-});
+export const registrySchema: z.ZodType<RegistrySettings> = z
+  .strictObject({
+    repository,
+    source: sourceSchema,
+    tags: z
+      .array(tag)
+      .min(1)
+      .refine((tags) => new Set(tags).size === tags.length, "A tag is named twice")
+      .default(["latest"]),
+    anchor: z
+      .string()
+      .refine((value) => isTag(`${value}x`), "This cannot begin a tag")
+      .refine((value) => value.length + LONGEST_ID + ".before".length <= 128, "This is too long")
+      .default("release-"),
+    keep: z.int().min(2).default(10),
+    annotations: z.record(text, z.string()).default({}),
+    newestWins: z.boolean().default(true),
+    immutableTags: z.boolean().default(false),
+    atomicTags: z.boolean().default(false),
+    attach: z
+      .strictObject({
+        sbom: z.boolean().default(false),
+        provenance: z.boolean().default(false),
+        signingKey: secretValue.optional(),
+      })
+      .default({ sbom: false, provenance: false }) as z.ZodType<AttachOptions>,
+    auth: auth.default("docker"),
+    network: network.default(() => network.parse({})) as unknown as z.ZodType<
+      RegistrySettings["network"]
+    >,
+    limits: limits.default(() => limits.parse({})),
+    verify: z.literal(["tags", "blobs"]).default("tags"),
+    until,
+  })
+  .superRefine(({ repository: { host }, auth: who }, { addIssue }) => {
+    if (typeof who === "string" || !("ecr" in who) || ecrApi(who.ecr, host) !== undefined) return;
+    const message = `${host} is no registry of Amazon ECR: say its region and endpoint`;
+    addIssue({ code: "custom", message, path: ["auth", "ecr"] });
+  });

@@ -15,19 +15,31 @@ export interface Found {
   readonly origin: string;
 }
 
+/** Amazon ECR, asked for a login with the AWS credentials of this machine. */
+export interface EcrAuth {
+  /** `eu-central-1`; default: the one in the name of the registry. */
+  readonly region?: string;
+  /** Where the API is; default `https://api.ecr.<region>.amazonaws.com`. */
+  readonly endpoint?: string;
+}
+
 /** What a user wrote as `auth`. */
 export type WrittenAuth =
   /** The files of docker and podman, and the helpers they name. */
   | "docker"
   /** Never log in. */
   | "anonymous"
+  /** The token in `GITHUB_TOKEN`, for ghcr.io. */
+  | "github"
+  /** A password from Amazon ECR, for the AWS credentials of this machine. */
+  | { readonly ecr: EcrAuth }
   | { readonly username: string; readonly password: Secret }
   | { readonly identityToken: Secret }
   | { readonly token: Secret };
 
 /** Reads the secrets of credentials that stand in the config. */
 export async function writtenCredentials(
-  auth: Exclude<WrittenAuth, string>,
+  auth: Exclude<WrittenAuth, string | { readonly ecr: EcrAuth }>,
   ctx: TargetContext,
 ): Promise<Found> {
   const origin = "the config";
