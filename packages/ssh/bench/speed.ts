@@ -1,31 +1,46 @@
-import { execFile, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chown, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { loadavg } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
-import type { Json, WriteContext } from "@lockstep/plugin";
-import { createAccount, type SandboxSsh, startSshd, testContext } from "@lockstep/testkit";
-import { ssh, type SshConnection } from "../src/index.ts";
+import { createAccount, type SandboxSsh, startSshd } from "@lockstep/testkit";
+import type { SshOptions } from "../src/index.ts";
+import { deploy } from "./deploy.ts";
+import { rsync, tar, type Way } from "./peers.ts";
 import { range, type TreeSize, writeFiles } from "./trees.ts";
 
 /**
- * Deploys, rsync and tar side by side in one run, on a real sshd of this machine, direct and over a line of 25 ms
- * each way. Needs root, rsync and the ssh program: `node -C @lockstep/source bench/speed.ts [scale]`, where a scale
- * of 0.1 makes trees a tenth as large.
+ * Deploys, rsync and tar side by side in one run, on real sshd of this machine, direct and over a line of 25 ms
+ * each way. Ours and theirs take turns, and medians are compared. Needs root, rsync and the ssh program:
+ *
+ *     node -C @lockstep/source bench/speed.ts [scale [rounds [folder]]]
+ *
+ * A scale of 0.1 makes trees a tenth as large. The folder, default /dev/shm, holds both ends.
  */
-const run = promisify(execFile);
-const scale = Number(process.argv[2] ?? "1");
+const [scaleText = "1", roundsText = "3", base = "/dev/shm"] = process.argv.slice(2);
+const scale = Number(scaleText);
+const rounds = Number(roundsText);
 
 const SMALL: TreeSize = { files: Math.ceil(10_000 * scale), bytes: 4096, perFolder: 100 };
 const LARGE: TreeSize = { files: Math.ceil(200 * scale), bytes: 1_048_576, perFolder: 100 };
+const FEW: TreeSize = { files: 20, bytes: 4096, perFolder: 100 };
 const DELAY_MS = 25;
+const FLEET = 20;
 
-/** A server at a port, direct or behind the line. */
-interface Way {
-  readonly server: SandboxSsh;
-  readonly port: number;
-  readonly root: string;
+/** A host, near and far, that sees a folder of its own at {@link MOUNT}. */
+interface Place {
+  readonly near: Way;
+  readonly far: Way;
+  readonly hostKey: string;
+  /** Where the folder really is. */
+  readonly folder: string;
+}
+
+/** Where all hosts have their folder. */
+const MOUNT = "/mnt";
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
 }
 
 /** Seconds that something takes. */
@@ -35,161 +50,197 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
   return (performance.now() - start) / 1000;
 }
 
-function say(line: string): void {
-  process.stdout.write(`${line}\n`);
+function median(all: readonly number[]): number {
+  return all.toSorted((one, other) => one - other)[Math.floor(all.length / 2)] ?? 0;
 }
 
-let epoch = 0;
+/** Two or more ways to do the same, in turn; the first is ours. */
+async function race(
+  what: string,
+  limit: string,
+  [ours, ...theirs]: readonly (readonly [string, (round: number) => Promise<unknown>])[],
+): Promise<void> {
+  if (ours === undefined) return;
+  const times = new Map<string, number[]>();
+  let cpuMs = 0;
+  for (let round = 0; round < rounds; round += 1) {
+    for (const [name, work] of [ours, ...theirs]) {
+      const used = process.cpuUsage();
+      const seconds = await timed(() => work(round));
+      const { user, system } = process.cpuUsage(used);
+      if (name === ours[0]) cpuMs += (user + system) / 1000 / rounds;
+      times.set(name, [...(times.get(name) ?? []), seconds]);
+    }
+  }
+  const mine = median(times.get(ours[0]) ?? []);
+  const ratios = theirs.map(([name]) => {
+    const other = median(times.get(name) ?? []);
+    return `${(mine / other).toFixed(2)} × ${name} (${other.toFixed(2)} s)`;
+  });
+  const load = loadavg()[0]?.toFixed(1);
+  say(
+    `  ${what}: ${mine.toFixed(2)} s, CPU here ${(cpuMs / 1000).toFixed(2)} s = ${ratios.join(", ")}; wanted ${limit}; load ${load}`,
+  );
+}
 
-/** A whole deploy to one path, with everything a run does on a host: plan, fence, stage, activate. */
-async function deploy(
-  way: Way,
-  path: string,
-  folder: string,
-): Promise<{ seconds: number; calls: number }> {
-  const { server, port } = way;
-  const target = ssh({
-    hosts: [
-      { name: "web-1", address: "127.0.0.1", port, user: server.user, hostKey: server.hostKey },
-    ],
-    identity: server.identity,
+let number = 0;
+
+/** Deploys to some hosts; the release is a new one. */
+async function ourDeploy(
+  ways: readonly (Way & { readonly hostKey: string })[],
+  { path, folder }: { readonly path: string; readonly folder: string },
+): Promise<void> {
+  const [first] = ways;
+  if (first === undefined) return;
+  const options: SshOptions = {
+    hosts: ways.map(({ server, port, hostKey }, index) => ({
+      name: `web-${index + 1}`,
+      address: "127.0.0.1",
+      port,
+      user: server.user,
+      hostKey,
+    })),
+    identity: first.server.identity,
     source: "dist",
     path,
     sshConfig: false,
-  });
-  epoch += 1;
-  const release = { id: `release-${String(epoch).padStart(4, "0")}`, createdAt: "" };
-  let calls = 0;
-  const seconds = await timed(async () => {
-    const opened = await target.connect(testContext(undefined, { folder }));
-    await using connection = counting(opened, () => (calls += 1));
-    const stamp = { lineage: "0f".repeat(16), epoch, run: `bench-${epoch}` };
-    const ctx: WriteContext<SshConnection> = testContext(connection, {
-      folder,
-      unit: "web-1",
-      stamp,
-      run: stamp.run,
-    });
-    await target.live(ctx);
-    const plan = await target.plan(
-      { kind: "deploy", release },
-      { ...ctx, outputs: () => undefined },
-    );
-    if (plan.steps.length > 0) await target.fence?.(stamp, ctx);
-    for (const step of plan.steps) {
-      const handler = target.steps.find(({ kind }) => kind === step.kind);
-      if (handler === undefined) continue;
-      const before: Json = await handler.inspect(step.input, ctx);
-      await handler.apply(step.input, before, ctx);
-    }
-  });
-  return { seconds, calls };
+  };
+  number += 1;
+  await deploy({ options, folder, number });
 }
 
-/** The same connection, its calls counted. */
-function counting(connection: SshConnection, count: () => void): SshConnection {
-  const hosts = connection.hosts.map((host) => ({
-    name: host.name,
-    place: host.place,
-    run: (...args: Parameters<typeof host.run>) => (count(), host.run(...args)),
-    exec: (...args: Parameters<typeof host.exec>) => (count(), host.exec(...args)),
-    tunnel: (...args: Parameters<typeof host.tunnel>) => host.tunnel(...args),
-    [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
-  }));
-  return { ...connection, hosts };
-}
-
-function sshWords({ server, port }: Way): string[] {
-  const options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR"];
-  return ["ssh", "-p", `${port}`, "-i", server.identity, ...options.flatMap((one) => ["-o", one])];
-}
-
-function rsync(
-  way: Way,
-  [from, to]: readonly [string, string],
-  more: readonly string[] = [],
-): Promise<unknown> {
-  const words = [
-    "-a",
-    ...more,
-    "-e",
-    sshWords(way).join(" "),
-    `${from}/`,
-    `${way.server.user}@127.0.0.1:${to}/`,
-  ];
-  return run("rsync", words);
-}
-
-/** Packs, sends, unpacks and compares. */
-async function tar(way: Way, from: string, to: string): Promise<unknown> {
-  const remote = `mkdir -p ${to} && cd ${to} && tar -xf - && sha256sum -c --quiet sums`;
-  const login = `${sshWords(way).join(" ")} ${way.server.user}@127.0.0.1`;
-  const script = `cd ${from} && find . -type f ! -name sums -print0 | xargs -0 sha256sum >../sums && mv ../sums . && tar -cf - . | ${login} '${remote}'; s=$?; rm -f sums; exit $s`;
-  return run("sh", ["-c", script], { maxBuffer: 1e8 });
-}
-
-async function compare(
-  name: string,
-  size: TreeSize,
-  { direct, slow }: { direct: Way; slow: Way },
-): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), "lockstep-bench-"));
+async function compare(name: string, size: TreeSize, { near, far, hostKey }: Place): Promise<void> {
+  const folder = await mkdtemp(join(base, "lockstep-bench-"));
   const dist = join(folder, "dist");
   await mkdir(dist);
   await writeFiles(dist, size, range(size.files));
-  const path = (word: string): string => join(direct.root, `${name}-${word}`);
+  const at = (word: string): string => join(MOUNT, `${name}-${word}`);
+  const direct = [{ ...near, hostKey }];
+  const slow = [{ ...far, hostKey }];
   say(`\n${name}: ${size.files} files of ${size.bytes} bytes`);
 
-  const tarS = await timed(() => tar(direct, dist, path("tar")));
-  const nearS = await deploy(direct, path("near"), folder);
-  const rsyncNear = await timed(() => rsync(direct, [dist, path("rsync-near")]));
-  ratio("direct, first deploy : tar | ssh tar and sha256sum", nearS.seconds, tarS);
-  ratio("direct, first deploy : rsync -a", nearS.seconds, rsyncNear);
-
-  const rsyncS = await timed(() => rsync(slow, [dist, path("rsync")]));
-  const first = await deploy(slow, path("far"), folder);
-  ratio("25 ms, first deploy : rsync -a", first.seconds, rsyncS);
-
-  await writeFiles(
-    dist,
-    size,
-    range(Math.min(100, size.files))
-      .map((index) => index * Math.max(1, Math.floor(size.files / 100)) + 1)
-      .filter((index) => index < size.files),
-  );
-  const link = [`--link-dest=${path("rsync")}`];
-  const changedRsync = await timed(() => rsync(slow, [dist, path("rsync-2")], link));
-  const changed = await deploy(slow, path("far"), folder);
-  ratio("25 ms, 100 files changed : rsync -a --link-dest", changed.seconds, changedRsync);
-
-  const nothing = await deploy(slow, path("far"), folder);
-  say(`  nothing changed: ${nothing.calls} requests, ${nothing.seconds.toFixed(2)} s`);
+  await race("direct, first deploy", "1.40 × tar", [
+    ["ours", (round) => ourDeploy(direct, { path: at(`near-${round}`), folder })],
+    ["tar", (round) => tar(near, [dist, at(`tar-${round}`)])],
+    ["rsync", (round) => rsync(near, [dist, at(`rsync-near-${round}`)])],
+  ]);
+  await race("25 ms, first deploy", "0.80 × rsync -a", [
+    ["ours", (round) => ourDeploy(slow, { path: at(`far-${round}`), folder })],
+    ["rsync -a", (round) => rsync(far, [dist, at(`rsync-${round}`)])],
+  ]);
+  const few = Math.min(100, size.files);
+  const step = Math.max(1, Math.floor(size.files / few));
+  const change = (round: number): Promise<void> =>
+    writeFiles(
+      dist,
+      size,
+      range(few)
+        .map((index) => index * step + 1 + (round % step))
+        .filter((index) => index % size.perFolder !== 0 && index < size.files),
+    );
+  await change(0);
+  await race("25 ms, 100 files changed", "0.50 × rsync -a --link-dest", [
+    ["ours", () => ourDeploy(slow, { path: at("far-0"), folder })],
+    [
+      "rsync -a --link-dest",
+      async (round) => {
+        const before = at(round === 0 ? "rsync-0" : `link-${round - 1}`);
+        await rsync(far, [dist, at(`link-${round}`)], [`--link-dest=${before}`]);
+        await change(round + 1);
+      },
+    ],
+  ]);
+  await ourDeploy(slow, { path: at("far-0"), folder });
+  const nothing = await timed(() => ourDeploy(slow, { path: at("far-0"), folder }));
+  say(`  25 ms, nothing changed: ${nothing.toFixed(2)} s`);
   await rm(folder, { recursive: true });
 }
 
-function ratio(what: string, ours: number, theirs: number): void {
-  say(`  ${what}: ${ours.toFixed(2)} s / ${theirs.toFixed(2)} s = ${(ours / theirs).toFixed(2)}`);
+async function fleet(places: readonly Place[]): Promise<void> {
+  const folder = await mkdtemp(join(base, "lockstep-bench-"));
+  const dist = join(folder, "dist");
+  await mkdir(dist);
+  const size = { ...SMALL, files: Math.ceil(SMALL.files / 5) };
+  await writeFiles(dist, size, range(size.files));
+  const near = places.map((place) => ({ ...place.near, hostKey: place.hostKey }));
+  const far = places.map((place) => ({ ...place.far, hostKey: place.hostKey }));
+  say(`\n${places.length} hosts: ${size.files} files of ${size.bytes} bytes`);
+  await race("direct, first deploy", "1.30 × as many tar in parallel", [
+    ["ours", (round) => ourDeploy(near, { path: join(MOUNT, `fleet-${round}`), folder })],
+    [
+      "tar",
+      (round) =>
+        Promise.all(
+          places.map((place, index) =>
+            tar(place.near, [dist, join(MOUNT, `tar-${round}-${index}`)]),
+          ),
+        ),
+    ],
+  ]);
+  await rm(dist, { recursive: true });
+  await mkdir(dist);
+  await writeFiles(dist, FEW, range(FEW.files));
+  await race("25 ms, 20 files", "3.00 × one host", [
+    ["ours", (round) => ourDeploy(far, { path: join(MOUNT, `few-${round}`), folder })],
+    [
+      "one host",
+      (round) => ourDeploy(far.slice(0, 1), { path: join(MOUNT, `one-${round}`), folder }),
+    ],
+  ]);
+  await rm(folder, { recursive: true });
+}
+
+/** A process of its own for each line, so that it costs this one nothing. */
+async function slowLine(port: number, stack: AsyncDisposableStack): Promise<number> {
+  const words = [join(import.meta.dirname, "slow-line.ts"), `${port}`, `${DELAY_MS}`];
+  const line = spawn(process.execPath, words);
+  stack.defer(() => void line.kill());
+  const [said] = (await once(line.stdout, "data")) as [Buffer];
+  return Number(said.toString());
+}
+
+async function startPlace(
+  index: number,
+  first: Sandbox | undefined,
+  stack: AsyncDisposableStack,
+): Promise<Place & { readonly sandbox: Sandbox }> {
+  const account = first?.account ?? stack.use(await createAccount({ shell: "dash" }));
+  const folder = await mkdtemp(join(base, `lockstep-host-${index}-`));
+  stack.defer(() => rm(folder, { recursive: true, force: true }));
+  await chown(folder, account.uid, account.uid);
+  const keys = join(account.home, `.server-${index}`);
+  // all let in the key of the first
+  const config = first === undefined ? [] : [`AuthorizedKeysFile ${first.keys}/authorized_keys`];
+  const server = stack.use(
+    await startSshd({ folder: keys, user: account.name, config, mounts: [[folder, MOUNT]] }),
+  );
+  const sandbox = first ?? { account, keys, server };
+  const login = { user: account.name, identity: sandbox.server.identity };
+  return {
+    near: { server: login, port: server.port },
+    far: { server: login, port: await slowLine(server.port, stack) },
+    hostKey: server.hostKey,
+    folder,
+    sandbox,
+  };
+}
+
+interface Sandbox {
+  readonly account: Awaited<ReturnType<typeof createAccount>>;
+  readonly keys: string;
+  readonly server: SandboxSsh;
 }
 
 async function main(): Promise<void> {
-  await using account = await createAccount({ shell: "dash" });
-  const folder = await mkdtemp(join(tmpdir(), "lockstep-bench-"));
-  await using server = await startSshd({ folder, user: account.name });
-  const line = spawn(process.execPath, [
-    join(import.meta.dirname, "slow-line.ts"),
-    `${server.port}`,
-    `${DELAY_MS}`,
-  ]);
-  try {
-    const [port] = (await once(line.stdout, "data")) as [Buffer];
-    const direct = { server, port: server.port, root: account.home };
-    const slow = { ...direct, port: Number(port.toString()) };
-    await compare("small", SMALL, { direct, slow });
-    await compare("large", LARGE, { direct, slow });
-  } finally {
-    line.kill();
-    await rm(folder, { recursive: true });
+  await using stack = new AsyncDisposableStack();
+  const first = await startPlace(0, undefined, stack);
+  await compare("small", SMALL, first);
+  await compare("large", LARGE, first);
+  const places: Place[] = [first];
+  while (places.length < FLEET) {
+    places.push(await startPlace(places.length, first.sandbox, stack));
   }
+  await fleet(places);
 }
 
 await main();

@@ -4,6 +4,9 @@ import { constants, createGzip, createZstdCompress } from "node:zlib";
 /** How an upload is packed on its way. */
 export type Compression = "zstd" | "gzip" | "none";
 
+/** Bytes that are handed on at once: by default so few that packets are half empty. */
+const PIECE = 128 * 1024;
+
 /** The best of what a host can unpack, out of the names it printed. */
 export function bestOf(names: readonly string[]): Compression {
   if (names.includes("zstd")) return "zstd";
@@ -22,8 +25,11 @@ export function compressed(
   if (how === "none") return bytes;
   const packer =
     how === "gzip"
-      ? createGzip({ level: constants.Z_BEST_SPEED })
-      : createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: 1 } });
+      ? createGzip({ chunkSize: PIECE, level: constants.Z_BEST_SPEED })
+      : createZstdCompress({
+          chunkSize: PIECE,
+          params: { [constants.ZSTD_c_compressionLevel]: 1 },
+        });
   pipeline(Readable.from(bytes), packer, () => undefined);
   return packer;
 }

@@ -1,5 +1,6 @@
 import type { Readable, Writable } from "node:stream";
-import { asError, deferred } from "./deferred.ts";
+import { isLockstepError } from "@lockstep/plugin";
+import { asError, type Deferred, deferred } from "./deferred.ts";
 import { Answer, newNonce, requestText } from "./framing.ts";
 import type { Ran } from "./host.ts";
 import type { Script } from "./shell.ts";
@@ -26,21 +27,38 @@ const MOST_ASIDE = 4096;
 /** Makes every account alike: plain messages, files that others may read, no surprises of `cd`. */
 const PRELUDE = "LC_ALL=C; export LC_ALL; umask 022; unset CDPATH\n";
 
-/** One shell, asked one request after the other. Whoever gives up on a request has to end the shell. */
+/** Bytes kept of what start-up files print. */
+const GREETING_BYTES = 4096;
+
+/** A request that was sent and is not answered yet. */
+interface Request {
+  readonly answer: Answer;
+  readonly ran: Deferred<Ran>;
+}
+
+/**
+ * One shell, which runs one request after the other. Requests are sent at once, so that none waits for the answer
+ * of the one before it. Whoever gives up on a request has to end the shell.
+ */
 export class ControlChannel {
   readonly #shell: Shell;
-  #answer: Answer | undefined;
+  readonly #requests: Request[] = [];
   /** What start-up files and broken logins say, outside of any answer. */
   #aside = "";
-  #settle: { done(ran: Ran): void; lost(cause: unknown): void } | undefined;
-  #last: Promise<unknown> = Promise.resolve();
-  #ended: { readonly cause: unknown } | undefined;
+  #failure: Promise<Error> | undefined;
+  #isGreeted = false;
   readonly #end = deferred<void>();
   /** Resolves once the shell can no longer be asked. */
   readonly ended: Promise<void> = this.#end.promise;
+  /** Resolves once the shell has answered; what start-up files print comes before that, and is dropped. */
+  readonly ready: Promise<unknown>;
 
-  constructor(shell: Shell) {
+  readonly #explain: (heard: string) => Promise<Error>;
+
+  /** @param explain - Why a shell ended that never answered anything, by what was heard of it. */
+  constructor(shell: Shell, explain: (heard: string) => Promise<Error>) {
     this.#shell = shell;
+    this.#explain = explain;
     shell.stdout.on("data", (chunk: Buffer) => this.#push(chunk));
     shell.stderr.on("data", (chunk: Buffer) => {
       this.#aside = `${this.#aside}${chunk.toString("utf8")}`.slice(-MOST_ASIDE);
@@ -50,50 +68,55 @@ export class ControlChannel {
     }
     void shell.closed.then(() => this.end(new Error("the shell ended")));
     shell.stdin.write(PRELUDE);
+    this.ready = this.run({ text: ":", values: {} }, { outputBytes: GREETING_BYTES });
+    this.ready.catch(() => undefined); // told to whoever asks something
   }
 
   /** True once the shell can no longer be asked. */
   get hasEnded(): boolean {
-    return this.#ended !== undefined;
+    return this.#failure !== undefined;
   }
 
   /** What came so far for the request that is under way, or was when the shell ended. */
-  get heard(): string {
-    return `${this.#answer?.heard ?? ""}${this.#aside}`;
+  get #heard(): string {
+    return `${this.#requests[0]?.answer.heard ?? ""}${this.#aside}`;
   }
 
-  /** Waits for its turn, sends one request and resolves with its answer; rejects when the shell ends first. */
-  run(script: Script, kept: Keeping): Promise<Ran> {
-    const turn = this.#last.then(() => this.#send(script, kept));
-    this.#last = turn.catch(() => undefined);
-    return turn;
-  }
-
-  /** Rejects the request under way and all later ones. */
-  end(cause: unknown): void {
-    this.#ended ??= { cause };
-    this.#end.resolve();
-    this.#settle?.lost(this.#ended.cause);
-    this.#settle = undefined;
-  }
-
-  async #send(script: Script, { outputBytes, encoding }: Keeping): Promise<Ran> {
-    if (this.#ended !== undefined) throw asError(this.#ended.cause);
+  /** Sends one request and resolves with its answer; rejects when the shell ends first. */
+  async run(script: Script, { outputBytes, encoding }: Keeping): Promise<Ran> {
+    if (this.#failure !== undefined) throw await this.#failure;
     const nonce = newNonce();
     const text = requestText(script, nonce);
-    this.#answer = new Answer(nonce, outputBytes, encoding);
-    const { promise, resolve, reject } = deferred<Ran>();
-    this.#settle = { done: resolve, lost: (cause) => reject(asError(cause)) };
+    const request = { answer: new Answer(nonce, outputBytes, encoding), ran: deferred<Ran>() };
+    this.#requests.push(request);
     this.#shell.stdin.write(text);
-    return promise;
+    return request.ran.promise;
+  }
+
+  /** Rejects the requests under way and all later ones; the first cause counts. */
+  end(cause: unknown): void {
+    this.#failure ??= this.#fail(cause);
+  }
+
+  async #fail(cause: unknown): Promise<Error> {
+    const isKnown = this.#isGreeted || isLockstepError(cause);
+    const failure = isKnown ? asError(cause) : await this.#explain(this.#heard);
+    for (const { ran } of this.#requests.splice(0)) ran.reject(failure);
+    this.#end.resolve();
+    return failure;
   }
 
   #push(chunk: Buffer): void {
-    this.#answer?.push(chunk);
-    const ran = this.#answer?.ran;
-    if (ran === undefined) return;
-    this.#answer = undefined;
-    this.#settle?.done(ran);
-    this.#settle = undefined;
+    let rest = chunk;
+    while (rest.length > 0) {
+      const [request] = this.#requests;
+      if (request === undefined) return;
+      rest = request.answer.push(rest);
+      const { ran } = request.answer;
+      if (ran === undefined) return;
+      this.#isGreeted = true;
+      this.#requests.shift();
+      request.ran.resolve(ran);
+    }
   }
 }

@@ -113,14 +113,16 @@ export class Answer {
     this.#streams = [new Kept(limitBytes), new Kept(limitBytes)];
   }
 
-  push(chunk: Uint8Array): void {
+  /** Takes what came; returns what is left of it once the answer has ended: the beginning of the next one. */
+  push(chunk: Uint8Array): Buffer {
     this.#tail = Buffer.concat([this.#tail, chunk]);
     while (!this.#hasEnded && this.#takeLine()) {
       // one line ends stdout, the next one the answer
     }
-    if (this.#hasEnded) return;
+    if (this.#hasEnded) return this.#tail.subarray(1);
     const start = this.#tail.indexOf(`\n${this.#nonce}`);
     this.#take(start < 0 ? Math.max(0, this.#tail.length - LONGEST_LINE) : start);
+    return Buffer.alloc(0);
   }
 
   #takeLine(): boolean {

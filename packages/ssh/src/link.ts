@@ -54,9 +54,6 @@ export interface SshHostSettings {
   readonly isIdle?: boolean;
 }
 
-/** Bytes kept of what start-up files print. */
-const GREETING_BYTES = 4096;
-
 /** Milliseconds between the end of a shell and that of its connection, when both end together. */
 const TOGETHER_MS = 100;
 
@@ -64,23 +61,14 @@ const TOGETHER_MS = 100;
 export const SHELL_COMMAND = "exec sh -s";
 
 /**
- * The shared shell, once it has answered; what start-up files print comes before the answer and is dropped.
- *
- * @throws {LockstepError} `SSH_SHELL_UNUSABLE`; or why the connection ended, when it ended
+ * The shared shell, which may be asked at once. When it ends before it answered anything, all that was asked is
+ * rejected with `SSH_SHELL_UNUSABLE`, or with why the connection ended, when it ended.
  */
-export async function startShell(
-  channel: Shell,
-  where: Where,
-  lost: Promise<Error>,
-): Promise<ControlChannel> {
-  const control = new ControlChannel(channel);
-  try {
-    await control.run({ text: ":", values: {} }, { outputBytes: GREETING_BYTES });
-    return control;
-  } catch {
+export function startShell(channel: Shell, where: Where, lost: Promise<Error>): ControlChannel {
+  return new ControlChannel(channel, async (heard) => {
     const cause = await Promise.race([lost, sleep(TOGETHER_MS)]);
-    throw cause ?? shellUnusable(where, control.heard);
-  }
+    return cause ?? shellUnusable(where, heard);
+  });
 }
 
 /** Makes a connection; `stop` ends the try, however far it is. */

@@ -81,9 +81,9 @@ async function open(
   try {
     const gone = lost.then((cause) => Promise.reject(cause));
     gone.catch(() => undefined);
-    const shell = startShell(shellOf(child), where, lost);
-    shell.catch(() => undefined);
-    const control = await Promise.race([shell, gone, stopped.promise]);
+    const control = startShell(shellOf(child), where, lost);
+    // the program logs in, and tells that it could by the first answer alone
+    await Promise.race([control.ready, gone, stopped.promise]);
     void lost.then((cause) => control.end(cause));
     void control.ended.then(() => end(master));
     return {

@@ -2,7 +2,9 @@ import { constants } from "node:os";
 import type { Duplex } from "node:stream";
 import { isLockstepError, type TargetContext } from "@lockstep/plugin";
 import type { Client, ClientChannel } from "ssh2";
+import type { ControlChannel } from "./control.ts";
 import { abortOf, deferred } from "./deferred.ts";
+import type { Where } from "./errors.ts";
 import { readerCommand } from "./framing.ts";
 import {
   type Channel,
@@ -18,11 +20,11 @@ import { routeTo } from "./route.ts";
 import { type Client2, logIn } from "./ssh2-client.ts";
 
 /**
- * Connects, logs in and starts the shell that all requests share.
+ * Connects, logs in and starts the shell that all requests share; it may not have answered yet.
  *
  * @param stop - Ends the try, however far it is.
- * @throws {LockstepError} `SSH_HOST_UNREACHABLE`, `SSH_HOST_KEY_…`, `SSH_AUTH_FAILED`, `SSH_SHELL_UNUSABLE`, or
- *   what finding the way or reading the credentials throws
+ * @throws {LockstepError} `SSH_HOST_UNREACHABLE`, `SSH_HOST_KEY_…`, `SSH_AUTH_FAILED`, or what finding
+ *   the way or reading the credentials throws
  */
 export async function connectSsh2(
   settings: SshHostSettings,
@@ -47,16 +49,35 @@ export async function connectSsh2(
     void lost.then((cause) => control.end(cause));
     // without its shell a connection is of no use: the next call makes both anew
     void control.ended.then(() => client.end());
-    const open = (nonce: string): Promise<Channel> =>
-      openChannel(client, readerCommand(nonce)).catch(async (cause: unknown) => {
+    void endUnlessReady(control, where, stop);
+    const open = async (nonce: string): Promise<Channel> => {
+      await control.ready;
+      return openChannel(client, readerCommand(nonce)).catch(async (cause: unknown) => {
         if (!isRefusedChannel(cause)) throw cause;
         const fresh = { ...traveller, stop: AbortSignal.timeout(login.connectTimeoutMs) };
         return openApart(await enter(route, settings, fresh), readerCommand(nonce));
       });
+    };
     return { control, open, forward: (to) => forward(client, to), lost, hold, giveUp };
   } catch (cause) {
     giveUp();
     throw isLockstepError(cause) ? cause : hostUnreachable(where, cause);
+  } finally {
+    stopped.forget();
+  }
+}
+
+/** A shell may be asked before it has answered anything; one that never does is given up in time. */
+async function endUnlessReady(
+  control: ControlChannel,
+  where: Where,
+  stop: AbortSignal,
+): Promise<void> {
+  const stopped = abortOf(stop);
+  try {
+    await Promise.race([control.ready, stopped.promise]);
+  } catch (cause) {
+    control.end(hostUnreachable(where, cause));
   } finally {
     stopped.forget();
   }

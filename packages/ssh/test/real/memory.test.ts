@@ -1,0 +1,3 @@
+import { describeMemory } from "../memory.ts";
+
+describeMemory({ files: 5_000, filesForMany: 200 });
