@@ -1,10 +1,10 @@
 import type { TargetContext } from "@lockstep/plugin";
 import { openBucket } from "./aws-bucket.ts";
 import type { Bucket } from "./bucket.ts";
+import { type Control, openControl } from "./control.ts";
 import { releaseGone } from "./errors.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 import type { S3Settings } from "./options.ts";
-import type { PointerPlace } from "./pointer.ts";
 import { decodeRelease, type KeptRelease } from "./release.ts";
 import type { Site } from "./site.ts";
 
@@ -13,8 +13,8 @@ export interface S3Connection extends AsyncDisposable {
   readonly settings: S3Settings;
   readonly bucket: Bucket;
   readonly layout: Layout;
-  /** Where the control object is. */
-  readonly place: PointerPlace;
+  /** Which release is live. */
+  readonly control: Control;
   /**
    * A release by its name.
    *
@@ -51,7 +51,7 @@ export async function openConnection(
     settings,
     bucket,
     layout,
-    place: { bucket, key: layout.current },
+    control: openControl(bucket, layout.current),
     site: undefined,
     remember: (release) => void known.set(release.ref, release),
     isStaged: async (ref, signal) => (await find(ref, signal)) !== undefined,

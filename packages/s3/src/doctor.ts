@@ -2,7 +2,7 @@ import { type Finding, isLockstepError, type ReadContext } from "@lockstep/plugi
 import type { S3Connection } from "./connection.ts";
 import { storedHeaders, whichOf } from "./moves.ts";
 import { inParallel } from "./parallel.ts";
-import { type Pointer, readPointer } from "./pointer.ts";
+import type { Pointer } from "./pointer.ts";
 import { isSameHeaders, type SiteRelease } from "./release.ts";
 
 /** Most keys that one finding names. */
@@ -14,10 +14,10 @@ const TIMEOUT_MS = 10_000;
 /** Looks at the bucket, at every live object, and at what everybody may read. Changes nothing. */
 export async function* doctor(ctx: ReadContext<S3Connection>): AsyncGenerator<Finding> {
   const { connection } = ctx;
-  const { bucket, place } = connection;
+  const { bucket, control } = connection;
   let pointer: Pointer;
   try {
-    ({ pointer } = await readPointer(place, ctx));
+    pointer = await control.read(ctx);
   } catch (error) {
     if (!isLockstepError(error)) throw error;
     const { message: text, hint } = error;

@@ -12,7 +12,7 @@ import type { CheckSettings } from "./check-options.ts";
 import type { S3Connection } from "./connection.ts";
 import { refuseShrunk, refuseForeign } from "./guards.ts";
 import { settle, stagingOf } from "./moves.ts";
-import { type Pointer, readPointer } from "./pointer.ts";
+import type { Pointer } from "./pointer.ts";
 import { isSameFile, type SiteFile, type SiteRelease, siteRelease } from "./release.ts";
 import { makeSite, readFiles } from "./site.ts";
 import { activate } from "./steps/activate.ts";
@@ -32,7 +32,7 @@ export async function plan(
   request: PlanRequest,
   ctx: PlanContext<S3Connection>,
 ): Promise<TargetPlan> {
-  const { pointer } = await readPointer(ctx.connection.place, ctx);
+  const pointer = await ctx.connection.control.recent(ctx);
   return request.kind === "deploy"
     ? planDeploy(pointer, ctx)
     : planReturn(pointer, request.refs, ctx);

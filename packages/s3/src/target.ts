@@ -1,12 +1,12 @@
 import { artifactErrors } from "@lockstep/artifact";
-import { defineTarget, type Target, type TargetBody } from "@lockstep/plugin";
+import { defineTarget, isLockstepError, type Target, type TargetBody } from "@lockstep/plugin";
 import { placeOf } from "./bucket-options.ts";
 import { s3Errors } from "./catalogue.ts";
 import { openConnection, type S3Connection } from "./connection.ts";
 import { doctor } from "./doctor.ts";
 import { type S3Options, type S3Settings, s3Schema } from "./options.ts";
 import { plan, refOf } from "./plan.ts";
-import { readPointer, refuseOlder, writePointer } from "./pointer.ts";
+import type { Pointer } from "./pointer.ts";
 import { activate } from "./steps/activate.ts";
 import { checkSite } from "./steps/check-site.ts";
 import { retire } from "./steps/retire.ts";
@@ -38,7 +38,7 @@ function make(settings: S3Settings): TargetBody<S3Connection> {
     connect: (ctx) => openConnection(settings, ctx),
 
     async live({ connection, signal }) {
-      const { pointer } = await readPointer(connection.place, { signal });
+      const pointer = await connection.control.read({ signal });
       const { past, stamp, moving, live } = pointer;
       const kept = past.map(({ ref }) => ref);
       return [
@@ -53,11 +53,17 @@ function make(settings: S3Settings): TargetBody<S3Connection> {
     plan,
     doctor,
 
-    async fence(stamp, { connection, signal }) {
-      const { place } = connection;
-      const read = await readPointer(place, { signal });
-      refuseOlder(place, read.pointer, stamp);
-      await writePointer(place, { read, next: { ...read.pointer, stamp } }, { signal });
+    async fence(stamp, ctx) {
+      const { control } = ctx.connection;
+      const put = async (pointer: Pointer): Promise<void> => {
+        control.refuseOlder(pointer, stamp);
+        await control.write({ ...pointer, stamp }, ctx);
+      };
+      await put(await control.known(ctx)).catch(async (error: unknown) => {
+        const isOutdated = isLockstepError(error) && error.code === "STEP_CONFLICT";
+        if (!isOutdated) throw error;
+        await put(await control.read(ctx));
+      });
     },
   };
 }

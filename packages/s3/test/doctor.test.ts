@@ -67,7 +67,7 @@ describe("doctor", () => {
 
   it("says what is wrong when the bucket is not there", async () => {
     await using rig = await Rig.open();
-    (rig.server.buckets as Map<string, unknown>).delete("shop");
+    (rig.sandbox.buckets as Map<string, unknown>).delete("shop");
 
     expect(await findings(rig)).toEqual([
       { level: "fail", text: "There is no bucket shop.", fix: expect.any(String) },

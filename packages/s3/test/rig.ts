@@ -1,7 +1,7 @@
 import type { Json, Live, PlannedStep, Target, TargetPlan, WriteContext } from "@lockstep/plugin";
 import { type S3Bucket, type SandboxS3, startSandboxS3, testContext } from "@lockstep/testkit";
 import { s3, type S3Connection, type S3Options } from "../src/index.ts";
-import { Folder, optionsFor } from "./world.ts";
+import { Folder, optionsFor, type Server } from "./world.ts";
 
 /** How a rig is set up. */
 export interface RigOptions extends Partial<S3Options> {
@@ -16,8 +16,8 @@ export interface Done {
 
 /** A site, a sandbox server, and the phases of a run without a runner. */
 export class Rig implements AsyncDisposable {
-  readonly server: SandboxS3;
-  readonly folder: Folder;
+  readonly server: Server;
+  readonly folder: Pick<Folder, "path" | "build">;
   readonly target: Target<S3Connection>;
   readonly connection: S3Connection;
   /** What was said. */
@@ -25,33 +25,54 @@ export class Rig implements AsyncDisposable {
   now: number = Date.parse("2026-11-21T00:00:00Z");
   #epoch = 1;
 
-  private constructor(parts: Pick<Rig, "server" | "folder" | "target" | "connection">) {
+  readonly #owned: readonly AsyncDisposable[];
+
+  private constructor(
+    parts: Pick<Rig, "server" | "folder" | "target" | "connection">,
+    owned: readonly AsyncDisposable[],
+  ) {
     this.server = parts.server;
     this.folder = parts.folder;
     this.target = parts.target;
     this.connection = parts.connection;
+    this.#owned = owned;
   }
 
   static async open({ server: serverOptions, ...options }: RigOptions = {}): Promise<Rig> {
     const server = await startSandboxS3({ buckets: ["shop"], ...serverOptions });
     const folder = await Folder.open();
+    return Rig.join({ server, folder, owned: [server, folder] }, options);
+  }
+
+  /** A rig on a server and a folder that are there; what is owned goes with it. */
+  static async join(
+    {
+      server,
+      folder,
+      owned = [],
+    }: Pick<Rig, "server" | "folder"> & { readonly owned?: readonly AsyncDisposable[] },
+    options: Partial<S3Options> = {},
+  ): Promise<Rig> {
     const target = s3(optionsFor(server, "shop", options));
     const env = { S3_SECRET: server.credentials.secretAccessKey };
     const connection = await target.connect(testContext(undefined, { folder: folder.path, env }));
-    return new Rig({ server, folder, target, connection });
+    return new Rig({ server, folder, target, connection }, owned);
   }
 
   /** The same bucket and folder, with other options; the server goes with what comes back. */
   async again(options: Partial<S3Options>): Promise<Rig> {
     const { server, folder } = this;
-    const target = s3(optionsFor(server, "shop", options));
     await this.connection[Symbol.asyncDispose]();
-    const connection = await target.connect(this.context());
-    return new Rig({ server, folder, target, connection });
+    return Rig.join({ server, folder, owned: this.#owned }, options);
+  }
+
+  get sandbox(): SandboxS3 {
+    if (!("buckets" in this.server)) throw new Error("this server is in another process");
+    return this.server as SandboxS3;
   }
 
   get objects(): S3Bucket {
-    return this.server.buckets.get("shop") ?? new Map();
+    return this.sandbox.buckets.get("shop") ?? new Map();
   }
 
   /** The bytes of a live object as text; undefined when there is none. */
@@ -104,12 +125,17 @@ export class Rig implements AsyncDisposable {
     await this.target.fence?.(context.stamp, context);
   }
 
-  async apply({ steps }: TargetPlan, phase: "stage" | "activate"): Promise<Done[]> {
+  async apply(
+    { steps }: TargetPlan,
+    phase: "stage" | "activate",
+    begin: (done: Done) => Promise<void> = async () => {},
+  ): Promise<Done[]> {
     const done: Done[] = [];
     for (const step of steps.filter((one) => one.phase === phase)) {
       const handler = this.target.steps.find(({ kind }) => kind === step.kind);
       if (handler === undefined) continue;
       const before = await handler.inspect(step.input, this.context());
+      await begin({ step, before });
       await handler.apply(step.input, before, this.context());
       done.push({ step, before });
     }
@@ -145,7 +171,6 @@ export class Rig implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.connection[Symbol.asyncDispose]();
-    await this.server[Symbol.asyncDispose]();
-    await this.folder[Symbol.asyncDispose]();
+    for (const one of this.#owned) await one[Symbol.asyncDispose]();
   }
 }

@@ -6,7 +6,7 @@ const DAY_MS = 86_400_000;
 
 /** What went over the wire since `from`, without reads of the control object. */
 function written(rig: Rig, from: number): string[] {
-  return rig.server.requests
+  return rig.sandbox.requests
     .slice(from)
     .filter(({ method }) => method !== "GET" && method !== "HEAD")
     .map(({ method, key }) => `${method} ${key.replace(/[0-9a-f]{64}/, "#")}`);
@@ -33,11 +33,11 @@ describe("a deploy", () => {
   it("replaces resources before pages, pages before entries, and removes what is gone at the end", async () => {
     await using rig = await Rig.open({ limits: { inFlight: 1 } });
     await rig.deploy(filesOf("one"));
-    const from = rig.server.requests.length;
+    const from = rig.sandbox.requests.length;
     await rig.folder.build(filesOf("two"));
     const plan = await rig.plan();
     await rig.apply(plan, "stage");
-    const staged = rig.server.requests.length;
+    const staged = rig.sandbox.requests.length;
 
     await rig.apply(plan, "activate");
 
@@ -69,12 +69,13 @@ describe("a deploy", () => {
   it("sends nothing again when nothing changed, and says that it did not look at objects", async () => {
     await using rig = await Rig.open();
     await rig.deploy(filesOf("one"));
-    const from = rig.server.requests.length;
+    const from = rig.sandbox.requests.length;
 
+    await rig.live();
     const plan = await rig.plan();
 
     expect(plan.steps).toEqual([]);
-    expect(rig.server.requests.slice(from).map(({ method, key }) => `${method} ${key}`)).toEqual([
+    expect(rig.sandbox.requests.slice(from).map(({ method, key }) => `${method} ${key}`)).toEqual([
       "GET .lockstep/current.json",
     ]);
     expect(rig.lines.join("")).toContain("its objects were not looked at");
@@ -83,7 +84,7 @@ describe("a deploy", () => {
   it("changes headers without sending the file again", async () => {
     await using rig = await Rig.open();
     await rig.deploy({ ...filesOf("one"), _headers: "/same.txt\n  cache-control: max-age=60\n" });
-    const from = rig.server.requests.length;
+    const from = rig.sandbox.requests.length;
 
     const plan = await rig.deploy({
       ...filesOf("one"),
@@ -98,7 +99,7 @@ describe("a deploy", () => {
     expect(rig.objects.get(scriptOf(`console.log("one")`))?.headers).toMatchObject({
       "content-language": "en",
     });
-    const sent = rig.server.requests.slice(from).filter(({ method }) => method === "PUT");
+    const sent = rig.sandbox.requests.slice(from).filter(({ method }) => method === "PUT");
     expect(sent.filter(({ key }) => key.includes("blobs/")).length).toBeLessThanOrEqual(2);
     expect(rig.keys()).not.toContain("_headers");
   });

@@ -2,14 +2,7 @@ import { type Reverted, type Step, stepConflict, type WriteContext } from "@lock
 import type { S3Connection } from "../connection.ts";
 import { foreignObjects } from "../errors.ts";
 import { type Base, type Move, movesOf, returnsOf } from "../moves.ts";
-import {
-  nameOf,
-  type PastRelease,
-  type Pointer,
-  readPointer,
-  refuseOlder,
-  writePointer,
-} from "../pointer.ts";
+import { nameOf, type PastRelease, type Pointer } from "../pointer.ts";
 import type { KeptRelease } from "../release.ts";
 import { baseOf, shortRef } from "./base.ts";
 import { lookAt, publish } from "./publish.ts";
@@ -42,7 +35,7 @@ export const activate: Step<ActivateInput, ActivateBefore, null, S3Connection> =
 
   async inspect(input, ctx) {
     const { connection, signal } = ctx;
-    const { pointer } = await readPointer(connection.place, { signal });
+    const pointer = await connection.control.known(ctx);
     const before = beforeOf(pointer);
     if (!(await connection.isStaged(input.release, signal))) return before; // then it cannot go live either
     const { moves } = await movesBetween(connection, { input, before, signal });
@@ -53,11 +46,11 @@ export const activate: Step<ActivateInput, ActivateBefore, null, S3Connection> =
 
   async apply(input, before, ctx) {
     const { connection, signal } = ctx;
-    const { place } = connection;
-    const read = await readPointer(place, { signal });
-    refuseOlder(place, read.pointer, ctx.stamp);
-    if (isDone(read.pointer, input)) return null;
-    refuseMoved(ctx, { pointer: read.pointer, input, before });
+    const { control } = connection;
+    const pointer = await control.known(ctx);
+    control.refuseOlder(pointer, ctx.stamp);
+    if (isDone(pointer, input)) return null;
+    refuseMoved(ctx, { pointer, input, before });
     const { to, moves } = await movesBetween(connection, { input, before, signal });
     const looked = await lookAt(moves, ctx);
     const [first] = looked.foreign;
@@ -69,35 +62,34 @@ export const activate: Step<ActivateInput, ActivateBefore, null, S3Connection> =
     }
     const { live, past } = before;
     const moving = { live, past, moving: { to: input.release }, stamp: ctx.stamp };
-    const opened = await writePointer(place, { read, next: moving }, { signal });
+    await control.write(moving, ctx);
     await publish(looked.waiting, ctx);
     const gone = pastOf(before, input, ctx.now());
     const next = { live: input.release, made: to.made, past: gone, stamp: ctx.stamp };
-    await writePointer(place, { read: opened, next }, { signal });
+    await control.write(next, ctx);
     return null;
   },
 
   async revert(input, before, ctx): Promise<Reverted> {
     const { connection, signal } = ctx;
-    const { place } = connection;
-    const read = await readPointer(place, { signal });
-    refuseOlder(place, read.pointer, ctx.stamp);
-    if (isAsBefore(read.pointer, before)) return "untouched";
-    if (!isOurs(read.pointer, input, before)) return "conflict";
+    const { control } = connection;
+    const pointer = await control.read(ctx);
+    control.refuseOlder(pointer, ctx.stamp);
+    if (isAsBefore(pointer, before)) return "untouched";
+    if (!isOurs(pointer, input, before)) return "conflict";
     const { to, base } = await movesBetween(connection, { input, before, signal });
     const look = await lookAt(returnsOf(to, base, input.entries), ctx);
     // a release that is whole stays whole with the foreign change in it; one that is half there does not
-    const isWhole = read.pointer.moving === undefined || look.waiting.length === 0;
+    const isWhole = pointer.moving === undefined || look.waiting.length === 0;
     if (isWhole && look.foreign.length > 0) return "conflict";
     const { live, past } = before;
     const moving = { live, past, moving: { to: input.release }, stamp: ctx.stamp };
-    const opened = await writePointer(place, { read, next: moving }, { signal });
+    await control.write(moving, ctx);
     await publish(look.waiting, ctx);
     // somebody has to look at it: the control object goes on saying that two releases are mixed
     if (look.foreign.length > 0) return "conflict";
     const made = live === null ? undefined : (await connection.release(live, signal)).made;
-    const next = { live, made, past, stamp: ctx.stamp };
-    await writePointer(place, { read: opened, next }, { signal });
+    await control.write({ live, made, past, stamp: ctx.stamp }, ctx);
     return "restored";
   },
 };
@@ -150,7 +142,10 @@ function refuseMoved(
   }: { readonly pointer: Pointer; readonly input: ActivateInput; readonly before: ActivateBefore },
 ): void {
   if (isAsBefore(pointer, before) || isOurs(pointer, input, before)) return;
-  throw stepConflict(nameOf(connection.place), { wanted: before.live, found: pointer.live });
+  throw stepConflict(nameOf(connection.control.place), {
+    wanted: before.live,
+    found: pointer.live,
+  });
 }
 
 /** The release that was live becomes the latest of the past; the one that goes live leaves it. */

@@ -2,13 +2,7 @@ import { type Retire, type WriteContext } from "@lockstep/plugin";
 import type { S3Connection } from "../connection.ts";
 import { whichOf } from "../moves.ts";
 import { inParallel } from "../parallel.ts";
-import {
-  type PastRelease,
-  type Pointer,
-  readPointer,
-  refuseOlder,
-  writePointer,
-} from "../pointer.ts";
+import type { PastRelease, Pointer } from "../pointer.ts";
 import type { SiteFile } from "../release.ts";
 
 /** What stays. */
@@ -33,19 +27,15 @@ export const retire: Retire<RetireInput, S3Connection> = {
     `remove releases beyond ${releases} that are older than ${days} days`,
 
   async retire(input, ctx) {
-    const { connection, signal } = ctx;
-    const read = await readPointer(connection.place, { signal });
-    refuseOlder(connection.place, read.pointer, ctx.stamp);
-    const { live, made, moving } = read.pointer;
+    const { control } = ctx.connection;
+    const pointer = await control.read(ctx);
+    control.refuseOlder(pointer, ctx.stamp);
+    const { live, made, moving } = pointer;
     if (live !== input.release || moving !== undefined) return; // somebody came after
-    const past = keptOf(read.pointer, input, ctx.now());
-    if (past.length < read.pointer.past.length) {
+    const past = keptOf(pointer, input, ctx.now());
+    if (past.length < pointer.past.length) {
       // first the list: nobody may return to a release that is half gone
-      await writePointer(
-        connection.place,
-        { read, next: { live, made, past, stamp: ctx.stamp } },
-        { signal },
-      );
+      await control.write({ live, made, past, stamp: ctx.stamp }, ctx);
     }
     await sweep([live, ...past.map(({ ref }) => ref)], ctx);
   },
