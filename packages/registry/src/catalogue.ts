@@ -89,9 +89,9 @@ export const registryErrors: ErrorCatalogue = {
     fix: "Choose a release that `lockstep history` lists as kept, or deploy it anew.",
   },
   REGISTRY_SIGNING: {
-    when: "The key that signs images cannot be read or is of a kind nobody verifies.",
+    when: "The key that signs images cannot be read or is of a kind nobody verifies, or who signs without one got no certificate.",
     why: "An image is pushed with its signature or not at all.",
-    fix: "Give a private key as PEM, made with `openssl ecparam -name prime256v1 -genkey`.",
+    fix: "Give a private key as PEM, made with `openssl ecparam -name prime256v1 -genkey`. Without a key, the job needs an identity: `permissions: id-token: write` at GitHub.",
   },
   REGISTRY_SOURCE: {
     when: "A source holds names that mean something else in an image, or is not what it should be.",

@@ -86,6 +86,14 @@ export function insecureRefused(url: URL): LockstepError {
   return raise("REGISTRY_INSECURE", `${shownUrl(url)} is not HTTPS.`);
 }
 
+/** Nobody vouched for who signs. What the services answered is not shown: it may quote the token. */
+export function keylessFailed(cause: unknown): LockstepError {
+  const code = cause instanceof Error && "code" in cause ? plain(String(cause.code)) : "it failed";
+  return raise("REGISTRY_SIGNING", `The image could not be signed without a key: ${code}.`, {
+    cause,
+  });
+}
+
 /** The credentials were refused. */
 export function loginRefused(url: URL, status: number, origin: string): LockstepError {
   return raise(

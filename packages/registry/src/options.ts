@@ -37,6 +37,16 @@ export interface LimitOptions {
   readonly idleMs?: number;
 }
 
+/** How an image is signed by who pushes it, without a key that has to be kept. */
+export interface KeylessOptions {
+  /** Proves who signs; default: what GitHub Actions gives a job, or `SIGSTORE_ID_TOKEN`. */
+  readonly identityToken?: Secret;
+  /** Gives the certificate; default `https://fulcio.sigstore.dev`. */
+  readonly fulcio?: string;
+  /** Log that everybody can read; default `https://rekor.sigstore.dev`. */
+  readonly rekor?: string;
+}
+
 /** What goes with an image into the registry. */
 export interface AttachOptions {
   /** A CycloneDX list of what is in the image; default false. */
@@ -45,6 +55,8 @@ export interface AttachOptions {
   readonly provenance?: boolean;
   /** Private key, PEM, that signs the image as `cosign sign --key` does. */
   readonly signingKey?: Secret;
+  /** Signs without a key, as `cosign sign` does; needs the packages `@sigstore/sign` and `@sigstore/bundle`. */
+  readonly keyless?: KeylessOptions;
 }
 
 /** Options of {@link registry}. */
@@ -175,6 +187,13 @@ export const registrySchema: z.ZodType<RegistrySettings> = z
         sbom: z.boolean().default(false),
         provenance: z.boolean().default(false),
         signingKey: secretValue.optional(),
+        keyless: z
+          .strictObject({
+            identityToken: secretValue.optional(),
+            fulcio: z.url().optional(),
+            rekor: z.url().optional(),
+          })
+          .optional(),
       })
       .default({ sbom: false, provenance: false }) as z.ZodType<AttachOptions>,
     auth: auth.default("docker"),

@@ -31,6 +31,7 @@ describe("the package", () => {
       failures.forbidden(refusal, "the config"),
       failures.helperFailed("docker-credential-x", "ghcr.io", "failed"),
       failures.insecureRefused(url),
+      failures.keylessFailed(new Error("no")),
       failures.loginRefused(url, 401, "the config"),
       failures.newerIsLive("latest", { ours: 1, found: 2, revision: undefined }),
       failures.peerMissing("@sigstore/sign", "signing without a key", undefined),
