@@ -41,6 +41,7 @@ export interface Flags {
   readonly verify?: boolean;
   readonly stats?: boolean;
   readonly origin?: boolean;
+  readonly deep?: boolean;
 }
 
 /** A command as it was called. */
@@ -156,8 +157,12 @@ function addRepairs(add: Add, act: Act): void {
 /** What only looks. */
 function addLooks(add: Add, act: Act): void {
   add("status", "show what is live on every target; changes nothing")
+    .option("--deep", "also compare all that users get with what was deployed, file by file")
     .option("--detailed-exit-code", "exit 41 when a target serves something else than was deployed")
     .action(act(async () => (await import("./commands/status.ts")).runStatus, "at once"));
+  add("doctor", "look for what would hinder a run; changes nothing").action(
+    act(async () => (await import("./commands/doctor.ts")).runDoctor, "at once"),
+  );
   add("history", "list the runs, the newest first")
     .option("--limit <n>", "how many runs", wholeNumber, 20)
     .option("--stats", "how often, how fast and how well this environment is deployed to")

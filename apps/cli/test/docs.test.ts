@@ -70,7 +70,9 @@ function section(title: string, plugin: string, catalogue: ErrorCatalogue): stri
 describe("the page of the command line", () => {
   it("has every flag that the commands have, and no other", async () => {
     const commands =
-      "plan deploy apply status history rollback recover unlock config plugins explain".split(" ");
+      "plan deploy apply status doctor history rollback recover unlock config plugins explain".split(
+        " ",
+      );
     const helps = await Promise.all([helpOf(), ...commands.map((name) => helpOf(name))]);
 
     expect(flagsIn(textOf("docs/cli.md"))).toEqual(flagsIn(helps.join("\n")));

@@ -120,6 +120,7 @@ world.on = async (call, time) => {
   if (content === "unstaged" && call === "apply memory.stage/1 web-2") throw new Error("disk full");
   if (content === "stuck" && (call === "apply memory.activate/1 web-2" || call.startsWith("revert memory.activate"))) throw new Error("gone");
   if (content === "unreadable" && call === "live web-2") throw new Error("no route");
+  if (content === "undiagnosed" && call === "doctor web-2") throw new Error("no doctor in the house");
 };
 
 export default defineConfig({

@@ -174,7 +174,7 @@ const STORE_MISSING: Problem = {
 
 const TARGET_KEYS = [
   "~lockstep places traits steps checks retires errors problems",
-  "connect live plan fence watch doctor",
+  "connect live plan fence watch doctor audit",
 ].flatMap((line) => line.split(" "));
 
 function targetProblems(target: unknown): readonly Problem[] {

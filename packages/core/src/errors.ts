@@ -1,7 +1,6 @@
 import { nearest } from "@lockstep/config";
 import { type Json, type Live, type LockstepError, raising } from "@lockstep/plugin";
-import { type Difference } from "@lockstep/state";
-import type { HistoryEntry } from "@lockstep/state";
+import { type Difference, type HistoryEntry } from "@lockstep/state";
 import { coreErrors } from "./catalogue.ts";
 
 const raise = raising(coreErrors);

@@ -1,4 +1,3 @@
-import { together } from "@lockstep/events";
 import {
   type Diagnostic,
   isFenced,
@@ -7,6 +6,7 @@ import {
   leavesOf,
   located,
   toDiagnostic,
+  together,
 } from "@lockstep/events";
 import { close, endOfCommit, type Ending, leave, type Outcome } from "./ending.ts";
 import { runStopped } from "./errors.ts";

@@ -1,9 +1,8 @@
 import { type Config, environmentOf, targetUnknown } from "@lockstep/config";
-import { together } from "@lockstep/events";
-import { createEvents, type Sink, createRedactor } from "@lockstep/events";
+import { createEvents, createRedactor, type Sink, together, toDiagnostic } from "@lockstep/events";
 import { type LiveByTarget, type Surroundings } from "@lockstep/state";
 import { liveOf, observe } from "./observe.ts";
-import { openSession, type Session } from "./session.ts";
+import { call, type CallContext, openSession, type Session } from "./session.ts";
 
 /** What every command of the runner is given. */
 export interface Job {
@@ -42,6 +41,26 @@ export async function readLive(session: Session, signal?: AbortSignal): Promise<
   const errors = Object.values(seen).flatMap((observed) => observed.errors);
   if (errors.length > 0) throw together(errors, `${errors.length} units could not be read.`);
   return liveOf(seen);
+}
+
+/**
+ * Lets every target look for what would hinder a run, or whether what is live is what was deployed.
+ *
+ * What they find comes as events of the type `finding`; a target that cannot look, as a diagnostic.
+ */
+export async function examine(job: Job, how: "doctor" | "audit"): Promise<void> {
+  await using session = await sessionOf(job);
+  const { events, targets } = session;
+  const examined = [...targets].map(async ([target, connected]) => {
+    const look = async (ctx: CallContext): Promise<void> => {
+      for await (const finding of connected.target[how]?.(ctx) ?? [])
+        events.emit({ type: "finding", target, ...finding });
+    };
+    await call(session, { target }, look).catch((error: unknown) =>
+      events.emit({ type: "diagnostic", ...toDiagnostic(error) }),
+    );
+  });
+  await Promise.all(examined);
 }
 
 /** True when some target cannot refuse a run that has been overtaken: then only patience protects it. */

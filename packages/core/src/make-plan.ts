@@ -67,19 +67,13 @@ async function planTarget(
 ): Promise<PlannedFor | undefined> {
   const connected = session.targets.get(name);
   if (connected === undefined) return undefined;
-  const refs = wish.returns?.[name] ?? [];
+  const { release, returns, outputsOf: outputs, signal } = wish;
+  const refs = returns?.[name] ?? [];
   const request: PlanRequest =
-    wish.returns === undefined
-      ? { kind: "deploy", release: wish.release }
-      : { kind: "return", refs };
-  const scope = {
-    target: name,
-    release: wish.release,
-    outputs: wish.outputsOf,
-    signal: wish.signal,
-  };
+    returns === undefined ? { kind: "deploy", release } : { kind: "return", refs };
+  const scope = { target: name, release, outputs, signal };
   const { target } = connected;
-  const keeps = wish.returns !== undefined && refs.length === 0 && target.steps.length > 0;
+  const keeps = returns !== undefined && refs.length === 0 && target.steps.length > 0;
   const plan = keeps ? KEPT : await call(session, scope, (ctx) => target.plan(request, ctx));
   const ids = new Set<string>();
   for (const step of plan.steps) {

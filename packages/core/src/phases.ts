@@ -1,8 +1,6 @@
-import { together } from "@lockstep/events";
-import { toDiagnostic } from "@lockstep/events";
+import { toDiagnostic, together } from "@lockstep/events";
 import type { Json } from "@lockstep/plugin";
-import { differencesOf } from "@lockstep/state";
-import { recordsOf } from "@lockstep/state";
+import { differencesOf, recordsOf } from "@lockstep/state";
 import pLimit from "p-limit";
 import { judge, retireOf, stepOf, told, withRetries } from "./attempt.ts";
 import { liveMoved } from "./errors.ts";

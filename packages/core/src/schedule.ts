@@ -38,15 +38,10 @@ export function batchesOf(plan: Plan, phase: PlannedStep["phase"]): Batch[] {
         .filter((step) => step.phase === phase)
         .map((step) => ({ target, step })),
     );
-    const waves = [...new Set(scheduled.map(({ step }) => step.wave ?? 0))].toSorted(
-      (a, b) => a - b,
-    );
-    return waves.flatMap((wave) =>
-      batchesOfWave(
-        phase,
-        scheduled.filter(({ step }) => (step.wave ?? 0) === wave),
-      ),
-    );
+    const waveOf = ({ step }: Scheduled): number => step.wave ?? 0;
+    const waves = [...new Set(scheduled.map(waveOf))].toSorted((a, b) => a - b);
+    const within = (wave: number): Scheduled[] => scheduled.filter((one) => waveOf(one) === wave);
+    return waves.flatMap((wave) => batchesOfWave(phase, within(wave)));
   });
 }
 

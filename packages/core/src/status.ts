@@ -1,13 +1,14 @@
 import { environmentOf } from "@lockstep/config";
 import { type Diagnostic, toDiagnostic } from "@lockstep/events";
 import type { Live } from "@lockstep/plugin";
-import { type Difference, differencesOf } from "@lockstep/state";
 import {
+  type Difference,
+  differencesOf,
   type HistoryEntry,
+  type Holder,
   lastCommit,
   lastCommits,
   readLease,
-  type Holder,
 } from "@lockstep/state";
 import { type Job, sessionOf } from "./job.ts";
 import { liveOf, observe } from "./observe.ts";

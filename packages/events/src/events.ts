@@ -1,4 +1,4 @@
-import type { CheckResult, Json, Progress } from "@lockstep/plugin";
+import type { CheckResult, Finding, Json, Progress } from "@lockstep/plugin";
 import type { Redactor } from "./redact.ts";
 
 /** The part of a run an event is about; all absent for the run as a whole. */
@@ -52,6 +52,7 @@ export type EventBody =
       readonly slowestMs: number;
     })
   | (Diagnostic & { readonly type: "diagnostic" })
+  | (About & { readonly type: "finding" } & Finding)
   | {
       readonly type: "run.finished";
       readonly result: string;

@@ -18,7 +18,7 @@ export interface Brand {
   readonly version: string;
 }
 
-/** Something `doctor` found. */
+/** Something that `doctor` or `audit` found. */
 export interface Finding {
   readonly level: "ok" | "warn" | "fail";
   /** One line: what was looked at and what was seen. */
@@ -99,6 +99,13 @@ export interface Target<C extends AsyncDisposable = AsyncDisposable> {
 
   /** Looks for what would hinder a run. Changes nothing. */
   doctor?(ctx: ReadContext<C>): AsyncIterable<Finding>;
+
+  /**
+   * Compares all that users get with what was deployed, file by file: `live` trusts the pointer. Changes nothing.
+   *
+   * What is missing or was changed is `fail`; what could not be compared is `warn`.
+   */
+  audit?(ctx: ReadContext<C>): AsyncIterable<Finding>;
 }
 
 /** Tells whether a value in a config was made by a target factory, of any contract version. */

@@ -1,5 +1,6 @@
 import { artifactErrors } from "@lockstep/artifact";
 import { defineTarget, isLockstepError, type Target, type TargetBody } from "@lockstep/plugin";
+import { audit } from "./audit.ts";
 import { placeOf } from "./bucket-options.ts";
 import { s3Errors } from "./catalogue.ts";
 import { openConnection, type S3Connection } from "./connection.ts";
@@ -52,6 +53,7 @@ function make(settings: S3Settings): TargetBody<S3Connection> {
 
     plan,
     doctor,
+    audit,
 
     async fence(stamp, ctx) {
       const { control } = ctx.connection;

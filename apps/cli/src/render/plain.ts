@@ -63,6 +63,7 @@ export function renderEvent(state: RunState, event: Event, look: Look): string[]
     case "step.log":
     case "check.tried":
     case "diagnostic":
+    case "finding":
     case "phase.finished":
     case "run.finished":
     case "watch.finished":

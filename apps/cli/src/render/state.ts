@@ -87,6 +87,7 @@ export function advance(state: RunState, event: Event): void {
     case "barrier":
     case "decision":
     case "diagnostic":
+    case "finding":
     case "run.finished":
   }
 }

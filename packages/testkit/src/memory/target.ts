@@ -1,5 +1,6 @@
 import {
   API_VERSION,
+  type Finding,
   type Live,
   planned,
   type PlannedStep,
@@ -63,6 +64,17 @@ export function memoryTarget(options: MemoryTargetOptions): Target {
       return seen;
     },
     plan: (request) => world.call("plan", () => planOf(request, { options, handlers })),
+    async *doctor({ unit }) {
+      for (const name of unit === undefined ? world.names : [unit]) {
+        const count = await world.call(`doctor ${name}`, () => staged(world, name).length);
+        yield { level: "ok", text: `releases: ${count}`, unit: name };
+      }
+    },
+    async *audit({ unit }) {
+      for (const name of unit === undefined ? world.names : [unit]) {
+        yield await world.call(`audit ${name}`, () => auditOf(world, name));
+      }
+    },
     async fence(stamp, { unit }) {
       await eachUnit(world, unit, (name) =>
         world.call(`fence ${name}`, () => {
@@ -72,6 +84,21 @@ export function memoryTarget(options: MemoryTargetOptions): Target {
       );
     },
   };
+}
+
+function staged(world: MemoryWorld, name: string): string[] {
+  return Object.keys(world.unit(name).releases);
+}
+
+/** What is served is what was staged under that name, or somebody changed it. */
+function auditOf(world: MemoryWorld, name: string): Finding {
+  const { live, releases } = world.unit(name);
+  const wanted = live === null ? undefined : releases[live.release]?.ref.content;
+  if (live === null || live.content === wanted) {
+    return { level: "ok", text: `serves ${live?.content ?? "nothing"}`, unit: name };
+  }
+  const text = `serves ${live.content}, and ${live.release} is ${wanted ?? "not there"}`;
+  return { level: "fail", text, fix: "Deploy again.", unit: name };
 }
 
 interface Handlers {

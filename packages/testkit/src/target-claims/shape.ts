@@ -10,7 +10,7 @@ import type { TargetDriver } from "../target-driver.ts";
 
 const MEMBERS = [
   "~lockstep places traits steps checks retires errors problems",
-  "connect live plan fence watch doctor",
+  "connect live plan fence watch doctor audit",
 ].flatMap((line) => line.split(" "));
 
 /** Promises about what a target is and what it plans. */

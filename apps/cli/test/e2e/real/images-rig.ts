@@ -26,7 +26,11 @@ export interface Said {
 }
 
 /** Makes a project in a new folder; `targets` are names of packages: `registry`, `ssh`. */
-export async function makeProject(folder: string, targets: readonly string[]): Promise<Project> {
+export async function makeProject(
+  folder: string,
+  targets: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Project> {
   await mkdir(join(folder, "node_modules/@lockstep"), { recursive: true });
   await symlink(CLI, join(folder, "node_modules/lockstep"));
   for (const name of targets) {
@@ -37,7 +41,7 @@ export async function makeProject(folder: string, targets: readonly string[]): P
     spawn(process.execPath, [join(CLI, "dist/main.js"), ...words], {
       cwd: folder,
       stdio: ["ignore", "pipe", "pipe"],
-      env: { PATH: process.env["PATH"], HOME: dirname(folder), CI: "true" },
+      env: { PATH: process.env["PATH"], HOME: dirname(folder), CI: "true", ...env },
     });
   const lockstep = async (...words: readonly string[]): Promise<Said> => endOf(start(...words));
   return {
