@@ -8,6 +8,7 @@ import {
 } from "./aws-client.ts";
 import type { BucketSettings } from "./bucket-options.ts";
 import type { Bucket, ObjectHead } from "./bucket.ts";
+import { answerUnexpected } from "./errors.ts";
 import { failureOf, judge } from "./judge.ts";
 import { sdkHeaders, toHeaders } from "./object-headers.ts";
 import { createPace } from "./pace.ts";
@@ -220,8 +221,14 @@ async function* list(
       yield { key: decodeKey(Key ?? ""), size: Size ?? 0, etag: ETag ?? "" };
     }
     token = page.NextContinuationToken;
-    // a server that gives the same page twice would never end
-    if (page.IsTruncated !== true || token === undefined || seen.has(token)) return;
+    if (page.IsTruncated !== true) return;
+    // what is not known to be whole is never built on
+    if (token === undefined || seen.has(token)) {
+      throw answerUnexpected(
+        `LIST ${access.settings.bucket}/${prefix}`,
+        "with the same page again",
+      );
+    }
     seen.add(token);
   }
 }

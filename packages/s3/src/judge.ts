@@ -36,10 +36,11 @@ export function judge(what: string, bucket: string, error: unknown): Trouble {
     return { kind: "final", error: credentialsMissing(bucket, error) };
   }
   if (status === undefined) return { kind: "transient", reason: code || message, cause: error };
-  // an XAmzContentSHA256Mismatch or BadDigest says that bytes were hurt on the way
-  const isHurt = /^(?:XAmzContentSHA256Mismatch|BadDigest|IncompleteBody|RequestTimeout)$/.test(
-    code,
-  );
+  // an XAmzContentSHA256Mismatch or BadDigest says that bytes were hurt on the way; a copy fails under status 200
+  const isHurt =
+    /^(?:XAmzContentSHA256Mismatch|BadDigest|IncompleteBody|RequestTimeout|InternalError)$/.test(
+      code,
+    );
   if (isHurt || REPEATED.has(status)) return { kind: "transient", reason: `${status} ${code}` };
   return { kind: "final", error: finalError(what, bucket, { status, code, message }) };
 }
