@@ -1,0 +1,3 @@
+import { describeFurnishedSweeps } from "./furnished.ts";
+
+describeFurnishedSweeps({ positions: 100 });
