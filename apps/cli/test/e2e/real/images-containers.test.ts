@@ -1,7 +1,16 @@
+import { once } from "node:events";
 import { copyFile, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Distribution, startDistribution } from "@lockstep/testkit";
+import {
+  type Distribution,
+  type S3Bucket,
+  type SandboxS3,
+  startDistribution,
+  startSandboxS3,
+} from "@lockstep/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CONTAINER_OPTIONS, type ContainerHost, startContainerHost } from "./images-hosts.ts";
 import { digestOf, makeProject, type Project, type Said } from "./images-rig.ts";
@@ -10,6 +19,8 @@ const TAGS = ["1.4", "latest"];
 
 let folder: string;
 let server: Distribution;
+let bucket: SandboxS3;
+let site: Site;
 let project: Project;
 const hosts: ContainerHost[] = [];
 
@@ -19,20 +30,26 @@ beforeAll(async () => {
   for (const name of ["web-1", "web-2"]) {
     hosts.push(await startContainerHost(join(folder, name), server.host));
   }
-  project = await makeProject(join(folder, "project"), ["registry", "ssh", "http"]);
+  bucket = await startSandboxS3({ buckets: ["shop"] });
+  site = await openSite(bucket.buckets.get("shop") ?? new Map());
+  const env = { S3_SECRET_KEY: bucket.credentials.secretAccessKey };
+  project = await makeProject(join(folder, "project"), ["registry", "ssh", "s3", "http"], env);
   await project.configure(config());
 }, 60_000);
 afterAll(async () => {
+  await site[Symbol.asyncDispose]();
+  await bucket[Symbol.asyncDispose]();
   for (const host of hosts) await host[Symbol.asyncDispose]();
   await server[Symbol.asyncDispose]();
   await rm(folder, { recursive: true, force: true });
 }, 60_000);
 
-/** An image; two hosts that run it by the digest the first target promises; what users see, last. */
+/** An image; two hosts that run it by the digest the first target promises; a site; what users see, last. */
 function config(): string {
-  return `import { defineConfig, localStore } from "lockstep";
+  return `import { defineConfig, localStore, secret } from "lockstep";
 import { http } from "@lockstep/http";
 import { registry } from "@lockstep/registry";
+import { s3 } from "@lockstep/s3";
 import { ssh } from "@lockstep/ssh";
 const until = { successes: 1, intervalMs: 50, deadlineMs: 3000 };
 export default defineConfig({ project: "shop", environments: { production: {
@@ -45,11 +62,16 @@ export default defineConfig({ project: "shop", environments: { production: {
       network: { plainHttp: true },
     }),
     ${hosts.map((host, index) => hostText(host, `web-${index + 1}`)).join("\n    ")}
-    users: http({ checks: ${JSON.stringify(hosts.map(({ port }) => port))}.map((port) => ({
-      url: \`http://127.0.0.1:\${port}/good\`, until,
-    })) }),
+    site: s3({
+      bucket: "shop", endpoint: "${bucket.endpoint}", region: "${bucket.region}",
+      credentials: {
+        accessKeyId: "${bucket.credentials.accessKeyId}", secretAccessKey: secret("S3_SECRET_KEY"),
+      },
+      source: "build/www",
+    }),
+    users: http({ checks: [{ url: "${site.url}/", until }] }),
   },
-  order: ["image", ["web-1", "web-2"], "users"],
+  order: ["image", ["web-1", "web-2"], "site", "users"],
 } } });
 `;
 }
@@ -66,9 +88,9 @@ function hostText({ sshd, path, port }: ContainerHost, name: string): string {
     }),`;
 }
 
-/** Deploys a version of the shop; users call it good, or not. */
-async function deploy(version: string, { isGood }: { readonly isGood: boolean }): Promise<Said> {
-  await project.build({ "www/v": version, ...(isGood ? { "www/good": "yes" } : {}) });
+/** Deploys a version of the shop. */
+async function deploy(version: string): Promise<Said> {
+  await project.build({ "www/index.html": `<p>${version}</p>`, "www/about/index.html": "about" });
   await mkdir(join(project.folder, "build/bin"));
   await copyFile("/bin/busybox", join(project.folder, "build/bin/busybox"));
   return project.deploy();
@@ -81,28 +103,55 @@ async function live(): Promise<{
 }> {
   const tags = TAGS.map(async (tag) => digestOf(`${server.host}/acme/shop`, tag));
   const running = hosts.map(async (host) => (await host.running()).join("+"));
-  const answers = hosts.map(async ({ port }) => (await fetch(`http://127.0.0.1:${port}/v`)).text());
+  const pages = hosts.map(({ port }) => `http://127.0.0.1:${port}/index.html`);
+  const answers = [...pages, site.url].map(async (url) => (await fetch(url)).text());
   return { digests: await Promise.all([...tags, ...running]), answers: await Promise.all(answers) };
 }
 
-describe("hosts that run the image of the same run", { timeout: 180_000 }, () => {
-  it("pull it by the digest that the registry target promises, and go back together with the tags", async () => {
-    const first = await deploy("one", { isGood: true });
+interface Site extends AsyncDisposable {
+  readonly url: string;
+}
+
+/** What stands before the bucket: it fails on one version, whatever the bucket holds. */
+async function openSite(objects: S3Bucket): Promise<Site> {
+  const front = createServer(({ url = "/" }, response) => {
+    const key = url.endsWith("/") ? `${url.slice(1)}index.html` : url.slice(1);
+    const found = key.startsWith(".lockstep/") ? undefined : objects.get(key);
+    const body = Buffer.from(found?.body ?? "");
+    if (found === undefined || body.includes("three")) response.writeHead(found ? 500 : 404).end();
+    else response.writeHead(200, found.headers).end(body);
+  });
+  front.listen(0, "127.0.0.1");
+  await once(front, "listening");
+  return {
+    url: `http://127.0.0.1:${(front.address() as AddressInfo).port}`,
+    async [Symbol.asyncDispose]() {
+      front.closeAllConnections();
+      front.close();
+      await once(front, "close");
+    },
+  };
+}
+
+describe("an image, the hosts that run it, and a site in one run", { timeout: 240_000 }, () => {
+  it("change together: hosts pull the digest of the first target, and a check that fails after the last puts all back", async () => {
+    const first = await deploy("one");
     expect(first.exit, first.said).toBe(0);
     const one = await live();
     expect(one.digests[0]).toMatch(/^sha256:/);
     expect(new Set(one.digests).size, JSON.stringify(one)).toBe(1);
-    expect(one.answers).toEqual(["one", "one"]);
+    expect(one.answers).toEqual(["<p>one</p>", "<p>one</p>", "<p>one</p>"]);
 
-    const second = await deploy("two", { isGood: true });
+    const second = await deploy("two");
     expect(second.exit, second.said).toBe(0);
     const two = await live();
     expect(new Set(two.digests).size, JSON.stringify(two)).toBe(1);
     expect(two.digests[0]).not.toBe(one.digests[0]);
-    expect(two.answers).toEqual(["two", "two"]);
+    expect(two.answers).toEqual(["<p>two</p>", "<p>two</p>", "<p>two</p>"]);
 
-    const bad = await deploy("three", { isGood: false });
+    const bad = await deploy("three");
     expect(bad.exit, bad.said).toBe(31);
+    expect(bad.said).toContain("Putting everything back: ");
     expect(await live()).toEqual(two);
 
     const back = await project.lockstep("rollback", "-e", "production", "-y");
