@@ -78,6 +78,21 @@ export const s3Errors: ErrorCatalogue = {
     why: "A build that failed halfway looks like that.",
     fix: "Look at the build. If it is meant, raise `shrink` or add `shrink` to `allow`.",
   },
+  S3_STORE_KEY: {
+    when: "Something asked the store in a bucket for a key that no store has.",
+    why: "Keys become names of objects, and must mean the same on every server.",
+    fix: "This is a bug in what asked; report it.",
+  },
+  S3_STORE_OPTIONS: {
+    when: "The options of `s3Store` are wrong.",
+    why: "A store is needed before anything else can be looked at.",
+    fix: "Correct the options that the message names.",
+  },
+  S3_STORE_VALUE: {
+    when: "An object where the store keeps its own was not written by it.",
+    why: "What somebody else wrote there is no lease and no journal.",
+    fix: "Give the store a prefix of its own, and remove what else is there.",
+  },
   S3_UNREACHABLE: {
     when: "The server does not answer, or connections to it break.",
     why: "Nothing can be read or written.",

@@ -1,4 +1,4 @@
-import { type LockstepError, raising } from "@lockstep/plugin";
+import { type LockstepError, type Problem, raising } from "@lockstep/plugin";
 import { s3Errors } from "./catalogue.ts";
 
 const raise = raising(s3Errors);
@@ -94,6 +94,22 @@ export function releaseGone(release: string, missing: string): LockstepError {
 /** Suddenly small. */
 export function siteShrunk(before: number, after: number): LockstepError {
   return raise("S3_SHRUNK", `The site had ${before} files and would have ${after}.`);
+}
+
+/** A key that no store has. */
+export function storeKeyWrong(key: string): LockstepError {
+  return raise("S3_STORE_KEY", `${JSON.stringify(key).slice(0, 80)} is no key of a store.`);
+}
+
+/** Options of a store, with all that is wrong. */
+export function storeOptionsWrong(problems: readonly Problem[]): LockstepError {
+  const texts = problems.map(({ path, message }) => `${path.join(".")}: ${message}`);
+  return raise("S3_STORE_OPTIONS", `The options of s3Store are wrong. ${texts.join(" ")}`);
+}
+
+/** Not one of the store's own. */
+export function storeValueForeign(key: string): LockstepError {
+  return raise("S3_STORE_VALUE", `${key} was not written by a store.`);
 }
 
 /** No answer. */

@@ -92,7 +92,7 @@ const GUARDS = [
 ] as const;
 
 /** A path as keys may begin with: clean segments, so that no client or proxy reads it as another. */
-const folder = z
+export const folder: z.ZodType<string, string> = z
   .string()
   .refine(isCleanFolder, "This is no folder of a bucket such as docs/")
   .transform((text) => (text === "" || text.endsWith("/") ? text : `${text}/`));

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { fenced, type Stamp, stepConflict } from "@lockstep/plugin";
 import type { Bucket, CallOptions } from "./bucket.ts";
+import { writeNonced } from "./conditional.ts";
 import { manifestUnfit } from "./errors.ts";
 
 /** A release that was live. */
@@ -69,26 +70,12 @@ export async function writePointer(
 ): Promise<ReadPointer> {
   const nonce = randomBytes(16).toString("hex"); // equal pointers must not have equal ETags
   const body = Buffer.from(JSON.stringify({ version: 1, nonce, ...next }));
-  const upload = {
-    key: place.key,
-    body,
-    headers: { "content-type": "application/json", "cache-control": "no-store" },
-  };
-  const tags = read.etag === undefined ? [undefined] : [read.etag, unquoted(read.etag)];
-  for (const etag of tags) {
-    const condition = etag === undefined ? { absent: true } : { etag };
-    const written = await place.bucket.put({ ...upload, ...condition }, options);
-    if (written !== "refused") return { pointer: next, etag: written.etag };
-
-    const found = await place.bucket.get(place.key, options);
-    // a try whose reply was lost
-    if (found !== undefined && nonceOf(found.body) === nonce)
-      return { pointer: next, etag: found.etag };
-    // where nothing changed, the server knows its ETags only without quotes: RADOS gateways do
-    if (found === undefined || found.etag !== read.etag)
-      throw overtaken(place, next.stamp, found?.body);
-  }
-  throw overtaken(place, next.stamp, undefined);
+  const headers = { "content-type": "application/json", "cache-control": "no-store" };
+  const isOurs = (bytes: Uint8Array): boolean => nonceOf(bytes) === nonce;
+  const upload = { key: place.key, body, headers, etag: read.etag, isOurs };
+  const written = await writeNonced(place.bucket, upload, options);
+  if ("etag" in written) return { pointer: next, etag: written.etag };
+  throw overtaken(place, next.stamp, written.found?.body);
 }
 
 /**
@@ -109,10 +96,6 @@ export function nameOf({ bucket, key }: PointerPlace): string {
 function overtaken(place: PointerPlace, ours: Stamp, body: Uint8Array | undefined): unknown {
   if (body !== undefined) refuseOlder(place, parsePointer(place.key, body), ours);
   return stepConflict(nameOf(place), { wanted: "what this run had read", found: "another one" });
-}
-
-function unquoted(etag: string): string {
-  return etag.replaceAll('"', "");
 }
 
 function nonceOf(body: Uint8Array): unknown {

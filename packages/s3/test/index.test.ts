@@ -9,6 +9,7 @@ describe("the package", () => {
       [
         "s3",
         "s3Errors",
+        "s3Store",
       ]
     `);
   });
@@ -31,6 +32,9 @@ describe("the package", () => {
       failures.manifestUnfit("current.json", "is no JSON"),
       failures.releaseGone("sha256:0", "its manifest"),
       failures.siteShrunk(100, 4),
+      failures.storeKeyWrong("../a"),
+      failures.storeOptionsWrong([{ path: ["bucket"], message: "This is no name." }]),
+      failures.storeValueForeign("a"),
       failures.unreachable("GET /", "ECONNREFUSED"),
     ];
     const codes = new Set(all.map(({ code }) => code));

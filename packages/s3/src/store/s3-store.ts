@@ -1,0 +1,155 @@
+import { env } from "node:process";
+import {
+  API_VERSION,
+  checkOptions,
+  isStoreKey,
+  readSecret,
+  type Secret,
+  type Store,
+  type Stored,
+} from "@lockstep/plugin";
+import { z } from "zod";
+import { openBucket } from "../aws-bucket.ts";
+import type { BucketLimits, BucketSurroundings } from "../aws-client.ts";
+import {
+  type BucketOptions,
+  type BucketSettings,
+  bucketSettings,
+  bucketShape,
+} from "../bucket-options.ts";
+import type { Bucket } from "../bucket.ts";
+import { writeNonced } from "../conditional.ts";
+import { storeKeyWrong, storeOptionsWrong, storeRecordUnfit } from "../errors.ts";
+import { placeOf } from "../layout.ts";
+import { VERSION } from "../version.ts";
+import { holdsValue, recordOf, valueOf } from "./record.ts";
+
+/** How the state of an environment is kept in a bucket. */
+export interface S3StoreOptions extends BucketOptions {
+  /** Where in the bucket, for this environment alone: `state/production/`. */
+  readonly prefix: string;
+  /** Milliseconds after which an unrenewed lease may be taken; at least 2,000, default 60,000. */
+  readonly ttlMs?: number;
+}
+
+/** A store in objects of a bucket. */
+export interface S3Store extends Store {
+  /** The same store, with secrets in files below an absolute folder; the runner calls it once it knows where the config file is. */
+  within(base: string): S3Store;
+}
+
+interface StoreSettings {
+  readonly bucket: BucketSettings;
+  readonly prefix: string;
+  readonly ttlMs: number;
+}
+
+const schema: z.ZodType<StoreSettings> = z
+  .strictObject({
+    ...bucketShape,
+    prefix: z
+      .string()
+      .refine(
+        (text) => isStoreKey(text.replace(/\/$/, "")),
+        "This is no prefix such as state/production/",
+      )
+      .transform((text) => (text.endsWith("/") ? text : `${text}/`)),
+    ttlMs: z.int().min(2000).default(60_000),
+  })
+  .transform((written) => ({
+    bucket: bucketSettings(written),
+    prefix: written.prefix,
+    ttlMs: written.ttlMs,
+  }));
+
+/** A lease must be renewed in time: rather an error than an answer that is minutes late. */
+const LIMITS: BucketLimits = { inFlight: 64, tries: 8, backoffMs: 100, timeoutMs: 10_000 };
+
+/**
+ * Keeps lease, journal and history in a bucket, for runners that share nothing but that bucket.
+ *
+ * Each key is one object. Every write is conditional, `If-None-Match: *` or `If-Match`, and no clock is compared. A
+ * removed key leaves an object of 32 bytes behind, because not every server knows conditions for removing. A server
+ * that ignores conditions is found when the store is first used, and refused. Connects when first used.
+ *
+ * @throws {LockstepError} `S3_STORE_OPTIONS` for options that are wrong
+ */
+export function s3Store(options: S3StoreOptions): S3Store {
+  const checked = checkOptions(schema, options);
+  if (checked.problems !== undefined) throw storeOptionsWrong(checked.problems);
+  return storeIn(checked.value, "/");
+}
+
+function storeIn(settings: StoreSettings, folder: string): S3Store {
+  const { prefix, ttlMs } = settings;
+  let opened: Promise<Bucket> | undefined;
+  const bucket = (): Promise<Bucket> =>
+    (opened ??= openBucket(settings.bucket, surroundingsIn(folder), LIMITS));
+  const write = async (
+    key: string,
+    { value, etag }: Change,
+  ): Promise<Stored["tag"] | undefined> => {
+    const { body, isOurs } = recordOf(value);
+    const upload = { key: objectOf(prefix, key), body, headers: HEADERS, etag, isOurs };
+    const written = await writeNonced(await bucket(), upload);
+    if ("etag" in written) return written.etag;
+    // a key that was removed is free again
+    const { found } = written;
+    const isFree = etag === undefined && found !== undefined && valueOf(found.body) === undefined;
+    return isFree ? write(key, { value, etag: found.etag }) : undefined;
+  };
+  const read = async (key: string): Promise<Stored | undefined> => {
+    const name = objectOf(prefix, key);
+    const found = await (await bucket()).get(name);
+    if (found === undefined) return undefined;
+    const body = valueOf(found.body);
+    if (body === null) throw storeRecordUnfit(name);
+    return body === undefined ? undefined : { body, tag: found.etag };
+  };
+  return {
+    "~lockstep": { api: API_VERSION, plugin: "@lockstep/s3", version: VERSION },
+    traits: { durable: true },
+    place: placeOf(settings.bucket, prefix),
+    ttlMs,
+    within: (base) => storeIn(settings, base),
+    get: read,
+    async create(key, body) {
+      const tag = await write(key, { value: body });
+      return tag === undefined ? "exists" : { tag };
+    },
+    async replace(key, body, tag) {
+      const next = await write(key, { value: body, etag: tag });
+      return next === undefined ? "moved" : { tag: next };
+    },
+    remove: async (key, tag) =>
+      (await write(key, { etag: tag })) === undefined ? "moved" : "removed",
+    async *list(wanted) {
+      for await (const { key, size } of (await bucket()).list(`${prefix}${wanted}`)) {
+        if (holdsValue(size)) yield key.slice(prefix.length);
+      }
+    },
+  };
+}
+
+/** A value to be written, or none to be removed; where there is none, or where the object has this ETag. */
+interface Change {
+  readonly value?: Uint8Array | undefined;
+  readonly etag?: string;
+}
+
+const HEADERS = { "content-type": "application/octet-stream", "cache-control": "no-store" };
+
+function objectOf(prefix: string, key: string): string {
+  if (!isStoreKey(key)) throw storeKeyWrong(key);
+  return `${prefix}${key}`;
+}
+
+/** A store is asked outside of a run, so it looks at this machine by itself. */
+function surroundingsIn(folder: string): BucketSurroundings {
+  const { signal } = new AbortController();
+  return {
+    env,
+    secret: (wanted: Secret) => readSecret(wanted, { env, folder, signal }),
+    random: Math.random,
+  };
+}
