@@ -33,5 +33,5 @@ export {
   SHORTEST_SECRET,
 } from "./secret.ts";
 export type { Check, CheckResult, Retire, Reverted, Step } from "./step.ts";
-export { isStore, type Store, type Stored } from "./store.ts";
+export { isStore, isStoreKey, type Store, type Stored } from "./store.ts";
 export { API_VERSION, type Brand, type Finding, isTarget, type Target } from "./target.ts";

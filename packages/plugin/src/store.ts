@@ -49,6 +49,13 @@ export interface Store {
   };
 }
 
+/** Tells whether a text may be a key of a store. */
+export function isStoreKey(text: string): boolean {
+  return text.length <= 512 && text.split("/").every((part) => SEGMENT.test(part));
+}
+
+const SEGMENT = /^[0-9A-Za-z_-][0-9A-Za-z._-]*$/;
+
 /** Tells whether a value in a config was made by a store factory. */
 export function isStore(value: unknown): value is Store {
   return typeof value === "object" && value !== null && "~lockstep" in value && "replace" in value;

@@ -13,6 +13,7 @@ it("exports these names and no others", async () => {
       "isLockstepError",
       "isSecret",
       "isStore",
+      "isStoreKey",
       "isTarget",
       "planned",
       "pluginErrors",

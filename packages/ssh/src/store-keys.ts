@@ -1,3 +1,4 @@
+import { isStoreKey } from "@lockstep/plugin";
 import { storeKeyWrong } from "./store-errors.ts";
 
 /** Where a key is kept, as {@link file://./store-scripts.ts} reads it; relative to the store's folder. */
@@ -11,8 +12,6 @@ export interface KeyPlace {
   readonly A: string;
 }
 
-const SEGMENT = /^[0-9A-Za-z_-][0-9A-Za-z._-]*$/;
-
 /**
  * Where a key is kept.
  *
@@ -20,7 +19,7 @@ const SEGMENT = /^[0-9A-Za-z_-][0-9A-Za-z._-]*$/;
  */
 export function placeOfKey(key: string): KeyPlace {
   const parts = key.split("/");
-  if (key.length > 512 || !parts.every((part) => SEGMENT.test(part))) throw storeKeyWrong(key);
+  if (!isStoreKey(key)) throw storeKeyWrong(key);
   const folders = parts.slice(0, -1);
   const above = folders.map((_, depth) => ["", ...folders.slice(0, depth + 1)].join("/"));
   const D = `.${above.at(-1) ?? ""}`;
@@ -36,7 +35,7 @@ export function placeOfKey(key: string): KeyPlace {
 /** The folder to look in for keys that start with a prefix; undefined when none can. */
 export function folderOfPrefix(prefix: string): string | undefined {
   const folders = prefix.split("/").slice(0, -1);
-  return folders.every((part) => SEGMENT.test(part)) ? [".", ...folders].join("/") : undefined;
+  return folders.every((part) => isStoreKey(part)) ? [".", ...folders].join("/") : undefined;
 }
 
 /** The keys among the paths of first values and of removed keys, in ascending order. */

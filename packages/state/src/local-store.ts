@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Dirent } from "node:fs";
 import { link, lstat, mkdir, open, readdir, readFile, symlink, unlink } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join } from "node:path";
-import { API_VERSION, type Store, type Stored } from "@lockstep/plugin";
+import { API_VERSION, isStoreKey, type Store, type Stored } from "@lockstep/plugin";
 import { storeKeyInvalid } from "./errors.ts";
 import { localPresence } from "./presence.ts";
 import { VERSION } from "./version.ts";
@@ -88,9 +88,7 @@ interface Place {
 }
 
 function fileOf(folder: string, key: string): Place {
-  const segment = /^[0-9A-Za-z_-][0-9A-Za-z._-]*$/;
-  const valid = key.length <= 512 && key.split("/").every((part) => segment.test(part));
-  if (!valid) throw storeKeyInvalid(key);
+  if (!isStoreKey(key)) throw storeKeyInvalid(key);
   const path = join(folder, key);
   return { path, later: join(dirname(path), `.${basename(path)}`), aside: join(folder, ".aside") };
 }

@@ -16,11 +16,11 @@ import {
   type BucketSettings,
   bucketSettings,
   bucketShape,
+  placeOf,
 } from "../bucket-options.ts";
 import type { Bucket } from "../bucket.ts";
 import { writeNonced } from "../conditional.ts";
-import { storeKeyWrong, storeOptionsWrong, storeRecordUnfit } from "../errors.ts";
-import { placeOf } from "../layout.ts";
+import { storeKeyWrong, storeOptionsWrong, storeValueForeign } from "../errors.ts";
 import { VERSION } from "../version.ts";
 import { holdsValue, recordOf, valueOf } from "./record.ts";
 
@@ -33,7 +33,7 @@ export interface S3StoreOptions extends BucketOptions {
 }
 
 /** A store in objects of a bucket. */
-export interface S3Store extends Store {
+export interface S3Store extends Store, AsyncDisposable {
   /** The same store, with secrets in files below an absolute folder; the runner calls it once it knows where the config file is. */
   within(base: string): S3Store;
 }
@@ -70,7 +70,7 @@ const LIMITS: BucketLimits = { inFlight: 64, tries: 8, backoffMs: 100, timeoutMs
  *
  * Each key is one object. Every write is conditional, `If-None-Match: *` or `If-Match`, and no clock is compared. A
  * removed key leaves an object of 32 bytes behind, because not every server knows conditions for removing. A server
- * that ignores conditions is found when the store is first used, and refused. Connects when first used.
+ * that ignores conditions is found when the first run begins, and refused. Connects when first used.
  *
  * @throws {LockstepError} `S3_STORE_OPTIONS` for options that are wrong
  */
@@ -103,7 +103,7 @@ function storeIn(settings: StoreSettings, folder: string): S3Store {
     const found = await (await bucket()).get(name);
     if (found === undefined) return undefined;
     const body = valueOf(found.body);
-    if (body === null) throw storeRecordUnfit(name);
+    if (body === null) throw storeValueForeign(name);
     return body === undefined ? undefined : { body, tag: found.etag };
   };
   return {
@@ -127,6 +127,9 @@ function storeIn(settings: StoreSettings, folder: string): S3Store {
       for await (const { key, size } of (await bucket()).list(`${prefix}${wanted}`)) {
         if (holdsValue(size)) yield key.slice(prefix.length);
       }
+    },
+    async [Symbol.asyncDispose]() {
+      await (await opened)?.[Symbol.asyncDispose]();
     },
   };
 }
