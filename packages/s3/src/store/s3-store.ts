@@ -83,55 +83,69 @@ export function s3Store(options: S3StoreOptions): S3Store {
 function storeIn(settings: StoreSettings, folder: string): S3Store {
   const { prefix, ttlMs } = settings;
   let opened: Promise<Bucket> | undefined;
-  const bucket = (): Promise<Bucket> =>
-    (opened ??= openBucket(settings.bucket, surroundingsIn(folder), LIMITS));
-  const write = async (
-    key: string,
-    { value, etag }: Change,
-  ): Promise<Stored["tag"] | undefined> => {
-    const { body, isOurs } = recordOf(value);
-    const upload = { key: objectOf(prefix, key), body, headers: HEADERS, etag, isOurs };
-    const written = await writeNonced(await bucket(), upload);
-    if ("etag" in written) return written.etag;
-    // a key that was removed is free again
-    const { found } = written;
-    const isFree = etag === undefined && found !== undefined && valueOf(found.body) === undefined;
-    return isFree ? write(key, { value, etag: found.etag }) : undefined;
-  };
-  const read = async (key: string): Promise<Stored | undefined> => {
-    const name = objectOf(prefix, key);
-    const found = await (await bucket()).get(name);
-    if (found === undefined) return undefined;
-    const body = valueOf(found.body);
-    if (body === null) throw storeValueForeign(name);
-    return body === undefined ? undefined : { body, tag: found.etag };
-  };
+  const records = recordsIn(
+    () => (opened ??= openBucket(settings.bucket, surroundingsIn(folder), LIMITS)),
+    prefix,
+  );
   return {
     "~lockstep": { api: API_VERSION, plugin: "@lockstep/s3", version: VERSION },
     traits: { durable: true },
     place: placeOf(settings.bucket, prefix),
     ttlMs,
     within: (base) => storeIn(settings, base),
-    get: read,
+    get: records.read,
     async create(key, body) {
-      const tag = await write(key, { value: body });
+      const tag = await records.write(key, { value: body });
       return tag === undefined ? "exists" : { tag };
     },
     async replace(key, body, tag) {
-      const next = await write(key, { value: body, etag: tag });
+      const next = await records.write(key, { value: body, etag: tag });
       return next === undefined ? "moved" : { tag: next };
     },
     remove: async (key, tag) =>
-      (await write(key, { etag: tag })) === undefined ? "moved" : "removed",
+      (await records.write(key, { etag: tag })) === undefined ? "moved" : "removed",
+    list: records.list,
+    async [Symbol.asyncDispose]() {
+      await (await opened)?.[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Records below a prefix. */
+interface Records {
+  read(key: string): Promise<Stored | undefined>;
+  /** The new tag; undefined when something else is there. */
+  write(key: string, change: Change): Promise<string | undefined>;
+  list(prefix: string): AsyncIterable<string>;
+}
+
+function recordsIn(bucket: () => Promise<Bucket>, prefix: string): Records {
+  const records: Records = {
+    async read(key) {
+      const name = objectOf(prefix, key);
+      const found = await (await bucket()).get(name);
+      if (found === undefined) return undefined;
+      const body = valueOf(found.body);
+      if (body === null) throw storeValueForeign(name);
+      return body === undefined ? undefined : { body, tag: found.etag };
+    },
+    async write(key, { value, etag }) {
+      const { body, isOurs } = recordOf(value);
+      const upload = { key: objectOf(prefix, key), body, headers: HEADERS, etag, isOurs };
+      const written = await writeNonced(await bucket(), upload);
+      if ("etag" in written) return written.etag;
+      // a key that was removed is free again
+      const { found } = written;
+      const isFree = etag === undefined && found !== undefined && valueOf(found.body) === undefined;
+      return isFree ? records.write(key, { value, etag: found.etag }) : undefined;
+    },
     async *list(wanted) {
       for await (const { key, size } of (await bucket()).list(`${prefix}${wanted}`)) {
         if (holdsValue(size)) yield key.slice(prefix.length);
       }
     },
-    async [Symbol.asyncDispose]() {
-      await (await opened)?.[Symbol.asyncDispose]();
-    },
   };
+  return records;
 }
 
 /** A value to be written, or none to be removed; where there is none, or where the object has this ETag. */
