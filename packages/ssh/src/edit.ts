@@ -1,4 +1,3 @@
-import { Buffer } from "node:buffer";
 import { type Entry, type Manifest, manifestText } from "@lockstep/artifact";
 
 /**
@@ -13,24 +12,26 @@ import { type Entry, type Manifest, manifestText } from "@lockstep/artifact";
 export function editOf(before: Manifest, after: Manifest): string | undefined {
   if (before.length === 0) return undefined;
   const script: string[] = [];
-  const rest = [...after];
+  const put = (entries: Manifest, where: string): void => {
+    for (const entry of entries) script.push(`${where}\\`, textOf(entry));
+  };
   let next = 0;
   for (const [index, old] of before.entries()) {
     const line = index + 1;
     const isLast = line === before.length;
     const start = next;
-    while (next < rest.length && compare(rest[next], old) < 0) next += 1;
-    const same = rest[next];
+    while (next < after.length && compare(after[next], old) < 0) next += 1;
+    const same = after[next];
     const isSame = same !== undefined && compare(same, old) === 0;
-    const isEqual = isSame && textOf(same) === textOf(old);
+    const isEqual = isSame && isSameEntry(same, old);
     if (isSame) next += 1;
     // what follows a last line that goes is put before it: not every sed appends to a line it deletes
-    const end = isLast && !isEqual ? rest.length : isEqual ? next - 1 : next;
-    script.push(...rest.slice(start, end).flatMap((entry) => [`${line}i\\`, textOf(entry)]));
+    const end = isLast && !isEqual ? after.length : isEqual ? next - 1 : next;
+    put(after.slice(start, end), `${line}i`);
     if (!isEqual) script.push(`${line}d`);
     next = Math.max(next, end);
   }
-  script.push(...rest.slice(next).flatMap((entry) => ["$a\\", textOf(entry)]));
+  put(after.slice(next), "$a");
   return script.map((line) => `${line}\n`).join("");
 }
 
@@ -38,8 +39,42 @@ function textOf(entry: Entry): string {
   return manifestText([entry]).slice(0, -1);
 }
 
+/** Tells whether two entries of manifests say the same. */
+function isSameEntry(one: Entry, other: Entry): boolean {
+  if (one.type !== other.type || one.path !== other.path) return false;
+  if (one.type === "link") return one.target === (other as typeof one).target;
+  if (one.mode !== (other as typeof one).mode) return false;
+  return one.type === "directory" || one.digest === (other as typeof one).digest;
+}
+
+/** Paths of a manifest whose entries are not the same in another one. */
+export function changedPaths(before: Manifest, after: Manifest): string[] {
+  let next = 0;
+  return after.flatMap((entry) => {
+    let old = before[next];
+    while (old !== undefined && compare(old, entry) < 0) old = before[(next += 1)];
+    return old !== undefined && isSameEntry(old, entry) ? [] : [entry.path];
+  });
+}
+
 /** The order of manifests: by the bytes of the paths. */
 function compare(one: Entry | undefined, other: Entry): number {
-  if (one === undefined) return 1;
-  return Buffer.compare(Buffer.from(one.path), Buffer.from(other.path));
+  return one === undefined ? 1 : byBytes(one.path, other.path);
+}
+
+/**
+ * The order of two texts by their bytes in UTF-8, which no bytes are made for: thousands of paths are compared.
+ * It is that of the code units of UTF-16, but for halves of pairs, which come behind all others.
+ */
+function byBytes(one: string, other: string): number {
+  const length = Math.min(one.length, other.length);
+  for (let at = 0; at < length; at += 1) {
+    const [left, right] = [one.charCodeAt(at), other.charCodeAt(at)];
+    if (left !== right) return ranked(left) - ranked(right);
+  }
+  return one.length - other.length;
+}
+
+function ranked(unit: number): number {
+  return unit >= 0xd800 && unit < 0xe000 ? unit + 0x10000 : unit;
 }

@@ -1,12 +1,10 @@
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import {
-  type Manifest,
-  manifestDigest,
-  manifestText,
-  type TrailerMember,
-} from "@lockstep/artifact";
+import { type Artifact, type Manifest, manifestText, type TrailerMember } from "@lockstep/artifact";
 import { editOf } from "./edit.ts";
+
+/** Bytes of a line of a manifest with a path of no length. */
+const LINE_BYTES = 75;
 
 /** Lists by which a host checks what arrived, as files that travel behind the artifact. */
 export interface Proof {
@@ -23,21 +21,24 @@ export interface Proof {
  *
  * @param folder - Name of the folder the lists arrive in, below the tree; unknown to the source.
  */
-export function proofOf(manifest: Manifest, folder: string, base: Manifest = []): Proof {
+export function proofOf(
+  { manifest, digest }: Pick<Artifact, "manifest" | "digest">,
+  folder: string,
+  base: Manifest = [],
+): Proof {
   const links = manifest.filter((entry) => entry.type === "link");
   const pairs = Buffer.from(lines(links.flatMap(({ path, target }) => [path, target])));
-  const whole = manifestText(manifest);
   const edit = editOf(base, manifest);
-  const isShorter = edit !== undefined && edit.length < whole.length;
+  const isShorter = edit !== undefined && edit.length < LINE_BYTES * manifest.length;
   return {
     trailer: [
       isShorter
         ? { path: `${folder}/edit`, body: Buffer.from(edit) }
-        : { path: `${folder}/manifest`, body: Buffer.from(whole) },
+        : { path: `${folder}/manifest`, body: Buffer.from(manifestText(manifest)) },
       { path: `${folder}/links`, body: pairs },
     ],
     values: {
-      SUM: manifestDigest(manifest).replace("sha256:", ""),
+      SUM: digest.replace("sha256:", ""),
       LINKSUM: createHash("sha256").update(pairs).digest("hex"),
     },
   };

@@ -187,7 +187,7 @@ async function unlessVain(
 /** Sends a script and its data; the error instead of throwing it, because the command's own words come first. */
 async function feed(channel: Channel, body: AsyncIterable<Uint8Array>): Promise<unknown> {
   try {
-    await pipeline(Readable.from(body), channel.stdin);
+    await pipeline(Readable.from(body, { objectMode: false }), channel.stdin);
     return undefined;
   } catch (cause) {
     return cause;

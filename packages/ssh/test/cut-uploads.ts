@@ -107,7 +107,7 @@ export function describeCutUploads(positions: number): void {
         for (let blocks = 0; ; blocks += 1) {
           const attempt = String(blocks).padStart(24, "0");
           const lists = `.lockstep.${attempt}`;
-          const proof = proofOf(artifact.manifest, lists);
+          const proof = proofOf(artifact, lists);
           const tar = await collect(tarStream(artifact, { trailer: proof.trailer }));
           const body = compressed(one(tar.subarray(0, blocks * 512)), "gzip");
           const all = { ...values, N: attempt, LISTS: lists, ...proof.values };
@@ -136,7 +136,7 @@ export function describeCutUploads(positions: number): void {
         const artifact = await readSource("dist", { folder: shop.folder });
         const values = { P: shop.path, ID: TWO, STAMP: stampName(ctx.stamp), BASE: "", Z: "gzip" };
         const begin = { ...values, RUN: ctx.run, DIGEST: artifact.digest, BEFORE: "" };
-        const proof = proofOf(artifact.manifest, ".lockstep.late");
+        const proof = proofOf(artifact, ".lockstep.late");
         const late = { ...values, N: "late", LISTS: ".lockstep.late", ...proof.values };
         await remote.run(ctx, { text: BEGIN, values: { ...begin, N: "late" } });
         await remote.run(ctx, { text: BEGIN, values: { ...begin, N: "next" } });
@@ -166,7 +166,7 @@ export function describeCutUploads(positions: number): void {
         const ctx = shop.context();
         const remote = hostOf(shop.connection, "web-1");
         const artifact = await readSource("dist", { folder: shop.folder });
-        const proof = proofOf(artifact.manifest, ".lockstep.n");
+        const proof = proofOf(artifact, ".lockstep.n");
         const stamp = stampName(ctx.stamp);
         const values = { P: shop.path, ID: TWO, STAMP: stamp, N: "n", BASE: "", Z: "gzip" };
         const begin = { ...values, RUN: ctx.run, DIGEST: artifact.digest, BEFORE: "" };

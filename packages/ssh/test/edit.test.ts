@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Entry, type Manifest, manifestText } from "@lockstep/artifact";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { editOf } from "../src/edit.ts";
+import { changedPaths, editOf } from "../src/edit.ts";
 
 /** The same numbers for the same seed, in [0, 1). */
 function numbers(seed: number): () => number {
@@ -16,7 +16,7 @@ function numbers(seed: number): () => number {
 }
 
 function randomManifest(next: () => number): Manifest {
-  const names = ["a", "a b", "b$", "c/", "d&", "e's", "é", "z"];
+  const names = ["a", "a b", "b$", "c/", "d&", "e's", "z", "é", "\u{e000}", "\u{10000}"];
   return names.flatMap((name): Entry[] => {
     if (next() < 0.4) return [];
     const digest = `sha256:${String(Math.floor(next() * 3)).repeat(64)}` as const;
@@ -55,5 +55,32 @@ describe.each(SEDS)("an edit of a manifest by %s", (program, ...first: string[])
 
     expect(editOf(manifest, manifest)).toBe("");
     expect(editOf([], manifest)).toBeUndefined();
+  });
+});
+
+describe("what changed between two manifests", () => {
+  it("is every entry that is new or says something else", () => {
+    const seed = Math.floor(Math.random() * 1e6);
+    const next = numbers(seed);
+    for (let round = 0; round < 200; round += 1) {
+      const before = randomManifest(next);
+      const after = randomManifest(next);
+      const known = new Set(before.map((entry) => manifestText([entry])));
+
+      const wanted = after.filter((entry) => !known.has(manifestText([entry])));
+      const found = changedPaths(before, after);
+      expect(found, `seed ${seed}`).toEqual(wanted.map(({ path }) => path));
+    }
+  });
+
+  it("may be all of a large release, of which the host had one file", () => {
+    const digest = `sha256:${"0".repeat(64)}` as const;
+    const after = Array.from({ length: 200_000 }, (_, index): Entry => {
+      const path = `f-${String(index).padStart(6, "0")}`;
+      return { type: "file", path, mode: 0o644, size: 1, digest };
+    });
+
+    expect(changedPaths(after.slice(0, 1), after)).toHaveLength(199_999);
+    expect(editOf(after.slice(0, 1), after)?.split("\n")).toHaveLength(2 * 199_999 + 1);
   });
 });

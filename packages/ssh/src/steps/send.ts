@@ -2,7 +2,6 @@ import {
   type Artifact,
   type GuardName,
   type Manifest,
-  manifestText,
   tarStream,
   type WrittenSource,
 } from "@lockstep/artifact";
@@ -10,6 +9,7 @@ import type { WriteContext } from "@lockstep/plugin";
 import { plannedArtifact } from "../artifacts.ts";
 import { bestOf, compressed, type Compression } from "../compress.ts";
 import { hostOf, type SshConnection } from "../connection.ts";
+import { changedPaths } from "../edit.ts";
 import { uploadIncomplete } from "../errors.ts";
 import { newNonce } from "../framing.ts";
 import type { Ran } from "../host.ts";
@@ -135,11 +135,8 @@ function wishFor(path: string, release: string, wanted: string | null): Wish {
 /** Directories, links and the files that the base does not have; undefined, for all, without a base. */
 function changedSince(base: Manifest | undefined, { manifest }: Artifact): Set<string> | undefined {
   if (base === undefined) return undefined;
-  const before = new Map(base.map((entry) => [entry.path, manifestText([entry])]));
-  const changed = manifest.filter(
-    (entry) => entry.type !== "file" || before.get(entry.path) !== manifestText([entry]),
-  );
-  return new Set(changed.map(({ path }) => path));
+  const others = manifest.flatMap(({ type, path }) => (type === "file" ? [] : [path]));
+  return new Set([...others, ...changedPaths(base, manifest)]);
 }
 
 /** The files that the host wants again; undefined when it wants more than files, or its answer was cut. */
@@ -185,7 +182,7 @@ function packed(
 ): Packed {
   const { name, base, compression } = attempt;
   const folder = `.lockstep.${name}`;
-  const proof = proofOf(artifact.manifest, folder, base?.manifest);
+  const proof = proofOf(artifact, folder, base?.manifest);
   const tar = tarStream(artifact, {
     trailer: proof.trailer,
     signal: ctx.signal,
