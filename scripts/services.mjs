@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 
 const SSHD = "packages/testkit, packages/ssh: hosts, adapter and contract suites on OpenSSH's sshd";
-const SHELLS = "packages/ssh: quoting and framing in dash and busybox";
+const SHELLS = "packages/ssh: quoting and framing in dash, busybox, csh and fish";
 const TARS = "packages/artifact: archives as busybox and toybox unpack them";
 const SOURCES =
   "packages/artifact: sources taken from a git commit, ignore rules compared with git's";
@@ -21,6 +21,8 @@ const NEEDS = [
   { name: "dash", package: "dash", suites: [SSHD, SHELLS] },
   { name: "busybox", package: "busybox-static", suites: [SSHD, SHELLS, TARS, CONTAINERS] },
   { name: "toybox", package: "toybox", suites: [TARS] },
+  { name: "csh", package: "csh", suites: [SHELLS] },
+  { name: "fish", package: "fish", suites: [SHELLS] },
   { name: "docker-registry", package: "docker-registry", suites: [IMAGES] },
   { name: "skopeo", package: "skopeo", suites: [IMAGES] },
   { name: "umoci", package: "umoci", suites: [IMAGES] },
