@@ -9,6 +9,7 @@ import { ecrApi, ecrCredentials, type EcrLogin } from "./auth/ecr.ts";
 import { githubCredentials } from "./auth/github.ts";
 import type { Asking } from "./client/blobs.ts";
 import { type Client, createClient } from "./client/client.ts";
+import type { Digest } from "./digest.ts";
 import type { RawManifest } from "./image/model.ts";
 import { createPace, type Pace } from "./net/pace.ts";
 import { networkPolicy } from "./net/policy.ts";
@@ -28,6 +29,10 @@ export interface RegistryConnection extends AsyncDisposable {
   once<T>(name: string, make: () => Promise<T>): Promise<T>;
   /** Manifests that tags pointed at when the run was planned, by digest. */
   readonly seen: Map<string, RawManifest>;
+  /** Digests that anchors point at, the newest release first: read once, and again after `forgetAnchored`. */
+  anchored(read: () => Promise<readonly Digest[]>): Promise<readonly Digest[]>;
+  /** To be called whenever an anchor was made or removed. */
+  forgetAnchored(): void;
   /** Where a repository is read: its mirror, where one is set. */
   mirrorOf(repository: Repository): Repository;
   /** Requests sent so far. */
@@ -43,6 +48,10 @@ export async function openConnection(
   const client = await makeClient(settings, ctx, lookup);
   const made = new Map<string, Promise<unknown>>();
   let folder: Promise<string> | undefined;
+  let anchored: Promise<readonly Digest[]> | undefined;
+  const forgetAnchored = (): void => {
+    anchored = undefined;
+  };
   return {
     settings,
     seen: new Map(),
@@ -59,6 +68,13 @@ export async function openConnection(
       fresh.catch(() => made.delete(name));
       return fresh;
     },
+    anchored(read) {
+      if (anchored !== undefined) return anchored;
+      anchored = read();
+      anchored.catch(forgetAnchored);
+      return anchored;
+    },
+    forgetAnchored,
     mirrorOf(repository) {
       const mirror = settings.network.mirrors[repository.registry];
       if (mirror === undefined) return repository;

@@ -68,11 +68,15 @@ async function keptOf(
   ctx: ReadContext<RegistryConnection>,
   pointers: readonly (readonly [string, string | null])[],
 ): Promise<Ref[]> {
-  const { repository, anchor, keep } = ctx.connection.settings;
-  const asking = ctx.connection.asking(ctx);
-  const anchors = anchorsIn(await listTags(asking, repository), anchor).slice(0, keep + 1);
-  const found = await Promise.all(anchors.map(({ tag }) => getManifest(asking, repository, tag)));
-  const digests = new Set(found.flatMap((raw) => raw?.digest ?? []));
+  const { connection } = ctx;
+  const { repository, anchor, keep } = connection.settings;
+  const asking = connection.asking(ctx);
+  // a run looks at what is live again and again; only a run changes anchors, and there is one at a time
+  const digests = await connection.anchored(async () => {
+    const anchors = anchorsIn(await listTags(asking, repository), anchor).slice(0, keep + 1);
+    const found = await Promise.all(anchors.map(({ tag }) => getManifest(asking, repository, tag)));
+    return [...new Set(found.flatMap((raw) => raw?.digest ?? []))];
+  });
   const isLive = new Set(pointers.map(([, digest]) => digest));
-  return [...digests].filter((digest) => !isLive.has(digest));
+  return digests.filter((digest) => !isLive.has(digest));
 }

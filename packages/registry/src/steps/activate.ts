@@ -114,7 +114,11 @@ export const activate: Step<ActivateInput, ActivateBefore, null, RegistryConnect
     if (failures.length > 0) throw together(failures);
     // somebody has to look at it: the images of this release stay where they can be found
     if (said.includes("conflict")) return "conflict";
-    said.push(await removeAnchors(asking, repository, { found, input, before, log: ctx }));
+    try {
+      said.push(await removeAnchors(asking, repository, { found, input, before, log: ctx }));
+    } finally {
+      connection.forgetAnchored();
+    }
     return said.includes("restored") ? "restored" : "untouched";
   },
 };
@@ -166,7 +170,11 @@ async function anchorRelease(
       throw stepConflict(name, { wanted: wanted.digest, found: was });
     }
     const manifest = await stagedManifest(connection, asking, wanted.digest);
-    await putTag(asking, { repository, tag: wanted.tag, from: null }, manifest);
+    try {
+      await putTag(asking, { repository, tag: wanted.tag, from: null }, manifest);
+    } finally {
+      connection.forgetAnchored();
+    }
   }
 }
 

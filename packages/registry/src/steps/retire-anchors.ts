@@ -48,6 +48,8 @@ export const retireAnchors: Retire<RetireAnchorsInput, RegistryConnection> = {
         if (!isLockstepError(error) || error.code !== "REGISTRY_TAG_STAYS") throw error;
         ctx.log(`${error.message} Old releases keep their tags.\n`);
         return;
+      } finally {
+        connection.forgetAnchored();
       }
     }
   },
