@@ -9,6 +9,7 @@ const SOURCES =
   "packages/artifact: sources taken from a git commit, ignore rules compared with git's";
 const IMAGES =
   "packages/registry: images on CNCF distribution, and as skopeo, umoci and podman read them";
+const BUCKETS = "packages/testkit, packages/s3: sites and state on a Ceph RADOS gateway";
 const CONTAINERS = "packages/ssh: containers that follow a link, on podman";
 const FRONT = "packages/ssh: a service behind nginx that is never gone";
 const ENDS = "apps/cli, apps/demo: whole runs on OpenSSH's sshd";
@@ -24,6 +25,9 @@ const NEEDS = [
   { name: "csh", package: "csh", suites: [SHELLS] },
   { name: "fish", package: "fish", suites: [SHELLS] },
   { name: "docker-registry", package: "docker-registry", suites: [IMAGES] },
+  { name: "radosgw", package: "radosgw", suites: [BUCKETS] },
+  { name: "ceph-mon", package: "ceph-mon", suites: [BUCKETS] },
+  { name: "ceph-osd", package: "ceph-osd", suites: [BUCKETS] },
   { name: "skopeo", package: "skopeo", suites: [IMAGES] },
   { name: "umoci", package: "umoci", suites: [IMAGES] },
   { name: "podman", package: "podman", suites: [IMAGES, CONTAINERS] },
@@ -34,7 +38,7 @@ const NEEDS = [
 ];
 
 /** Being root is a need too: sshd changes to other accounts, and accounts are made and removed. */
-const ROOT = { name: "root", suites: [SSHD, IMAGES, CONTAINERS, FRONT, ENDS] };
+const ROOT = { name: "root", suites: [SSHD, IMAGES, BUCKETS, CONTAINERS, FRONT, ENDS] };
 
 const FOLDERS = [...(process.env.PATH ?? "").split(":"), "/usr/local/sbin", "/usr/sbin", "/sbin"];
 

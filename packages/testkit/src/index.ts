@@ -27,6 +27,7 @@ export {
 export { describeNetworkSweep, type NetworkSweep } from "./sweep/network-sweep.ts";
 export { startTokenServer, type TokenServer, type TokenServerOptions } from "./registry-tokens.ts";
 export { RegistryStore, type StoredManifest, type StoredRepository } from "./registry-store.ts";
+export { type Radosgw, type RadosgwOptions, startRadosgw } from "./radosgw.ts";
 export {
   type S3Fault,
   type S3Quirks,

@@ -1,9 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdir, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "./free-port.ts";
 import { killGroup } from "./processes.ts";
 import { startTokenServer, type TokenServer } from "./registry-tokens.ts";
 
@@ -99,14 +98,4 @@ async function answering(daemon: ChildProcess, url: string, log: () => string): 
   }
   await killGroup(daemon);
   throw new Error(`docker-registry does not answer:\n${log()}`, { cause: failure });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { readonly port: number };
-  server.close();
-  await once(server, "close");
-  return port;
 }

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, chown, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "./free-port.ts";
 import { killGroup, killProcess } from "./processes.ts";
 import type { SandboxSsh } from "./sandbox/ssh.ts";
 import { makeKeyPair, writeClientFiles } from "./ssh-keys.ts";
@@ -197,14 +198,4 @@ async function running(pid: string): Promise<Running[]> {
   const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
   const [, name, parent] = /^\d+ \((.*)\) \S (\d+)/s.exec(stat) ?? [];
   return name === undefined ? [] : [{ pid: Number(pid), parent: Number(parent), name }];
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { readonly port: number };
-  server.close();
-  await once(server, "close");
-  return port;
 }

@@ -16,6 +16,7 @@ describe("the package", () => {
         "describeNetworkSweep",
         "startTokenServer",
         "RegistryStore",
+        "startRadosgw",
         "startSandboxS3",
         "startSandboxSsh",
         "describeOlderStep",

@@ -1,0 +1,78 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  CreateBucketCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from "@aws-sdk/client-s3";
+import { startRadosgw } from "@lockstep/testkit";
+import type { Seen, Server } from "../world.ts";
+
+/** A real S3 server, and a client of its own that knows nothing of the plugin. */
+export interface Gateway extends Server, AsyncDisposable {
+  /** A new, empty bucket. */
+  bucket(): Promise<string>;
+  /** Every object below a prefix, as somebody else reads it. */
+  read(bucket: string, prefix?: string): Promise<Map<string, Seen>>;
+  /** Somebody else writes. */
+  write(bucket: string, key: string, text: string): Promise<void>;
+}
+
+/** Starts a gateway; once for a suite. */
+export async function openGateway(): Promise<Gateway> {
+  const folder = await mkdtemp(join(tmpdir(), "lockstep-rgw-"));
+  const server = await startRadosgw({ folder });
+  const { endpoint, region, credentials } = server;
+  const client = new S3Client({
+    endpoint,
+    region,
+    credentials,
+    forcePathStyle: true,
+    requestChecksumCalculation: "WHEN_REQUIRED",
+  });
+  let buckets = 0;
+  return {
+    endpoint,
+    region,
+    credentials,
+    async bucket() {
+      buckets += 1;
+      const Bucket = `bucket-${buckets}`;
+      await client.send(new CreateBucketCommand({ Bucket }));
+      return Bucket;
+    },
+    read: (bucket, prefix = "") => readAll(client, bucket, prefix),
+    async write(Bucket, Key, Body) {
+      await client.send(new PutObjectCommand({ Bucket, Key, Body }));
+    },
+    async [Symbol.asyncDispose]() {
+      client.destroy();
+      await server[Symbol.asyncDispose]();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function readAll(
+  client: S3Client,
+  Bucket: string,
+  Prefix: string,
+): Promise<Map<string, Seen>> {
+  const found = await client.send(new ListObjectsV2Command({ Bucket, Prefix }));
+  const objects = new Map<string, Seen>();
+  for (const { Key = "" } of found.Contents ?? []) {
+    const object = await client.send(new GetObjectCommand({ Bucket, Key }));
+    const { ContentType, CacheControl, Metadata, WebsiteRedirectLocation } = object;
+    const headers = {
+      "content-type": ContentType ?? "",
+      "cache-control": CacheControl ?? "",
+      location: WebsiteRedirectLocation ?? "",
+      ...Metadata,
+    };
+    objects.set(Key, { body: (await object.Body?.transformToString()) ?? "", headers });
+  }
+  return objects;
+}
