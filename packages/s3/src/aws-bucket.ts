@@ -1,23 +1,28 @@
 import { hash } from "node:crypto";
 import {
-  type AwsClient,
   type BucketLimits,
   type BucketSurroundings,
   openClient,
   usualLimits,
 } from "./aws-client.ts";
 import type { BucketSettings } from "./bucket-options.ts";
-import type { Bucket, ObjectHead } from "./bucket.ts";
+import type { Bucket, Listed } from "./bucket.ts";
+import type { Calls } from "./calls.ts";
+import { engineCalls } from "./engine-calls.ts";
+import { createEngine } from "./engine.ts";
 import { answerUnexpected } from "./errors.ts";
 import { failureOf, judge } from "./judge.ts";
-import { sdkHeaders, toHeaders } from "./object-headers.ts";
 import { createPace } from "./pace.ts";
 import { patiently, type Patience } from "./patience.ts";
+import { sdkCalls, type SdkCalls } from "./sdk-calls.ts";
 
-/** The client of a bucket, with what its calls share. */
-interface Access extends AwsClient {
+/** How requests of one bucket are sent. */
+interface Access {
   readonly settings: BucketSettings;
   readonly patience: Patience;
+  readonly sdk: SdkCalls;
+  /** The quicker way where there is one, else the SDK. */
+  readonly hot: Calls;
 }
 
 /** Opens a bucket through the SDK. Opens no socket. */
@@ -28,34 +33,75 @@ export async function openBucket(
 ): Promise<Bucket> {
   const { tries, backoffMs, inFlight } = limits;
   const pace = createPace({ most: inFlight });
-  return bucketOf({
-    ...(await openClient(settings, surroundings, limits)),
-    settings,
-    patience: { pace, tries, backoffMs, random: surroundings.random },
-  });
-}
-
-function bucketOf(access: Access): Bucket {
-  const { client, settings } = access;
+  const opened = await openClient(settings, surroundings, limits);
+  const sdk = sdkCalls(opened, settings);
+  const engine = createEngine(opened.client, settings);
+  const hot = engine === undefined ? sdk : engineCalls(engine, settings);
+  const patience = { pace, tries, backoffMs, random: surroundings.random };
   return {
-    name: `s3://${settings.bucket}`,
-    get: (key, options) => get(access, key, options?.signal),
-    head: (key, options) => head(access, key, options?.signal),
-    put: (upload, options) => put(access, upload, options?.signal),
-    copy: (copied, options) => copy(access, copied, options?.signal),
-    remove: (key, options) => remove(access, key, options),
-    list: (prefix, options) => list(access, prefix, options?.signal),
+    ...bucketOf({ settings, patience, sdk, hot }),
     async [Symbol.asyncDispose]() {
-      client.destroy();
+      opened.client.destroy();
     },
   };
+}
+
+function bucketOf(access: Access): Omit<Bucket, typeof Symbol.asyncDispose> {
+  const { settings, sdk, hot } = access;
+  return {
+    name: `s3://${settings.bucket}`,
+
+    async get(key, { signal } = {}) {
+      const found = await send(access, { method: "GET", key, signal }, () => sdk.get(key, signal));
+      return typeof found === "string" ? undefined : found;
+    },
+
+    async head(key, { signal } = {}) {
+      const found = await send(access, { method: "HEAD", key, signal }, () =>
+        hot.head(key, signal),
+      );
+      return typeof found === "string" ? undefined : found;
+    },
+
+    async put(upload, { signal } = {}) {
+      const sha256 = upload.sha256 ?? hash("sha256", upload.body, "hex");
+      const digested = { ...upload, sha256 };
+      const written = await send(access, { method: "PUT", key: upload.key, signal }, () =>
+        hot.put(digested, signal),
+      );
+      return typeof written === "string" ? "refused" : written;
+    },
+
+    async copy(copy, { signal } = {}) {
+      const copied = await send(access, { method: "COPY", key: copy.to, signal }, () =>
+        hot.copy(copy, signal),
+      );
+      return copied !== "missing";
+    },
+
+    async remove(key, { signal, etag } = {}) {
+      const removed = await send(access, { method: "DELETE", key, signal }, () =>
+        hot.remove(key, { etag }, signal),
+      );
+      return removed === "refused" ? "refused" : "removed";
+    },
+
+    list: (prefix, { signal } = {}) => list(access, prefix, signal),
+  };
+}
+
+/** What a request is about. */
+interface About {
+  readonly method: string;
+  readonly key: string;
+  readonly signal: AbortSignal | undefined;
 }
 
 /** Sends one request, again after passing trouble; `missing` and `refused` are answers. */
 async function send<T>(
   { settings, patience }: Access,
-  { method, key, call }: { method: string; key: string; call: () => Promise<T> },
-  signal: AbortSignal | undefined,
+  { method, key, signal }: About,
+  call: () => Promise<T>,
 ): Promise<T | "missing" | "refused"> {
   const what = `${method} s3://${settings.bucket}/${key}`;
   const answered = async (): Promise<T | "missing" | "refused"> => {
@@ -68,154 +114,21 @@ async function send<T>(
       throw error;
     }
   };
-  return patiently(
-    patience,
-    { what, send: answered, judge: (error) => judge(what, settings.bucket, error) },
-    signal,
-  );
-}
-
-function owned({ settings: { bucket, expectedBucketOwner } }: Access): {
-  Bucket: string;
-  ExpectedBucketOwner?: string;
-} {
-  return {
-    Bucket: bucket,
-    ...(expectedBucketOwner === undefined ? {} : { ExpectedBucketOwner: expectedBucketOwner }),
-  };
-}
-
-const abortable = (signal: AbortSignal | undefined): { abortSignal?: AbortSignal } =>
-  signal === undefined ? {} : { abortSignal: signal };
-
-async function get(
-  access: Access,
-  key: string,
-  signal?: AbortSignal,
-): Promise<(ObjectHead & { body: Uint8Array }) | undefined> {
-  const { sdk, client } = access;
-  const call = async (): Promise<ObjectHead & { body: Uint8Array }> => {
-    const answer = await client.send(
-      new sdk.GetObjectCommand({ ...owned(access), Key: key }),
-      abortable(signal),
-    );
-    const body = (await answer.Body?.transformToByteArray()) ?? new Uint8Array();
-    return { etag: answer.ETag ?? "", size: body.byteLength, headers: toHeaders(answer), body };
-  };
-  const found = await send(access, { method: "GET", key, call }, signal);
-  return typeof found === "string" ? undefined : found;
-}
-
-async function head(
-  access: Access,
-  key: string,
-  signal?: AbortSignal,
-): Promise<ObjectHead | undefined> {
-  const { sdk, client } = access;
-  const call = async (): Promise<ObjectHead> => {
-    const answer = await client.send(
-      new sdk.HeadObjectCommand({ ...owned(access), Key: key }),
-      abortable(signal),
-    );
-    return { etag: answer.ETag ?? "", size: answer.ContentLength ?? 0, headers: toHeaders(answer) };
-  };
-  const found = await send(access, { method: "HEAD", key, call }, signal);
-  return typeof found === "string" ? undefined : found;
-}
-
-async function put(
-  access: Access,
-  { key, body, headers = {}, absent, etag, ...upload }: Parameters<Bucket["put"]>[0],
-  signal?: AbortSignal,
-): Promise<{ etag: string } | "refused"> {
-  const { sdk, client } = access;
-  const sha256 = upload.sha256 ?? hash("sha256", body, "hex");
-  const call = async (): Promise<{ etag: string }> => {
-    const command = new sdk.PutObjectCommand({
-      ...owned(access),
-      Key: key,
-      Body: body,
-      ContentLength: body.byteLength,
-      ...sdkHeaders(headers),
-      ...(absent === true ? { IfNoneMatch: "*" } : {}),
-      ...(etag === undefined ? {} : { IfMatch: etag }),
-    });
-    // the signer takes a digest that is there already: the server then refuses any other bytes
-    command.middlewareStack.add(
-      (next) => (args) => {
-        const request = args.request as { headers: Record<string, string> };
-        request.headers["x-amz-content-sha256"] = sha256;
-        return next(args);
-      },
-      { step: "build", name: "lockstepDigest" },
-    );
-    const answer = await client.send(command, abortable(signal));
-    return { etag: answer.ETag ?? "" };
-  };
-  const written = await send(access, { method: "PUT", key, call }, signal);
-  return typeof written === "string" ? "refused" : written;
-}
-
-async function copy(
-  access: Access,
-  { from, to, headers }: Parameters<Bucket["copy"]>[0],
-  signal?: AbortSignal,
-): Promise<boolean> {
-  const { sdk, client, settings } = access;
-  const source = `${settings.bucket}/${from}`.split("/").map(encodeURIComponent).join("/");
-  const call = async (): Promise<true> => {
-    await client.send(
-      new sdk.CopyObjectCommand({
-        ...owned(access),
-        Key: to,
-        CopySource: source,
-        MetadataDirective: "REPLACE",
-        ...sdkHeaders(headers),
-      }),
-      abortable(signal),
-    );
-    return true;
-  };
-  return (await send(access, { method: "COPY", key: to, call }, signal)) === true;
-}
-
-async function remove(
-  access: Access,
-  key: string,
-  { signal, etag }: { readonly signal?: AbortSignal | undefined; readonly etag?: string } = {},
-): Promise<"removed" | "refused"> {
-  const { sdk, client } = access;
-  const call = async (): Promise<"removed"> => {
-    const condition = etag === undefined ? {} : { IfMatch: etag };
-    await client.send(
-      new sdk.DeleteObjectCommand({ ...owned(access), Key: key, ...condition }),
-      abortable(signal),
-    );
-    return "removed";
-  };
-  const removed = await send(access, { method: "DELETE", key, call }, signal);
-  return removed === "refused" ? "refused" : "removed";
+  const judged = (error: unknown): ReturnType<typeof judge> => judge(what, settings.bucket, error);
+  return patiently(patience, { what, send: answered, judge: judged }, signal);
 }
 
 async function* list(
   access: Access,
   prefix: string,
-  signal?: AbortSignal,
-): AsyncGenerator<{ key: string; size: number; etag: string }> {
-  const { sdk, client } = access;
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Listed> {
   const seen = new Set<string>();
   for (let token: string | undefined; ;) {
-    const call = () =>
-      client.send(
-        new sdk.ListObjectsV2Command({
-          ...owned(access),
-          Prefix: prefix,
-          EncodingType: "url",
-          ...(token === undefined ? {} : { ContinuationToken: token }),
-        }),
-        abortable(signal),
-      );
-    const page = await send(access, { method: "LIST", key: prefix, call }, signal);
+    const asked = token;
+    const page = await send(access, { method: "LIST", key: prefix, signal }, () =>
+      access.sdk.list(prefix, asked, signal),
+    );
     if (typeof page === "string") return;
     for (const { Key, Size, ETag } of page.Contents ?? []) {
       yield { key: decodeKey(Key ?? ""), size: Size ?? 0, etag: ETag ?? "" };

@@ -24,6 +24,14 @@ export interface BucketOptions {
   readonly credentials?: CredentialOptions;
   /** Account, 12 digits, that must own the bucket; anybody else's is refused by Amazon. */
   readonly expectedBucketOwner?: string;
+  /** `sdk` sends every request through the SDK; `own`, the default, signs the many ones with its parts alone. */
+  readonly engine?: "own" | "sdk";
+  /** How objects are encrypted; default: as the bucket says. */
+  readonly encryption?: "s3" | { readonly kms: string };
+  /** `STANDARD_IA` and others; default: as the bucket says. */
+  readonly storageClass?: string;
+  /** Tags of every object. */
+  readonly tags?: Readonly<Record<string, string>>;
 }
 
 /** {@link BucketOptions}, checked and complete. */
@@ -34,9 +42,15 @@ export interface BucketSettings {
   readonly pathStyle: boolean;
   readonly credentials: CredentialOptions;
   readonly expectedBucketOwner: string | undefined;
+  readonly engine: "own" | "sdk";
+  /** Headers of every write: encryption, storage class, tags. */
+  readonly storedWith: Readonly<Record<string, string>>;
 }
 
 const secret = z.custom<Secret>(isSecret, "A secret is needed: secret(NAME)");
+
+/** What may stand in a header. */
+const plainText = z.string().regex(/^[\u0021-\u007e]+$/, "This is not printable ASCII");
 
 const credentials = z.union([
   z.literal("chain"),
@@ -61,6 +75,10 @@ export type BucketShape = {
   readonly pathStyle: z.ZodType<boolean | undefined>;
   readonly credentials: z.ZodType<CredentialOptions>;
   readonly expectedBucketOwner: z.ZodType<string | undefined>;
+  readonly engine: z.ZodType<"own" | "sdk">;
+  readonly encryption: z.ZodType<BucketOptions["encryption"]>;
+  readonly storageClass: z.ZodType<string | undefined>;
+  readonly tags: z.ZodType<BucketOptions["tags"]>;
 };
 
 /** Checks {@link BucketOptions}; to be spread into a schema. */
@@ -74,6 +92,13 @@ export const bucketShape: BucketShape = {
     .string()
     .regex(/^\d{12}$/, "An account is 12 digits")
     .optional(),
+  engine: z.enum(["own", "sdk"]).default("own"),
+  encryption: z.union([z.literal("s3"), z.strictObject({ kms: plainText })]).optional(),
+  storageClass: z
+    .string()
+    .regex(/^[A-Z0-9_]+$/, "This is no storage class such as STANDARD_IA")
+    .optional(),
+  tags: z.record(plainText, z.string().regex(/^[\u0020-\u007e]*$/)).optional(),
 };
 
 /** What the schema makes of {@link BucketOptions}. */
@@ -81,7 +106,7 @@ export type CheckedBucket = { readonly [Key in keyof BucketShape]: z.output<Buck
 
 /** Fills in what depends on other options. */
 export function bucketSettings(written: z.output<z.ZodObject<typeof bucketShape>>): BucketSettings {
-  const { bucket, region, endpoint: url, expectedBucketOwner } = written;
+  const { bucket, region, endpoint: url, expectedBucketOwner, engine } = written;
   return {
     bucket,
     region,
@@ -89,6 +114,29 @@ export function bucketSettings(written: z.output<z.ZodObject<typeof bucketShape>
     pathStyle: written.pathStyle ?? url !== undefined,
     credentials: written.credentials,
     expectedBucketOwner,
+    engine,
+    storedWith: storedWith(written),
+  };
+}
+
+/** @see Amazon S3 API Reference, "PutObject" and "CopyObject" */
+function storedWith({ encryption, storageClass, tags }: CheckedBucket): Record<string, string> {
+  const kms = typeof encryption === "object" ? encryption.kms : undefined;
+  return {
+    ...(encryption === "s3" ? { "x-amz-server-side-encryption": "AES256" } : {}),
+    ...(kms === undefined
+      ? {}
+      : {
+          "x-amz-server-side-encryption": "aws:kms",
+          "x-amz-server-side-encryption-aws-kms-key-id": kms,
+        }),
+    ...(storageClass === undefined ? {} : { "x-amz-storage-class": storageClass }),
+    ...(tags === undefined
+      ? {}
+      : {
+          "x-amz-tagging": new URLSearchParams(tags).toString(),
+          "x-amz-tagging-directive": "REPLACE",
+        }),
   };
 }
 

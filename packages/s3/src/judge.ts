@@ -31,7 +31,11 @@ const REPEATED = new Set([408, 409, 425, 500, 502, 504]);
 export function judge(what: string, bucket: string, error: unknown): Trouble {
   const { status, code, message } = failureOf(error);
   if (THROTTLED.test(code) || status === 429 || status === 503) return { kind: "throttled" };
+  // both are corrected by the answer; a second time nothing is
   if (code === "RequestTimeTooSkewed") return { kind: "clock" };
+  if (code === "PermanentRedirect" || code === "AuthorizationHeaderMalformed") {
+    return { kind: "region" };
+  }
   if (code === "CredentialsProviderError" || code === "TokenProviderError") {
     return { kind: "final", error: credentialsMissing(bucket, error) };
   }

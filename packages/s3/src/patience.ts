@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { isLockstepError } from "@lockstep/plugin";
-import { busy, clockWrong, unreachable } from "./errors.ts";
+import { answerUnexpected, busy, clockWrong, unreachable } from "./errors.ts";
 import type { Pace } from "./pace.ts";
 
 /** What kind of trouble a failed request met. */
@@ -11,6 +11,8 @@ export type Trouble =
   | { readonly kind: "transient"; readonly reason: string; readonly cause?: unknown }
   /** The client corrects its clock by the answer: sent again once. */
   | { readonly kind: "clock" }
+  /** The bucket is in another region than was thought: sent again once. */
+  | { readonly kind: "region" }
   /** Nothing that goes away. */
   | { readonly kind: "final"; readonly error: unknown };
 
@@ -53,7 +55,7 @@ export async function patiently<T>(
       if (signal?.aborted === true || isLockstepError(error)) throw error;
       const trouble = judge(error);
       if (trouble.kind === "final") throw trouble.error;
-      if (attempt >= tries || (trouble.kind === "clock" && attempt > 1)) {
+      if (attempt >= tries || (isCorrected(trouble) && attempt > 1)) {
         throw givenUp(what, trouble, attempt);
       }
       const pauseMs = random() * Math.min(LONGEST_PAUSE_MS, backoffMs * 2 ** (attempt - 1));
@@ -63,9 +65,14 @@ export async function patiently<T>(
   }
 }
 
+function isCorrected({ kind }: Trouble): boolean {
+  return kind === "clock" || kind === "region";
+}
+
 function givenUp(what: string, trouble: Trouble, tries: number): unknown {
   if (trouble.kind === "throttled") return busy(what, tries);
   if (trouble.kind === "clock") return clockWrong(what);
+  if (trouble.kind === "region") return answerUnexpected(what, "as from another region");
   return trouble.kind === "transient"
     ? unreachable(what, trouble.reason, trouble.cause)
     : trouble.error;

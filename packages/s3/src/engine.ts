@@ -1,0 +1,190 @@
+import type { S3Client } from "@aws-sdk/client-s3";
+import { SignatureV4 } from "@smithy/signature-v4";
+import type { BucketSettings } from "./bucket-options.ts";
+
+/** A request that many of are sent, in words of S3. */
+export interface HotRequest {
+  readonly method: "PUT" | "HEAD" | "DELETE";
+  readonly key: string;
+  /** Name of the operation, as the SDK sends it along. */
+  readonly operation?: "PutObject" | "CopyObject" | "DeleteObject";
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
+  /** SHA-256 of the body, 64 hex digits. */
+  readonly sha256: string;
+}
+
+/** What was answered: anything from 200 to 299. */
+export interface HotAnswer {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly text: string;
+}
+
+/** Sends requests by a shorter way than the SDK: its credentials, its connections, its signature, and no more. */
+export interface Engine {
+  send(request: HotRequest, signal?: AbortSignal): Promise<HotAnswer>;
+}
+
+/** Digest of no bytes. */
+export const EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+/** What a signed request is made of. */
+interface Wire {
+  readonly method: string;
+  readonly protocol: string;
+  readonly hostname: string;
+  readonly port?: number;
+  readonly path: string;
+  readonly query: Record<string, string>;
+  readonly headers: Record<string, string>;
+  readonly body?: Uint8Array;
+}
+
+/** What a handler of the SDK answers with. */
+interface WireAnswer {
+  readonly statusCode: number;
+  readonly headers: Record<string, string>;
+  readonly body?: AsyncIterable<Uint8Array>;
+}
+
+/** Longest part of an answer that is read, in bytes. */
+const LONGEST_ANSWER = 64 * 1024;
+
+/**
+ * Makes an engine beside a client.
+ *
+ * @returns Undefined where the bucket needs another signature than version 4 with one region: then the SDK sends all.
+ */
+export function createEngine(client: S3Client, settings: BucketSettings): Engine | undefined {
+  // directory buckets have sessions of their own
+  if (settings.engine === "sdk" || settings.bucket.endsWith("--x-s3")) return undefined;
+  const { config } = client;
+  let way: Way | undefined;
+  return {
+    async send(request, signal) {
+      way ??= await findWay(client, settings);
+      const { base, signer } = way;
+      const signingDate = new Date(Date.now() + config.systemClockOffset);
+      const signed = (await signer.sign(wireOf(base, request) as never, { signingDate })) as never;
+      const options = signal === undefined ? {} : { abortSignal: signal };
+      const { response } = await config.requestHandler.handle(signed, options);
+      const answer = response as unknown as WireAnswer;
+      const text = await textOf(answer);
+      const { statusCode, headers } = answer;
+      // a copy that fails after its first byte was sent fails under status 200
+      if (statusCode < 300 && !text.includes("<Error>")) return { headers, text };
+      correctClock(config, text, headers);
+      if (correctRegion(config, { statusCode, headers, region: way.region })) way = undefined;
+      throw failure(statusCode, text);
+    },
+  };
+}
+
+/** Where requests go and how they are signed. */
+interface Way {
+  readonly base: URL;
+  readonly region: string;
+  readonly signer: SignatureV4;
+}
+
+async function findWay({ config }: S3Client, settings: BucketSettings): Promise<Way> {
+  const { bucket, pathStyle, endpoint } = settings;
+  const region = await config.region();
+  const { url } = config.endpointProvider({
+    Bucket: bucket,
+    Region: region,
+    UseFIPS: await config.useFipsEndpoint(),
+    UseDualStack: await config.useDualstackEndpoint(),
+    ForcePathStyle: pathStyle,
+    Accelerate: false,
+    UseGlobalEndpoint: false,
+    DisableMultiRegionAccessPoints: true,
+    DisableS3ExpressSessionAuth: true,
+    ...(endpoint === undefined ? {} : { Endpoint: endpoint }),
+  });
+  const signer = new SignatureV4({
+    credentials: config.credentials,
+    region,
+    service: "s3",
+    sha256: config.sha256,
+    uriEscapePath: false, // paths of S3 are escaped once
+    applyChecksum: false,
+  });
+  return { base: url, region, signer };
+}
+
+function wireOf(base: URL, { method, key, operation, headers, body, sha256 }: HotRequest): Wire {
+  const path = base.pathname.replace(/\/$/, "");
+  return {
+    method,
+    protocol: base.protocol,
+    hostname: base.hostname,
+    ...(base.port === "" ? {} : { port: Number(base.port) }),
+    path: `${path}/${escapedKey(key)}`,
+    query: operation === undefined ? {} : { "x-id": operation },
+    headers: {
+      host: base.host,
+      "x-amz-content-sha256": sha256,
+      ...(body === undefined ? {} : { "content-length": String(body.byteLength) }),
+      ...headers,
+    },
+    ...(body === undefined ? {} : { body }),
+  };
+}
+
+/** A key as it stands in a path. */
+export function escapedKey(key: string): string {
+  return key.split("/").map(escapedSegment).join("/");
+}
+
+/** @see RFC 3986, section 2.3 */
+function escapedSegment(segment: string): string {
+  return encodeURIComponent(segment).replaceAll(
+    /[!'()*]/g,
+    (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+}
+
+/** Read to its end, or the connection could not be used again. */
+async function textOf({ body }: WireAnswer): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of body ?? []) {
+    if (length < LONGEST_ANSWER) chunks.push(chunk);
+    length += chunk.byteLength;
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+function correctClock(
+  config: S3Client["config"],
+  text: string,
+  headers: Readonly<Record<string, string>>,
+): void {
+  const date = Date.parse(headers["date"] ?? "");
+  if (!text.includes("<Code>RequestTimeTooSkewed</Code>") || Number.isNaN(date)) return;
+  config.systemClockOffset = date - Date.now();
+}
+
+/** The bucket is elsewhere, and the server says where: the next try goes there. */
+function correctRegion(
+  config: S3Client["config"],
+  {
+    statusCode,
+    headers,
+    region,
+  }: Pick<WireAnswer, "statusCode" | "headers"> & { readonly region: string },
+): boolean {
+  const found = headers["x-amz-bucket-region"];
+  if (found === undefined || found === region || ![301, 307, 400].includes(statusCode))
+    return false;
+  config.region = async () => found;
+  return true;
+}
+
+/** In the form in which the SDK throws. */
+function failure(httpStatusCode: number, text: string): Error {
+  const code = /<Code>([^<]*)<\/Code>/.exec(text)?.[1] ?? "";
+  const message = /<Message>([^<]*)<\/Message>/.exec(text)?.[1] ?? "";
+  return Object.assign(new Error(message), { code, $metadata: { httpStatusCode } });
+}
