@@ -49,7 +49,7 @@ export const sshErrors: ErrorCatalogue = {
     fix: "Ask who runs the host for its fingerprint. If it is the one shown, replace the old entry.",
   },
   SSH_HOST_KEY_REVOKED: {
-    when: "A host showed a key that known_hosts marks as revoked.",
+    when: "A host showed a key that known_hosts, or the file that RevokedHostKeys in ssh_config names, marks as revoked.",
     why: "Whoever marked it no longer trusts that key.",
     fix: "Give the host a new key.",
   },

@@ -60,7 +60,8 @@ export async function readLogin(
   const { user, agent } = endpoint;
   const keys = await readKeys(endpoint, passphrase, ctx);
   if (agent === undefined && keys.length === 0) throw noIdentity(where);
-  return { user, keys, agent, trust: await readTrust(where, endpoint) };
+  const trust = await readTrust(where, endpoint);
+  return { user, keys, agent, trust: await unlessRevoked(where, endpoint, trust) };
 }
 
 /** Keys that ssh_config names, or that are where ssh looks for them, need not be there. */
@@ -97,6 +98,34 @@ async function readTrust(where: Where, endpoint: Endpoint): Promise<Trust> {
     throw knownHostsUnreadable(where, knownHosts[0] ?? "", first.reason);
   }
   return listed(where, host, lists);
+}
+
+/** What a list of revoked keys in binary form begins with. @see PROTOCOL.krl of OpenSSH */
+const BINARY_LIST = "SSHKRL\n";
+
+/** The same trust without the keys that ssh_config calls revoked; where they cannot be read, nothing is trusted. */
+async function unlessRevoked(
+  where: Where,
+  { address, port, revokedHostKeys: path }: Endpoint,
+  trust: Trust,
+): Promise<Trust> {
+  if (path === undefined) return trust;
+  const text = await readFile(path, "utf8").catch((cause: unknown) => {
+    throw knownHostsUnreadable(where, path, cause);
+  });
+  if (text.startsWith(BINARY_LIST)) {
+    const cause = new Error('a list in binary form is only understood by transport: "openssh"');
+    throw knownHostsUnreadable(where, path, cause);
+  }
+  const revoked = text.split("\n").map((line) => line.trim().split(/\s+/).slice(0, 2).join(" "));
+  return {
+    types: trust.types,
+    refuse(key) {
+      const line = revoked.indexOf(publicKeyText(key)) + 1;
+      if (line === 0) return trust.refuse(key);
+      return hostKeyRevoked({ ...where, host: { address, port }, key, source: `${path}:${line}` });
+    },
+  };
 }
 
 function pinned(where: Where, host: HostName, wanted: string): Trust {

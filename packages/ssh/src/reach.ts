@@ -44,6 +44,8 @@ export interface Endpoint {
   readonly alias?: string | undefined;
   /** Absolute paths, the first being the user's. */
   readonly knownHosts: readonly string[];
+  /** Absolute path of a file of keys that no host may show, not even one that is pinned. */
+  readonly revokedHostKeys?: string | undefined;
   /** Absolute paths of private keys, in the order they are offered. */
   readonly identities: readonly string[];
   /** True when the identities were named by the config of the target: then they must be there. */

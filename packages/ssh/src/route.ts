@@ -104,6 +104,8 @@ function endpointOf(
     knownHosts: (knownHosts === undefined ? found.knownHosts : [knownHosts]).map((path) =>
       localPath(path, ctx),
     ),
+    revokedHostKeys:
+      found.revokedHostKeys === undefined ? undefined : localPath(found.revokedHostKeys, ctx),
     identities: files.map((path) => localPath(tokens(path, user, ctx), ctx)),
     isIdentityNamed: isNamed,
     agent: (agent ?? (!isNamed && !found.identitiesOnly)) ? agentOf(found, ctx) : undefined,

@@ -23,6 +23,8 @@ export interface ConfiguredHost {
   readonly identityAgent?: string | undefined;
   readonly identitiesOnly: boolean;
   readonly knownHosts: readonly string[];
+  /** File of keys that no host may show. */
+  readonly revokedHostKeys?: string | undefined;
   readonly hostKeyAlias?: string | undefined;
   /** `user@host:port,…`; undefined for none. */
   readonly proxyJump?: string | undefined;
@@ -140,6 +142,7 @@ function configured(words: Keywords): ConfiguredHost {
     identityAgent: words.get("identityagent")?.[0],
     identitiesOnly: first("identitiesonly") === "yes",
     knownHosts: files.split(/\s+/).map((path) => inHome(path.replaceAll('"', ""))),
+    revokedHostKeys: first("revokedhostkeys"),
     hostKeyAlias: first("hostkeyalias"),
     proxyJump: first("proxyjump"),
     proxyCommand: first("proxycommand"),

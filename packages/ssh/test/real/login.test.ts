@@ -111,6 +111,23 @@ describe("a host key", () => {
     expect(await using("/nowhere")).toMatchObject({ code: "SSH_KNOWN_HOSTS_UNREADABLE" });
   });
 
+  it("is refused where the file of RevokedHostKeys has it, pinned or not, or cannot be read", async () => {
+    const { address, port, user, identity, hostKey } = host.server;
+    const hosts = [{ name: "web-1", address, port, user, hostKey }];
+    const binary = join(folder, "revoked.krl");
+    execFileSync("ssh-keygen", ["-q", "-k", "-f", binary, await knownHosts(`${hostKey}\n`)], {
+      stdio: "ignore",
+    });
+    const using = async (path: string): Promise<unknown> =>
+      login({ hosts, identity, sshConfig: await knownHosts(`RevokedHostKeys ${path}\n`) });
+
+    expect(await using(await knownHosts("# none\n"))).toBe("in");
+    const revoking = await knownHosts(`# old\n${hostKey} of web-1\n`);
+    expect(await using(revoking)).toMatchObject({ code: "SSH_HOST_KEY_REVOKED" });
+    expect(await using("/nowhere")).toMatchObject({ code: "SSH_KNOWN_HOSTS_UNREADABLE" });
+    expect(await using(binary)).toMatchObject({ code: "SSH_KNOWN_HOSTS_UNREADABLE" });
+  });
+
   it("of another type than the known one is a change, not a new key", async () => {
     const rsa = execFileSync("ssh-keygen", [
       "-q",
