@@ -78,6 +78,11 @@ export const s3Errors: ErrorCatalogue = {
     why: "A build that failed halfway looks like that.",
     fix: "Look at the build. If it is meant, raise `shrink` or add `shrink` to `allow`.",
   },
+  S3_STORE_CONDITIONS: {
+    when: "The server takes conditional writes and ignores them, or does not know them.",
+    why: "Two runs could both hold the lease, and each would overwrite the journal of the other.",
+    fix: "Update the server (SeaweedFS, Garage and older gateways are known for it), or keep the state elsewhere; the site itself may stay there.",
+  },
   S3_STORE_KEY: {
     when: "Something asked the store in a bucket for a key that no store has.",
     why: "Keys become names of objects, and must mean the same on every server.",

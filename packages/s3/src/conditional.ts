@@ -1,9 +1,12 @@
 import type { Bucket, CallOptions, ObjectHead, Upload } from "./bucket.ts";
+import type { Capabilities } from "./probe/capabilities.ts";
 
 /** Bytes that hold a nonce of their own, and what is to be there before. */
 export interface NoncedUpload extends Pick<Upload, "key" | "body" | "headers"> {
   /** The object that was read; absent: there must be none. */
   readonly etag?: string | undefined;
+  /** How the server knows ETags, where that was found out; else both ways are tried. */
+  readonly etags?: Capabilities["etags"] | undefined;
   /** Tells whether bytes that are found hold the nonce of this upload. */
   isOurs(body: Uint8Array): boolean;
 }
@@ -23,10 +26,10 @@ export type NoncedWrite =
  */
 export async function writeNonced(
   bucket: Bucket,
-  { key, body, headers = {}, etag: read, isOurs }: NoncedUpload,
+  { key, body, headers = {}, etag: read, etags, isOurs }: NoncedUpload,
   options?: CallOptions,
 ): Promise<NoncedWrite> {
-  const tags = read === undefined ? [undefined] : [read, read.replaceAll('"', "")];
+  const tags = read === undefined ? [undefined] : waysToName(read, etags);
   let found: Awaited<ReturnType<Bucket["get"]>>;
   for (const etag of tags) {
     const condition = etag === undefined ? { absent: true } : { etag };
@@ -38,4 +41,10 @@ export async function writeNonced(
     if (found === undefined || found.etag !== read) break;
   }
   return { found };
+}
+
+function waysToName(etag: string, etags: Capabilities["etags"] | undefined): string[] {
+  const unquoted = etag.replaceAll('"', "");
+  if (etags === undefined) return [etag, unquoted];
+  return [etags === "quoted" ? etag : unquoted];
 }

@@ -24,7 +24,14 @@ export function engineCalls(engine: Engine, settings: BucketSettings): Calls {
     async put(upload, signal) {
       const { key, body, sha256 } = upload;
       const headers = { ...uploadHeaders(upload), ...storedWith, ...owned };
-      const request = { method: "PUT", key, operation: "PutObject", body, sha256, headers } as const;
+      const request = {
+        method: "PUT",
+        key,
+        operation: "PutObject",
+        body,
+        sha256,
+        headers,
+      } as const;
       const answer = await engine.send(request, signal);
       return { etag: answer.headers["etag"] ?? "" };
     },

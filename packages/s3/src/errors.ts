@@ -96,6 +96,11 @@ export function siteShrunk(before: number, after: number): LockstepError {
   return raise("S3_SHRUNK", `The site had ${before} files and would have ${after}.`);
 }
 
+/** Two runs could both win. */
+export function storeWithoutConditions(place: string, found: string): LockstepError {
+  return raise("S3_STORE_CONDITIONS", `${place} cannot decide between two writers: ${found}.`);
+}
+
 /** A key that no store has. */
 export function storeKeyWrong(key: string): LockstepError {
   return raise("S3_STORE_KEY", `${JSON.stringify(key).slice(0, 80)} is no key of a store.`);

@@ -66,6 +66,11 @@ export class Rig implements AsyncDisposable {
     return Rig.join({ server, folder, owned: this.#owned }, options);
   }
 
+  /** Another process on the same bucket and folder. */
+  beside(options: Partial<S3Options> = {}): Promise<Rig> {
+    return Rig.join({ server: this.server, folder: this.folder }, options);
+  }
+
   get sandbox(): SandboxS3 {
     if (!("buckets" in this.server)) throw new Error("this server is in another process");
     return this.server as SandboxS3;

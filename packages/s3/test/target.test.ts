@@ -81,6 +81,38 @@ describe("a deploy", () => {
     expect(rig.lines.join("")).toContain("its objects were not looked at");
   });
 
+  it("of one changed page sends twelve requests, whatever the size of the site", async () => {
+    await using rig = await Rig.open();
+    const pages = Object.fromEntries(Array.from({ length: 300 }, (_, n) => [`p${n}.html`, `${n}`]));
+    await rig.deploy(pages);
+    await using later = await rig.beside();
+    await later.folder.build({ ...pages, "p7.html": "new" });
+    const from = rig.sandbox.requests.length;
+
+    await later.live();
+    const plan = await later.plan();
+    await later.fence();
+    await later.apply(plan, "stage");
+    await later.apply(plan, "activate");
+    await later.retire(plan);
+
+    const seen = rig.sandbox.requests.slice(from);
+    expect(seen.map(({ method, key }) => `${method} ${key.replace(/[0-9a-f]{64}/, "#")}`)).toEqual([
+      "GET .lockstep/current.json",
+      "GET .lockstep/releases/#.json.gz",
+      "PUT .lockstep/current.json",
+      "PUT .lockstep/releases/#.json.gz",
+      "PUT .lockstep/blobs/#",
+      "HEAD p7.html",
+      "HEAD p7.html",
+      "PUT .lockstep/current.json",
+      "PUT p7.html",
+      "PUT .lockstep/current.json",
+      "GET .lockstep/current.json",
+      "GET ",
+    ]);
+  });
+
   it("changes headers without sending the file again", async () => {
     await using rig = await Rig.open();
     await rig.deploy({ ...filesOf("one"), _headers: "/same.txt\n  cache-control: max-age=60\n" });

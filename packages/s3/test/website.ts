@@ -8,6 +8,8 @@ export interface Website extends AsyncDisposable {
   readonly url: string;
   /** Paths that were asked for. */
   readonly asked: string[];
+  /** Paths that there was nothing for. */
+  readonly failed: string[];
   /** Stops answering. */
   close(): Promise<void>;
 }
@@ -15,6 +17,7 @@ export interface Website extends AsyncDisposable {
 /** Serves objects as a website endpoint does: index pages, redirects, 404 for the rest. */
 export async function startWebsite(objects: S3Bucket, prefix = ""): Promise<Website> {
   const asked: string[] = [];
+  const failed: string[] = [];
   const server = createServer((request, response) => {
     const path = decodeURIComponent((request.url ?? "/").split("?")[0] ?? "/").slice(1);
     asked.push(`/${path}`);
@@ -22,8 +25,10 @@ export async function startWebsite(objects: S3Bucket, prefix = ""): Promise<Webs
     const found = objects.get(key);
     const location = found?.headers["x-amz-website-redirect-location"];
     if (location !== undefined) response.writeHead(301, { location }).end();
-    else if (found === undefined) response.writeHead(404).end("not found");
-    else response.writeHead(200, { ...found.headers }).end(found.body);
+    else if (found === undefined) {
+      failed.push(`/${path}`);
+      response.writeHead(404).end("not found");
+    } else response.writeHead(200, { ...found.headers }).end(found.body);
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -37,6 +42,7 @@ export async function startWebsite(objects: S3Bucket, prefix = ""): Promise<Webs
   return {
     url: `http://127.0.0.1:${port}`,
     asked,
+    failed,
     close,
     [Symbol.asyncDispose]: close,
   };

@@ -1,4 +1,5 @@
 import { sourceChanged, type Step, type WriteContext } from "@lockstep/plugin";
+import { createBudget } from "../budget.ts";
 import type { S3Connection } from "../connection.ts";
 import { assetClash, foreignObjects, releaseGone } from "../errors.ts";
 import { settle, type Staging, stagingOf, storedHeaders, whichOf } from "../moves.ts";
@@ -52,6 +53,9 @@ export const stage: Step<StageInput, null, null, S3Connection> = {
   },
 };
 
+/** Bytes of files that are held at once while they are sent. */
+const MOST_HELD = 64 * 1024 * 1024;
+
 async function plannedSite(
   { release: wanted }: StageInput,
   ctx: WriteContext<S3Connection>,
@@ -104,11 +108,14 @@ async function send(
     ...creates.map((file) => ({ file, key: layout.live(file.path) })),
   ].toSorted((a, b) => b.file.size - a.file.size); // the longest first: nothing big is left for the end
   const totalBytes = jobs.reduce((sum, { file }) => sum + file.size, 0);
+  const budget = createBudget(MOST_HELD);
   let [bytes, items] = [0, 0];
   await inParallel(jobs, settings.limits.inFlight, async ({ file, key }) => {
-    const body = await site.read(file, ctx.signal);
-    const put = { key, body, sha256: file.sha256, absent: true, headers: storedHeaders(file) };
-    const written = await ctx.connection.bucket.put(put, ctx);
+    const written = await budget.run(file.size, async () => {
+      const body = await site.read(file, ctx.signal);
+      const put = { key, body, sha256: file.sha256, absent: true, headers: storedHeaders(file) };
+      return ctx.connection.bucket.put(put, ctx);
+    });
     if (written === "refused") await recognize(file, key, ctx);
     bytes += file.size;
     items += 1;

@@ -1,0 +1,69 @@
+import { z } from "zod";
+
+/** What a server does with a condition: obeys it, takes it and writes anyway, or refuses to know it. */
+export type Obedience = "obeyed" | "ignored" | "unsupported";
+
+/** What one server was seen to do, whatever it calls itself. */
+export interface Capabilities {
+  /** `If-None-Match: *` of a write. */
+  readonly create: Obedience;
+  /** `If-Match` of a write. */
+  readonly replace: Obedience;
+  /** How `If-Match` must name an ETag. */
+  readonly etags: "quoted" | "unquoted";
+  /** `If-Match` of a removal. */
+  readonly remove: Obedience;
+  /** `If-None-Match: *` of a copy, about what is there already. */
+  readonly copy: Obedience;
+  /** Whether `x-amz-checksum-sha256` is compared with the bytes. */
+  readonly checksums: "verified" | "ignored";
+}
+
+const obedience = z.enum(["obeyed", "ignored", "unsupported"]);
+
+const schema = z.object({
+  version: z.literal(1),
+  server: z.string(),
+  /** Milliseconds since 1970. */
+  at: z.number(),
+  capabilities: z.object({
+    create: obedience,
+    replace: obedience,
+    etags: z.enum(["quoted", "unquoted"]),
+    remove: obedience,
+    copy: obedience,
+    checksums: z.enum(["verified", "ignored"]),
+  }),
+});
+
+/** How long, in milliseconds, a verdict holds: servers are upgraded, and moved. */
+const VALID_MS = 7 * 24 * 3600 * 1000;
+
+/** A server, and a time in milliseconds since 1970. */
+export interface Sighting {
+  readonly server: string;
+  readonly at: number;
+}
+
+/** What is kept of a verdict. */
+export function encodeVerdict(capabilities: Capabilities, { server, at }: Sighting): Uint8Array {
+  return Buffer.from(JSON.stringify({ version: 1, server, at, capabilities }));
+}
+
+/** A kept verdict; undefined when it is of another server, too old, or no verdict. */
+export function decodeVerdict(body: Uint8Array, now: Sighting): Capabilities | undefined {
+  let written: unknown;
+  try {
+    written = JSON.parse(Buffer.from(body).toString());
+  } catch {
+    return undefined; // whatever it is: the server is asked
+  }
+  const { data } = schema.safeParse(written);
+  const holds = data?.server === now.server && Math.abs(now.at - data.at) < VALID_MS;
+  return holds ? data.capabilities : undefined;
+}
+
+/** Tells whether of two writers that name the same state exactly one can win. */
+export function decidesWrites({ create, replace }: Capabilities): boolean {
+  return create === "obeyed" && replace === "obeyed";
+}

@@ -1,0 +1,63 @@
+import { type BucketLimits, type BucketSurroundings, openClient } from "../aws-client.ts";
+import type { BucketSettings } from "../bucket-options.ts";
+import type { Bucket } from "../bucket.ts";
+import { judge } from "../judge.ts";
+import { createPace } from "../pace.ts";
+import { patiently } from "../patience.ts";
+import { type Capabilities, decidesWrites, decodeVerdict, encodeVerdict } from "./capabilities.ts";
+import { tryOut } from "./trial.ts";
+
+/** Where a server is tried out, and how it is reached. */
+export interface ProbePlace {
+  readonly settings: BucketSettings;
+  readonly surroundings: BucketSurroundings;
+  readonly limits: BucketLimits;
+  /** Below it objects are written and removed, and the verdict is kept. */
+  readonly prefix: string;
+}
+
+/** Name of the object that keeps a verdict. */
+const KEPT = ".capabilities";
+
+/**
+ * Finds out what a server does with conditions and checksums: by a verdict that is kept in the bucket, else by
+ * trying. No name of a provider is looked at.
+ *
+ * A verdict that conditions are ignored is not kept: the server may be repaired.
+ *
+ * @throws {LockstepError} `S3_*` when the server cannot be asked
+ */
+export async function probe(bucket: Bucket, place: ProbePlace): Promise<Capabilities> {
+  const { settings, prefix } = place;
+  const key = `${prefix}${KEPT}`;
+  const now = { server: settings.endpoint ?? "aws", at: Date.now() };
+  const kept = await bucket.get(key);
+  const known = kept === undefined ? undefined : decodeVerdict(kept.body, now);
+  if (known !== undefined) return known;
+  const found = await probeAnew(place);
+  if (decidesWrites(found)) {
+    const body = encodeVerdict(found, now);
+    await bucket.put({ key, body, headers: { "content-type": "application/json" } });
+  }
+  return found;
+}
+
+async function probeAnew(place: ProbePlace): Promise<Capabilities> {
+  const { settings, surroundings, limits, prefix } = place;
+  const opened = await openClient(settings, surroundings, limits);
+  const what = `PUT s3://${settings.bucket}/${prefix}.trial`;
+  const { tries, backoffMs } = limits;
+  const { random } = surroundings;
+  try {
+    return await patiently(
+      { pace: createPace({ most: 1 }), tries, backoffMs, random },
+      {
+        what,
+        send: () => tryOut(opened, settings, prefix),
+        judge: (error) => judge(what, settings.bucket, error),
+      },
+    );
+  } finally {
+    opened.client.destroy();
+  }
+}

@@ -1,0 +1,120 @@
+import { createHash, randomBytes } from "node:crypto";
+import type { AwsClient } from "../aws-client.ts";
+import type { BucketSettings } from "../bucket-options.ts";
+import { failureOf } from "../judge.ts";
+import { copySource } from "../sdk-calls.ts";
+import type { Capabilities, Obedience } from "./capabilities.ts";
+
+/** ETag of no object. */
+const WRONG = '"00000000000000000000000000000000"';
+
+/** The requests of one trial, each on the same key. */
+interface Trial {
+  put(conditions: Readonly<Record<string, string>>): Promise<Outcome>;
+  copy(conditions: Readonly<Record<string, string>>): Promise<Outcome>;
+  remove(conditions?: Readonly<Record<string, string>>): Promise<Outcome>;
+}
+
+/** What a server answered: the new ETag, or a status that refuses. */
+type Outcome = { readonly etag: string } | { readonly refused: number };
+
+/**
+ * Sends requests that a server must refuse, and a few that it must not, to a new object.
+ *
+ * An answer that is lost makes the whole trial worthless: it fails, to be made again with another object.
+ * If the process dies here, one or two objects of a few bytes stay below `prefix`.
+ */
+export async function tryOut(
+  client: AwsClient,
+  settings: BucketSettings,
+  prefix: string,
+): Promise<Capabilities> {
+  const key = `${prefix}.trial-${randomBytes(8).toString("hex")}`;
+  const trial = trialOf(client, settings, key);
+  try {
+    const create = await createOf(trial);
+    const replace = await replaceOf(trial);
+    const copy = obedienceOf(await trial.copy({ IfNoneMatch: "*" }));
+    const checksum = createHash("sha256").update("other bytes").digest("base64");
+    const summed = await trial.put({ ChecksumSHA256: checksum });
+    const remove = obedienceOf(await trial.remove({ IfMatch: WRONG }));
+    const checksums = "refused" in summed ? "verified" : "ignored";
+    return { create, ...replace, remove, copy, checksums };
+  } finally {
+    // best effort: the object harms nobody, and the failure that led here says more
+    await trial.remove().catch(() => undefined);
+  }
+}
+
+async function createOf(trial: Trial): Promise<Obedience> {
+  const first = await trial.put({ IfNoneMatch: "*" });
+  if ("refused" in first) {
+    await trial.put({});
+    return "unsupported";
+  }
+  return obedienceOf(await trial.put({ IfNoneMatch: "*" }));
+}
+
+async function replaceOf(trial: Trial): Promise<Pick<Capabilities, "replace" | "etags">> {
+  const wrong = obedienceOf(await trial.put({ IfMatch: WRONG }));
+  if (wrong !== "obeyed") return { replace: wrong, etags: "quoted" };
+  const etag = await etagOf(trial);
+  if (!("refused" in (await trial.put({ IfMatch: etag }))))
+    return { replace: "obeyed", etags: "quoted" };
+  const bare = etag.replaceAll('"', "");
+  const isRefused = "refused" in (await trial.put({ IfMatch: bare }));
+  if (isRefused) return { replace: "unsupported", etags: "quoted" };
+  const stale = obedienceOf(await trial.put({ IfMatch: bare }));
+  return { replace: stale, etags: "unquoted" };
+}
+
+async function etagOf(trial: Trial): Promise<string> {
+  const written = await trial.put({});
+  return "etag" in written ? written.etag : WRONG;
+}
+
+/** What a server makes of a condition that does not hold. */
+function obedienceOf(outcome: Outcome): Obedience {
+  if (!("refused" in outcome)) return "ignored";
+  return outcome.refused === 412 ? "obeyed" : "unsupported";
+}
+
+function trialOf({ sdk, client }: AwsClient, settings: BucketSettings, Key: string): Trial {
+  const { bucket: Bucket, expectedBucketOwner: ExpectedBucketOwner } = settings;
+  const owned = {
+    Bucket,
+    Key,
+    ...(ExpectedBucketOwner === undefined ? {} : { ExpectedBucketOwner }),
+  };
+  let count = 0;
+  return {
+    put(conditions) {
+      count += 1; // no two writes have the same ETag
+      const Body = Buffer.from(`A trial of Lockstep, to be removed: ${count}`);
+      const request = { ...owned, Body, ContentLength: Body.byteLength, ...conditions };
+      return outcomeOf(client.send(new sdk.PutObjectCommand(request)));
+    },
+    copy(conditions) {
+      // onto itself, which needs new headers to be allowed
+      const onto = { CopySource: copySource(Bucket, Key), MetadataDirective: "REPLACE" } as const;
+      return outcomeOf(
+        client.send(new sdk.CopyObjectCommand({ ...owned, ...onto, ...conditions })),
+      );
+    },
+    remove: (conditions = {}) =>
+      outcomeOf(client.send(new sdk.DeleteObjectCommand({ ...owned, ...conditions }))),
+  };
+}
+
+/** Statuses by which servers refuse a condition or a checksum; any other failure is none of the trial's. */
+const REFUSALS = new Set([400, 412, 501]);
+
+async function outcomeOf(sent: Promise<{ readonly ETag?: string | undefined }>): Promise<Outcome> {
+  try {
+    return { etag: (await sent).ETag ?? "" };
+  } catch (error) {
+    const { status } = failureOf(error);
+    if (status === undefined || !REFUSALS.has(status)) throw error;
+    return { refused: status };
+  }
+}
