@@ -8,7 +8,7 @@ const TARS = "packages/artifact: archives as busybox and toybox unpack them";
 const SOURCES =
   "packages/artifact: sources taken from a git commit, ignore rules compared with git's";
 const IMAGES =
-  "packages/registry: images on CNCF distribution, and as skopeo, umoci and podman read them";
+  "packages/registry, apps/cli: images on CNCF distribution, and as skopeo, umoci and podman read them";
 const BUCKETS = "packages/testkit, packages/s3: sites and state on a Ceph RADOS gateway";
 const CONTAINERS = "packages/ssh: containers that follow a link, on podman";
 const FRONT = "packages/ssh: a service behind nginx that is never gone";
@@ -20,7 +20,7 @@ const NEEDS = [
   { name: "ssh-keygen", package: "openssh-client", suites: [SSHD, ENDS] },
   { name: "useradd", package: "passwd", suites: [SSHD, ENDS] },
   { name: "dash", package: "dash", suites: [SSHD, SHELLS] },
-  { name: "busybox", package: "busybox-static", suites: [SSHD, SHELLS, TARS, CONTAINERS] },
+  { name: "busybox", package: "busybox-static", suites: [SSHD, SHELLS, TARS, CONTAINERS, IMAGES] },
   { name: "toybox", package: "toybox", suites: [TARS] },
   { name: "csh", package: "csh", suites: [SHELLS] },
   { name: "fish", package: "fish", suites: [SHELLS] },
