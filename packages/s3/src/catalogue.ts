@@ -81,7 +81,7 @@ export const s3Errors: ErrorCatalogue = {
   S3_STORE_CONDITIONS: {
     when: "The server takes conditional writes and ignores them, or does not know them.",
     why: "Two runs could both hold the lease, and each would overwrite the journal of the other.",
-    fix: "Update the server (SeaweedFS, Garage and older gateways are known for it), or keep the state elsewhere; the site itself may stay there.",
+    fix: "Update the server, or keep the state elsewhere; the site itself may stay there.",
   },
   S3_STORE_KEY: {
     when: "Something asked the store in a bucket for a key that no store has.",

@@ -5,7 +5,7 @@ import type { Capabilities } from "./probe/capabilities.ts";
 export interface NoncedUpload extends Pick<Upload, "key" | "body" | "headers"> {
   /** The object that was read; absent: there must be none. */
   readonly etag?: string | undefined;
-  /** How the server knows ETags, where that was found out; else both ways are tried. */
+  /** How the server knows ETags, where that was found out. */
   readonly etags?: Capabilities["etags"] | undefined;
   /** Tells whether bytes that are found hold the nonce of this upload. */
   isOurs(body: Uint8Array): boolean;
@@ -43,8 +43,8 @@ export async function writeNonced(
   return { found };
 }
 
+/** The likelier way first: the other is tried only where nothing changed and it was refused. */
 function waysToName(etag: string, etags: Capabilities["etags"] | undefined): string[] {
   const unquoted = etag.replaceAll('"', "");
-  if (etags === undefined) return [etag, unquoted];
-  return [etags === "quoted" ? etag : unquoted];
+  return etags === "unquoted" ? [unquoted, etag] : [etag, unquoted];
 }

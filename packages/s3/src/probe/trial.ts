@@ -109,9 +109,10 @@ function trialOf({ sdk, client }: AwsClient, settings: BucketSettings, Key: stri
 /** Statuses by which servers refuse a condition or a checksum; any other failure is none of the trial's. */
 const REFUSALS = new Set([400, 412, 501]);
 
-async function outcomeOf(sent: Promise<{ readonly ETag?: string | undefined }>): Promise<Outcome> {
+async function outcomeOf(sent: Promise<object>): Promise<Outcome> {
   try {
-    return { etag: (await sent).ETag ?? "" };
+    const { ETag }: { readonly ETag?: string } = await sent;
+    return { etag: ETag ?? "" };
   } catch (error) {
     const { status } = failureOf(error);
     if (status === undefined || !REFUSALS.has(status)) throw error;

@@ -20,7 +20,14 @@ import {
 } from "../bucket-options.ts";
 import type { Bucket } from "../bucket.ts";
 import { writeNonced } from "../conditional.ts";
-import { storeKeyWrong, storeOptionsWrong, storeValueForeign } from "../errors.ts";
+import {
+  storeKeyWrong,
+  storeOptionsWrong,
+  storeValueForeign,
+  storeWithoutConditions,
+} from "../errors.ts";
+import { type Capabilities, decidesWrites } from "../probe/capabilities.ts";
+import { probe } from "../probe/probe.ts";
 import { VERSION } from "../version.ts";
 import { holdsValue, recordOf, valueOf } from "./record.ts";
 
@@ -70,7 +77,8 @@ const LIMITS: BucketLimits = { inFlight: 64, tries: 8, backoffMs: 100, timeoutMs
  *
  * Each key is one object. Every write is conditional, `If-None-Match: *` or `If-Match`, and no clock is compared. A
  * removed key leaves an object of 32 bytes behind, because not every server knows conditions for removing. A server
- * that ignores conditions is found when the first run begins, and refused. Connects when first used.
+ * that ignores conditions is found before the first write, and refused: `S3_STORE_CONDITIONS`. Connects when first
+ * used.
  *
  * @throws {LockstepError} `S3_STORE_OPTIONS` for options that are wrong
  */
@@ -82,11 +90,8 @@ export function s3Store(options: S3StoreOptions): S3Store {
 
 function storeIn(settings: StoreSettings, folder: string): S3Store {
   const { prefix, ttlMs } = settings;
-  let opened: Promise<Bucket> | undefined;
-  const records = recordsIn(
-    () => (opened ??= openBucket(settings.bucket, surroundingsIn(folder), LIMITS)),
-    prefix,
-  );
+  const access = accessOf(settings, folder);
+  const records = recordsIn(access, prefix);
   return {
     "~lockstep": { api: API_VERSION, plugin: "@lockstep/s3", version: VERSION },
     traits: { durable: true },
@@ -105,6 +110,42 @@ function storeIn(settings: StoreSettings, folder: string): S3Store {
     remove: async (key, tag) =>
       (await records.write(key, { etag: tag })) === undefined ? "moved" : "removed",
     list: records.list,
+    [Symbol.asyncDispose]: () => access[Symbol.asyncDispose](),
+  };
+}
+
+/** The bucket of a store, opened when first used, and tried out before the first write. */
+interface StoreAccess extends AsyncDisposable {
+  bucket(): Promise<Bucket>;
+  /** @throws {LockstepError} `S3_STORE_CONDITIONS` */
+  trusted(): Promise<Capabilities>;
+}
+
+function accessOf({ bucket: settings, prefix }: StoreSettings, folder: string): StoreAccess {
+  const surroundings = surroundingsIn(folder);
+  let opened: Promise<Bucket> | undefined;
+  let verdict: Promise<Capabilities> | undefined;
+  const bucket = (): Promise<Bucket> =>
+    (opened ??= openBucket(settings, surroundings, LIMITS).catch((error: unknown) => {
+      opened = undefined;
+      throw error;
+    }));
+  const look = async (): Promise<Capabilities> => {
+    const found = await probe(await bucket(), { settings, surroundings, limits: LIMITS, prefix });
+    if (decidesWrites(found)) return found;
+    const { create, replace } = found;
+    throw storeWithoutConditions(
+      placeOf(settings, prefix),
+      `If-None-Match is ${create}, If-Match is ${replace}`,
+    );
+  };
+  return {
+    bucket,
+    trusted: () =>
+      (verdict ??= look().catch((error: unknown) => {
+        verdict = undefined; // trouble may pass
+        throw error;
+      })),
     async [Symbol.asyncDispose]() {
       await (await opened)?.[Symbol.asyncDispose]();
     },
@@ -119,7 +160,7 @@ interface Records {
   list(prefix: string): AsyncIterable<string>;
 }
 
-function recordsIn(bucket: () => Promise<Bucket>, prefix: string): Records {
+function recordsIn({ bucket, trusted }: StoreAccess, prefix: string): Records {
   const records: Records = {
     async read(key) {
       const name = objectOf(prefix, key);
@@ -130,8 +171,10 @@ function recordsIn(bucket: () => Promise<Bucket>, prefix: string): Records {
       return body === undefined ? undefined : { body, tag: found.etag };
     },
     async write(key, { value, etag }) {
+      const name = objectOf(prefix, key);
+      const { etags } = await trusted();
       const { body, isOurs } = recordOf(value);
-      const upload = { key: objectOf(prefix, key), body, headers: HEADERS, etag, isOurs };
+      const upload = { key: name, body, headers: HEADERS, etag, etags, isOurs };
       const written = await writeNonced(await bucket(), upload);
       if ("etag" in written) return written.etag;
       // a key that was removed is free again
@@ -141,7 +184,8 @@ function recordsIn(bucket: () => Promise<Bucket>, prefix: string): Records {
     },
     async *list(wanted) {
       for await (const { key, size } of (await bucket()).list(`${prefix}${wanted}`)) {
-        if (holdsValue(size)) yield key.slice(prefix.length);
+        const name = key.slice(prefix.length);
+        if (holdsValue(size) && isStoreKey(name)) yield name;
       }
     },
   };

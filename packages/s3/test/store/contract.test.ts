@@ -102,6 +102,32 @@ describe("a write whose answer is lost", () => {
   });
 });
 
+describe("a server that ignores conditions", () => {
+  it("is refused before anything is written, and told by name", async () => {
+    await using server = await startSandboxS3({
+      buckets: ["state"],
+      quirks: { ignoresConditions: true },
+    });
+    await using store = s3Store(optionsFor(server));
+
+    await expect(store.create("key", Buffer.from("one"))).rejects.toMatchObject({
+      code: "S3_STORE_CONDITIONS",
+      message: expect.stringContaining("If-None-Match is ignored, If-Match is ignored"),
+    });
+    expect(server.buckets.get("state")?.size).toBe(0);
+  });
+
+  it("can be read, so that what was kept there before is not lost", async () => {
+    await using server = await startSandboxS3({
+      buckets: ["state"],
+      quirks: { ignoresConditions: true },
+    });
+    await using store = s3Store(optionsFor(server));
+
+    expect(await store.get("key")).toBeUndefined();
+  });
+});
+
 describe("wrong options", () => {
   it("are told at once, with their paths", () => {
     expect(() => s3Store({ bucket: "Not A Bucket", prefix: "../", ttlMs: 1 })).toThrow(
