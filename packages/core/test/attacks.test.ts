@@ -68,6 +68,48 @@ describe("two processes", () => {
   });
 });
 
+describe("a process with a clock of its own", () => {
+  const at = "before apply memory.activate/1 web-2";
+
+  /** Nothing but its renewals tells whether another process lives, as between machines. */
+  function onOtherMachines(): void {
+    const { values } = rig.store;
+    rig.store = Object.assign(new MemoryStore({ ttlMs: 9000, values }), { presence: undefined });
+  }
+
+  it("that is years ahead takes nothing from a holder that lives", async () => {
+    onOtherMachines();
+    const first = await rig.sleepAt(at, async () => deploy(await rig.job("two")));
+    const { surroundings, ...job } = await rig.job("three");
+    const ahead = { ...surroundings, now: () => surroundings.now() + 10 * 365 * 86_400_000 };
+
+    const early = recover({ ...job, surroundings: ahead, lockWaitMs: 300 });
+    await expect(early).rejects.toMatchObject({ code: "LEASE_HELD" });
+    first.wake();
+
+    expect((await first.run).exit).toBe(0);
+    expect(contents(rig)).toBe("two two two");
+  });
+
+  it("that runs a thousand times too fast takes the run over, and the holder writes nothing more", async () => {
+    onOtherMachines();
+    const first = await rig.sleepAt(at, async () => deploy(await rig.job("two")));
+    const { surroundings, ...job } = await rig.job("three");
+    const fast = {
+      ...surroundings,
+      monotonic: () => surroundings.monotonic() * 1000,
+      sleep: (ms: number, signal?: AbortSignal) => surroundings.sleep(ms / 1000, signal),
+    };
+
+    const taken = await recover({ ...job, surroundings: fast, lockWaitMs: 600_000 });
+    first.wake();
+
+    expect(taken).toMatchObject({ result: "rolled-back", exit: 0 });
+    expect(await first.run).toMatchObject({ result: "fenced", exit: 35 });
+    expect(contents(rig)).toBe("one one one");
+  });
+});
+
 describe("a store that is lost between runs", () => {
   it("is noticed before any write, and adopted only when told", async () => {
     rig.store = new MemoryStore();
