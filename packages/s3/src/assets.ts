@@ -1,6 +1,6 @@
 /** A run of hex digits, or of base 62 as bundlers write it, between separators. */
 const DIGEST =
-  /(?:^|[._-])(?:[0-9a-f]{8,64}|(?=[\w]*\d)(?=[\w]*[A-Za-z])[0-9A-Za-z_]{8,32})(?=[._-])/;
+  /(?:^|[._-])([0-9a-f]{8,64}|(?=[\w]*\d)(?=[\w]*[A-Za-z])[0-9A-Za-z_]{8,32})(?=[._-])/;
 
 /** Names that bundlers and tools never give a digest, however they look. */
 const NEVER = /\.html?$/i;
@@ -13,4 +13,11 @@ const NEVER = /\.html?$/i;
 export function looksDigested(path: string): boolean {
   const name = path.slice(path.lastIndexOf("/") + 1);
   return !NEVER.test(name) && DIGEST.test(name);
+}
+
+/** The names under which texts refer to a file: its own, or its digest alone where a script puts names together. */
+export function namesOf(path: string): readonly string[] {
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  const digest = DIGEST.exec(name)?.[1];
+  return [name, encodeURIComponent(name), ...(digest === undefined ? [] : [digest])];
 }

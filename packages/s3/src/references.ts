@@ -1,6 +1,8 @@
+import { looksDigested, namesOf } from "./assets.ts";
+
 /** Which files the texts of a site name. */
 export interface References {
-  /** Tells whether any text of the site holds the name of a file. */
+  /** Tells whether any text of the site holds the name of a file that looks digested. */
   isNamed(path: string): boolean;
   /** One for each page and file it needs that is not there: `index.html -> app.js`. */
   readonly broken: readonly string[];
@@ -28,21 +30,24 @@ const TEXT = /\.(?:html?|css|m?js|json|webmanifest|xml|svg|txt)$/i;
 /** Longest text, in bytes, that is searched. */
 const LONGEST_TEXT = 16 * 1024 * 1024;
 
-/** Runs of what names of files consist of. */
-const WORD = /[^\s"'`()<>\\/?#&;,=]+\.[\w.-]+/g;
+/** What stands between names in texts. */
+const SEPARATOR = /[\s"'`()<>\\/?#&;,=:{}[\]|]+/;
 
 /** Reads all texts of a site and collects the names in them. */
 export async function readReferences(
   files: readonly Named[],
   { others, prefix, read }: ReadingTexts,
 ): Promise<References> {
-  const words = new Set<string>();
+  const digested = files.filter(({ path }) => looksDigested(path));
+  const wanted = new Set(digested.flatMap(({ path }) => namesOf(path)));
+  const named = new Set<string>();
   const paths = new Set([...files.map(({ path }) => path), ...others]);
   const broken: string[] = [];
   for (const { path, size } of files) {
     if (!TEXT.test(path) || size > LONGEST_TEXT) continue;
     const text = Buffer.from(await read(path)).toString();
-    for (const [word] of text.matchAll(WORD)) words.add(word);
+    const words = wanted.size === 0 ? [] : text.split(SEPARATOR);
+    for (const word of words) if (wanted.has(word)) named.add(word);
     for (const link of new Set(linksIn(path, text))) {
       const candidates = targetsOf(path, link, prefix);
       const isThere = candidates.length === 0 || candidates.some((one) => paths.has(one));
@@ -51,10 +56,7 @@ export async function readReferences(
   }
   return {
     broken,
-    isNamed(path) {
-      const name = path.slice(path.lastIndexOf("/") + 1);
-      return words.has(name) || words.has(encodeURIComponent(name));
-    },
+    isNamed: (path) => namesOf(path).some((name) => named.has(name)),
   };
 }
 

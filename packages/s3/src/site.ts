@@ -32,7 +32,7 @@ export interface Site {
 }
 
 /** Raised with every change in how a release is made of a source. */
-const RECIPE = 1;
+const RECIPE = 2;
 
 /** Longest key, in bytes. */
 const LONGEST_KEY = 1024;

@@ -77,6 +77,8 @@ describe("a name", () => {
       "assets/a.11112222.js": `import("./b.33334444.js")`,
       "assets/b.33334444.js": "",
       "assets/c.55556666.js": "",
+      "assets/d.77778888.chunk.js": "",
+      "runtime.js": `e => "assets/" + e + "." + {4:"77778888"}[e] + ".chunk.js"`,
     };
     const named = Object.entries(files).map(([path, text]) => ({ path, size: text.length }));
     const { isNamed } = await readReferences(named, {
@@ -88,6 +90,14 @@ describe("a name", () => {
     expect(Object.keys(files).filter((path) => isNamed(path))).toEqual([
       "assets/a.11112222.js",
       "assets/b.33334444.js",
+      "assets/d.77778888.chunk.js",
     ]);
   });
+
+  it("is looked for in no more time than the text is long", async () => {
+    const text = "0".repeat(2_000_000);
+    const files = { "index.html": text, "a.11112222.js": text, "b.css": `url(${text}` };
+
+    expect(await brokenIn(files)).toHaveLength(0);
+  }, 2_000);
 });

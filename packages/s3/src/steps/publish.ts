@@ -1,4 +1,5 @@
 import type { ReadContext, WriteContext } from "@lockstep/plugin";
+import type { Bucket } from "../bucket.ts";
 import type { S3Connection } from "../connection.ts";
 import { releaseGone } from "../errors.ts";
 import { type Move, storedHeaders, whichOf } from "../moves.ts";
@@ -19,11 +20,12 @@ export async function lookAt(
   { connection, signal }: ReadContext<S3Connection>,
 ): Promise<Looked> {
   const { bucket, layout, settings } = connection;
+  const present = await presentKeys(moves, { bucket, prefix: settings.prefix, signal });
   const foreign: string[] = [];
   const isLeft = new Set<Move>();
   await inParallel(moves, settings.limits.inFlight, async (move) => {
     const key = layout.live(move.path);
-    const head = await bucket.head(key, { signal });
+    const head = present?.has(key) === false ? undefined : await bucket.head(key, { signal });
     const { to, was } = move;
     const found =
       head === undefined ? undefined : whichOf(head, to === undefined ? was : [to, ...was]);
@@ -32,6 +34,24 @@ export async function lookAt(
   });
   const waiting = moves.filter((move) => isLeft.has(move));
   return { foreign: foreign.toSorted(), waiting };
+}
+
+/** From so many new keys on a listing is less work than a look at each. */
+const MANY = 500;
+
+/** The keys that are there, where many are new; undefined where each is looked at. */
+async function presentKeys(
+  moves: readonly Move[],
+  {
+    bucket,
+    prefix,
+    signal,
+  }: { readonly bucket: Bucket; readonly prefix: string; readonly signal: AbortSignal },
+): Promise<ReadonlySet<string> | undefined> {
+  if (moves.filter(({ was }) => was.length === 0).length < MANY) return undefined;
+  const keys = new Set<string>();
+  for await (const { key } of bucket.list(prefix, { signal })) keys.add(key);
+  return keys;
 }
 
 /**
