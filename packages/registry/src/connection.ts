@@ -31,8 +31,10 @@ export interface RegistryConnection extends AsyncDisposable {
   readonly seen: Map<string, RawManifest>;
   /** Digests that anchors point at, the newest release first: read once, and again after `forgetAnchored`. */
   anchored(read: () => Promise<readonly Digest[]>): Promise<readonly Digest[]>;
+  /** Digests behind anchors that were read: they never move, but by a run that is put back. */
+  readonly anchors: Map<string, Digest>;
   /** To be called whenever an anchor was made or removed. */
-  forgetAnchored(): void;
+  forgetAnchored(tag: string): void;
   /** Where a repository is read: its mirror, where one is set. */
   mirrorOf(repository: Repository): Repository;
   /** Requests sent so far. */
@@ -49,9 +51,7 @@ export async function openConnection(
   const made = new Map<string, Promise<unknown>>();
   let folder: Promise<string> | undefined;
   let anchored: Promise<readonly Digest[]> | undefined;
-  const forgetAnchored = (): void => {
-    anchored = undefined;
-  };
+  const anchors = new Map<string, Digest>();
   return {
     settings,
     seen: new Map(),
@@ -70,11 +70,18 @@ export async function openConnection(
     },
     anchored(read) {
       if (anchored !== undefined) return anchored;
-      anchored = read();
-      anchored.catch(forgetAnchored);
-      return anchored;
+      const reading = read();
+      anchored = reading;
+      reading.catch(() => {
+        anchored = undefined;
+      });
+      return reading;
     },
-    forgetAnchored,
+    anchors,
+    forgetAnchored(tag) {
+      anchored = undefined;
+      anchors.delete(tag);
+    },
     mirrorOf(repository) {
       const mirror = settings.network.mirrors[repository.registry];
       if (mirror === undefined) return repository;

@@ -73,9 +73,14 @@ async function keptOf(
   const asking = connection.asking(ctx);
   // a run looks at what is live again and again; only a run changes anchors, and there is one at a time
   const digests = await connection.anchored(async () => {
-    const anchors = anchorsIn(await listTags(asking, repository), anchor).slice(0, keep + 1);
-    const found = await Promise.all(anchors.map(({ tag }) => getManifest(asking, repository, tag)));
-    return [...new Set(found.flatMap((raw) => raw?.digest ?? []))];
+    const tags = anchorsIn(await listTags(asking, repository), anchor).slice(0, keep + 1);
+    const unknown = tags.filter(({ tag }) => !connection.anchors.has(tag));
+    const found = unknown.map(async ({ tag }) => {
+      const raw = await getManifest(asking, repository, tag);
+      if (raw !== undefined) connection.anchors.set(tag, raw.digest);
+    });
+    await Promise.all(found);
+    return [...new Set(tags.flatMap(({ tag }) => connection.anchors.get(tag) ?? []))];
   });
   const isLive = new Set(pointers.map(([, digest]) => digest));
   return digests.filter((digest) => !isLive.has(digest));

@@ -50,6 +50,13 @@ it("looks at the releases that are kept once, however often a run looks at what 
     // the tag three times, by the runner and by the plan, and the config
     expect(unchanged.filter((line) => !isAnchor(line))).toHaveLength(5);
     expect(unchanged.filter(isAnchor)).toHaveLength(4);
+    for (const asked of changes) {
+      const reads = asked.filter((line) => isAnchor(line) && line.startsWith("GET"));
+      // the release's own: there is none yet, and then it is there
+      const [own = ""] = asked.filter((line) => isAnchor(line) && line.startsWith("PUT"));
+      expect(reads.filter((line) => line.endsWith(own.slice("PUT".length)))).toHaveLength(2);
+      expect(new Set(reads).size).toBe(reads.length - 1);
+    }
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
