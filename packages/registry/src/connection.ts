@@ -3,13 +3,13 @@ import type { LookupFunction } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { TargetContext } from "@lockstep/plugin";
+import { type Anchors, createAnchors } from "./anchors.ts";
 import { writtenCredentials } from "./auth/credentials.ts";
 import { dockerCredentials } from "./auth/docker-config.ts";
 import { ecrApi, ecrCredentials, type EcrLogin } from "./auth/ecr.ts";
 import { githubCredentials } from "./auth/github.ts";
 import type { Asking } from "./client/blobs.ts";
 import { type Client, createClient } from "./client/client.ts";
-import type { Digest } from "./digest.ts";
 import type { RawManifest } from "./image/model.ts";
 import { createPace, type Pace } from "./net/pace.ts";
 import { networkPolicy } from "./net/policy.ts";
@@ -29,12 +29,8 @@ export interface RegistryConnection extends AsyncDisposable {
   once<T>(name: string, make: () => Promise<T>): Promise<T>;
   /** Manifests that tags pointed at when the run was planned, by digest. */
   readonly seen: Map<string, RawManifest>;
-  /** Digests that anchors point at, the newest release first: read once, and again after `forgetAnchored`. */
-  anchored(read: () => Promise<readonly Digest[]>): Promise<readonly Digest[]>;
-  /** Digests behind anchors that were read: they never move, but by a run that is put back. */
-  readonly anchors: Map<string, Digest>;
-  /** To be called whenever an anchor was made or removed. */
-  forgetAnchored(tag: string): void;
+  /** Releases that are kept, as far as this run has looked. */
+  readonly anchors: Anchors;
   /** Where a repository is read: its mirror, where one is set. */
   mirrorOf(repository: Repository): Repository;
   /** Requests sent so far. */
@@ -50,11 +46,10 @@ export async function openConnection(
   const client = await makeClient(settings, ctx, lookup);
   const made = new Map<string, Promise<unknown>>();
   let folder: Promise<string> | undefined;
-  let anchored: Promise<readonly Digest[]> | undefined;
-  const anchors = new Map<string, Digest>();
   return {
     settings,
     seen: new Map(),
+    anchors: createAnchors(),
     get requests() {
       return client.transport.requests;
     },
@@ -67,20 +62,6 @@ export async function openConnection(
       made.set(name, fresh);
       fresh.catch(() => made.delete(name));
       return fresh;
-    },
-    anchored(read) {
-      if (anchored !== undefined) return anchored;
-      const reading = read();
-      anchored = reading;
-      reading.catch(() => {
-        anchored = undefined;
-      });
-      return reading;
-    },
-    anchors,
-    forgetAnchored(tag) {
-      anchored = undefined;
-      anchors.delete(tag);
     },
     mirrorOf(repository) {
       const mirror = settings.network.mirrors[repository.registry];

@@ -71,16 +71,14 @@ async function keptOf(
   const { connection } = ctx;
   const { repository, anchor, keep } = connection.settings;
   const asking = connection.asking(ctx);
-  // a run looks at what is live again and again; only a run changes anchors, and there is one at a time
-  const digests = await connection.anchored(async () => {
-    const tags = anchorsIn(await listTags(asking, repository), anchor).slice(0, keep + 1);
-    const unknown = tags.filter(({ tag }) => !connection.anchors.has(tag));
-    const found = unknown.map(async ({ tag }) => {
-      const raw = await getManifest(asking, repository, tag);
-      if (raw !== undefined) connection.anchors.set(tag, raw.digest);
-    });
-    await Promise.all(found);
-    return [...new Set(tags.flatMap(({ tag }) => connection.anchors.get(tag) ?? []))];
+  const digests = await connection.anchors.digests({
+    list: async () => {
+      const tags = await listTags(asking, repository);
+      return anchorsIn(tags, anchor)
+        .slice(0, keep + 1)
+        .map(({ tag }) => tag);
+    },
+    read: async (tag) => (await getManifest(asking, repository, tag))?.digest,
   });
   const isLive = new Set(pointers.map(([, digest]) => digest));
   return digests.filter((digest) => !isLive.has(digest));

@@ -114,7 +114,7 @@ export const activate: Step<ActivateInput, ActivateBefore, null, RegistryConnect
     if (failures.length > 0) throw together(failures);
     // somebody has to look at it: the images of this release stay where they can be found
     if (said.includes("conflict")) return "conflict";
-    for (const tag of namesOf([input.anchor, input.spare])) connection.forgetAnchored(tag);
+    for (const tag of namesOf([input.anchor, input.spare])) connection.anchors.forget(tag);
     said.push(await removeAnchors(asking, repository, { found, input, before, log: ctx }));
     return said.includes("restored") ? "restored" : "untouched";
   },
@@ -170,7 +170,7 @@ async function anchorRelease(
     try {
       await putTag(asking, { repository, tag: wanted.tag, from: null }, manifest);
     } finally {
-      connection.forgetAnchored(wanted.tag);
+      connection.anchors.forget(wanted.tag);
     }
   }
 }

@@ -49,7 +49,7 @@ export const retireAnchors: Retire<RetireAnchorsInput, RegistryConnection> = {
         ctx.log(`${error.message} Old releases keep their tags.\n`);
         return;
       } finally {
-        connection.forgetAnchored(tag);
+        connection.anchors.forget(tag);
       }
     }
   },
