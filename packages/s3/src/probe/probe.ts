@@ -44,20 +44,21 @@ export async function probe(bucket: Bucket, place: ProbePlace): Promise<Capabili
 
 async function probeAnew(place: ProbePlace): Promise<Capabilities> {
   const { settings, surroundings, limits, prefix } = place;
-  const opened = await openClient(settings, surroundings, limits);
-  const what = `PUT s3://${settings.bucket}/${prefix}.trial`;
+  const aws = await openClient(settings, surroundings, limits);
+  const what = `TRY s3://${settings.bucket}/${prefix}.trial`;
   const { tries, backoffMs } = limits;
   const { random } = surroundings;
+  const patience = { pace: createPace({ most: 1 }), tries, backoffMs, random };
+  const send = (): Promise<Capabilities> => tryOut({ aws, settings, prefix }, patience);
+  // a pace of one holds one request: the trials themselves go beside it
+  const outer = { ...patience, pace: createPace({ most: 1 }) };
   try {
-    return await patiently(
-      { pace: createPace({ most: 1 }), tries, backoffMs, random },
-      {
-        what,
-        send: () => tryOut(opened, settings, prefix),
-        judge: (error) => judge(what, settings.bucket, error),
-      },
-    );
+    return await patiently(outer, {
+      what,
+      send,
+      judge: (error) => judge(what, settings.bucket, error),
+    });
   } finally {
-    opened.client.destroy();
+    aws.client.destroy();
   }
 }

@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { AwsClient } from "../aws-client.ts";
 import type { BucketSettings } from "../bucket-options.ts";
-import { failureOf } from "../judge.ts";
+import { failureOf, judge } from "../judge.ts";
+import { patiently, type Patience, type Trouble } from "../patience.ts";
 import { copySource } from "../sdk-calls.ts";
 import type { Capabilities, Obedience } from "./capabilities.ts";
 
@@ -15,6 +16,13 @@ interface Trial {
   remove(conditions?: Readonly<Record<string, string>>): Promise<Outcome>;
 }
 
+/** Where a server is tried out. */
+export interface TrialPlace {
+  readonly aws: AwsClient;
+  readonly settings: BucketSettings;
+  readonly prefix: string;
+}
+
 /** What a server answered: the new ETag, or a status that refuses. */
 type Outcome = { readonly etag: string } | { readonly refused: number };
 
@@ -24,13 +32,9 @@ type Outcome = { readonly etag: string } | { readonly refused: number };
  * An answer that is lost makes the whole trial worthless: it fails, to be made again with another object.
  * If the process dies here, one or two objects of a few bytes stay below `prefix`.
  */
-export async function tryOut(
-  client: AwsClient,
-  settings: BucketSettings,
-  prefix: string,
-): Promise<Capabilities> {
-  const key = `${prefix}.trial-${randomBytes(8).toString("hex")}`;
-  const trial = trialOf(client, settings, key);
+export async function tryOut(place: TrialPlace, patience: Patience): Promise<Capabilities> {
+  const key = `${place.prefix}.trial-${randomBytes(8).toString("hex")}`;
+  const trial = trialOf(place, patience, key);
   try {
     const create = await createOf(trial);
     const replace = await replaceOf(trial);
@@ -79,43 +83,56 @@ function obedienceOf(outcome: Outcome): Obedience {
   return outcome.refused === 412 ? "obeyed" : "unsupported";
 }
 
-function trialOf({ sdk, client }: AwsClient, settings: BucketSettings, Key: string): Trial {
+function trialOf({ aws, settings }: TrialPlace, patience: Patience, Key: string): Trial {
+  const { sdk, client } = aws;
   const { bucket: Bucket, expectedBucketOwner: ExpectedBucketOwner } = settings;
   const owned = {
     Bucket,
     Key,
     ...(ExpectedBucketOwner === undefined ? {} : { ExpectedBucketOwner }),
   };
+  const what = `TRY s3://${Bucket}/${Key}`;
+  const outcome = (send: () => Promise<object>): Promise<Outcome> =>
+    patiently(patience, {
+      what,
+      send: () => outcomeOf(send),
+      judge: (error) => onlyThrottled(error, judge(what, Bucket, error)),
+    });
   let count = 0;
   return {
     put(conditions) {
       count += 1; // no two writes have the same ETag
       const Body = Buffer.from(`A trial of Lockstep, to be removed: ${count}`);
       const request = { ...owned, Body, ContentLength: Body.byteLength, ...conditions };
-      return outcomeOf(client.send(new sdk.PutObjectCommand(request)));
+      return outcome(() => client.send(new sdk.PutObjectCommand(request)));
     },
     copy(conditions) {
       // onto itself, which needs new headers to be allowed
       const onto = { CopySource: copySource(Bucket, Key), MetadataDirective: "REPLACE" } as const;
-      return outcomeOf(
-        client.send(new sdk.CopyObjectCommand({ ...owned, ...onto, ...conditions })),
-      );
+      const request = { ...owned, ...onto, ...conditions };
+      return outcome(() => client.send(new sdk.CopyObjectCommand(request)));
     },
     remove: (conditions = {}) =>
-      outcomeOf(client.send(new sdk.DeleteObjectCommand({ ...owned, ...conditions }))),
+      outcome(() => client.send(new sdk.DeleteObjectCommand({ ...owned, ...conditions }))),
   };
 }
 
-/** Statuses by which servers refuse a condition or a checksum; any other failure is none of the trial's. */
-const REFUSALS = new Set([400, 412, 501]);
+/** Who is told to slow down knows that nothing was done; after any other trouble the trial is worth nothing. */
+function onlyThrottled(error: unknown, trouble: Trouble): Trouble {
+  return trouble.kind === "throttled" ? trouble : { kind: "final", error };
+}
 
-async function outcomeOf(sent: Promise<object>): Promise<Outcome> {
+/** How servers refuse a condition or a checksum; any other failure is none of the trial's. */
+const REFUSALS =
+  /^(?:400 (?:BadDigest|InvalidArgument|InvalidRequest|NotImplemented)|412 .*|501 .*)$/;
+
+async function outcomeOf(send: () => Promise<object>): Promise<Outcome> {
   try {
-    const { ETag }: { readonly ETag?: string } = await sent;
+    const { ETag }: { readonly ETag?: string } = await send();
     return { etag: ETag ?? "" };
   } catch (error) {
-    const { status } = failureOf(error);
-    if (status === undefined || !REFUSALS.has(status)) throw error;
+    const { status, code } = failureOf(error);
+    if (status === undefined || !REFUSALS.test(`${status} ${code}`)) throw error;
     return { refused: status };
   }
 }

@@ -1,0 +1,3 @@
+import { describeS3StoreCrashes } from "./crashes.ts";
+
+describeS3StoreCrashes({});
