@@ -34,7 +34,10 @@ async function timed(name: string, act: () => Promise<void>): Promise<void> {
 
 /** Another tool, where it is installed. */
 async function program(name: string, words: readonly string[]): Promise<void> {
-  const child = spawn(name, words, { stdio: "ignore", env: { ...env, ...account } });
+  const child = spawn(name, words, {
+    stdio: "ignore",
+    env: { PATH: env["PATH"], HOME: path, ...account },
+  });
   const [status] = (await once(child, "exit").catch(() => ["not installed"])) as [unknown];
   if (status !== 0) stdout.write(`${name} ended with ${String(status)}\n`);
 }

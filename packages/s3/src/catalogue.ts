@@ -46,7 +46,7 @@ export const s3Errors: ErrorCatalogue = {
   S3_FOREIGN: {
     when: "Under a key of the release there is an object that Lockstep did not put there.",
     why: "What somebody else put there is never overwritten.",
-    fix: "Take the change into the source and remove the object; for a site that another tool deployed, set `adopt: true` once.",
+    fix: "Take the change into the source, then remove the object. A site that another tool deployed stays where it is: deploy to another prefix or bucket, and switch.",
   },
   S3_HEADERS_FILE: {
     when: "A `_headers` or `_redirects` file, or rules of the config, cannot be read or ask for what a bucket cannot do.",
@@ -66,7 +66,7 @@ export const s3Errors: ErrorCatalogue = {
   S3_MANIFEST: {
     when: "A manifest or the control object in the bucket is damaged, gone, or of a newer Lockstep.",
     why: "What cannot be read is never taken for an empty site.",
-    fix: "Use a Lockstep that is not older than the last deploy's. If the object is lost, deploy with `adopt: true`.",
+    fix: "Use a Lockstep that is not older than the last deploy's. A versioned bucket has the object as it was; else deploy to another prefix, and switch.",
   },
   S3_RELEASE_GONE: {
     when: "A release that is to be live again is not complete in the bucket any more.",

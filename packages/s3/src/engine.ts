@@ -1,5 +1,5 @@
 import type { S3Client } from "@aws-sdk/client-s3";
-import { SignatureV4 } from "@smithy/signature-v4";
+import type { SignatureV4 } from "@smithy/signature-v4";
 import type { BucketSettings } from "./bucket-options.ts";
 
 /** A request that many of are sent, in words of S3. */
@@ -89,6 +89,7 @@ interface Way {
 
 async function findWay({ config }: S3Client, settings: BucketSettings): Promise<Way> {
   const { bucket, pathStyle, endpoint } = settings;
+  const { SignatureV4: Signer } = await import("@smithy/signature-v4");
   const region = await config.region();
   const { url } = config.endpointProvider({
     Bucket: bucket,
@@ -102,7 +103,7 @@ async function findWay({ config }: S3Client, settings: BucketSettings): Promise<
     DisableS3ExpressSessionAuth: true,
     ...(endpoint === undefined ? {} : { Endpoint: endpoint }),
   });
-  const signer = new SignatureV4({
+  const signer = new Signer({
     credentials: config.credentials,
     region,
     service: "s3",
