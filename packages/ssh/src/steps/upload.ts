@@ -4,7 +4,8 @@ import { remoteFailed } from "../errors.ts";
 import { newNonce } from "../framing.ts";
 import { linkTo } from "../layout.ts";
 import { oneLine } from "../output.ts";
-import { askHost, send, type UploadInput } from "./send.ts";
+import type { UploadInput } from "./packed.ts";
+import { askHost, send } from "./send.ts";
 import { INSPECT, REMOVE } from "./upload-scripts.ts";
 
 /** What the host had under the release's id; null when nothing. */
