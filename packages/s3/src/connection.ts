@@ -5,6 +5,8 @@ import { type Control, openControl } from "./control.ts";
 import { releaseGone } from "./errors.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 import type { S3Settings } from "./options.ts";
+import { decidesWrites } from "./probe/capabilities.ts";
+import { probe } from "./probe/probe.ts";
 import { decodeRelease, type KeptRelease } from "./release.ts";
 import type { Site } from "./site.ts";
 
@@ -23,6 +25,8 @@ export interface S3Connection extends AsyncDisposable {
   release(ref: string, signal?: AbortSignal): Promise<KeptRelease>;
   /** Tells whether the manifest of a release is there. */
   isStaged(ref: string, signal?: AbortSignal): Promise<boolean>;
+  /** Tries the server out: whether it keeps the conditions of writes. Writes and removes a few small objects. */
+  conditions(ctx: TargetContext): Promise<"obeyed" | "ignored">;
   /** Keeps a release that was made or stored here. */
   remember(release: KeptRelease): void;
   /** The site that was read last, so that what was planned is not read twice. */
@@ -54,6 +58,16 @@ export async function openConnection(
     control: openControl(bucket, layout.current),
     site: undefined,
     remember: (release) => void known.set(release.ref, release),
+    async conditions({ env, secret, random }) {
+      const surroundings = { env, secret, random };
+      const found = await probe(bucket, {
+        settings: settings.bucket,
+        surroundings,
+        limits: settings.limits,
+        prefix: settings.state,
+      });
+      return decidesWrites(found) ? "obeyed" : "ignored";
+    },
     isStaged: async (ref, signal) => (await find(ref, signal)) !== undefined,
     async release(ref, signal) {
       const release = await find(ref, signal);

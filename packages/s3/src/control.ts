@@ -56,7 +56,8 @@ export function openControl(bucket: Bucket, key: string): Control {
       const base = last ?? (await readPointer(place, options));
       last = undefined; // until it is known what became of it
       lookedAt = -Infinity;
-      last = await writePointer(place, { read: base, next }, options);
+      const { conditions } = base.pointer; // what the server does is no business of one run
+      last = await writePointer(place, { read: base, next: { conditions, ...next } }, options);
     },
     refuseOlder: (pointer, stamp) => refuseOlder(place, pointer, stamp),
   };

@@ -25,6 +25,13 @@ export async function* doctor(ctx: ReadContext<S3Connection>): AsyncGenerator<Fi
       fix: "Run `lockstep recover`, or deploy again.",
     };
   } else yield { level: "ok", text: `${pointer.live ?? "No release"} is live` };
+  if (pointer.conditions === "ignored") {
+    yield {
+      level: "warn",
+      text: `${bucket.name} ignores the conditions of writes: only the lease keeps two runs apart`,
+      fix: "Keep the store of the environment somewhere else, or use a server that keeps conditions.",
+    };
+  }
   yield* exposureFindings(ctx);
 }
 

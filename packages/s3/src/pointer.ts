@@ -23,6 +23,8 @@ export interface Pointer {
   readonly past: readonly PastRelease[];
   /** The run that changed it last. */
   readonly stamp?: Stamp | undefined;
+  /** Whether the server was seen to keep the conditions of writes; absent before it was tried out. */
+  readonly conditions?: "obeyed" | "ignored" | undefined;
 }
 
 /** A pointer as it was read, with what a conditional write must name. */
@@ -114,14 +116,14 @@ function parsePointer(key: string, body: Uint8Array): Pointer {
     throw manifestUnfit(key, "is no JSON", cause);
   }
   if (parsed.version !== 1) throw manifestUnfit(key, `has the format ${String(parsed.version)}`);
-  const { live, made, moving, past, stamp } = parsed;
+  const { live, made, moving, past, stamp, conditions } = parsed;
   const isWhole =
     (live === null || isRef(live)) &&
     (moving === undefined || isRef(moving.to)) &&
     Array.isArray(past) &&
     past.every(({ ref }) => isRef(ref));
   if (!isWhole) throw manifestUnfit(key, "is damaged");
-  return { live, made, moving, past, stamp };
+  return { live, made, moving, past, stamp, conditions };
 }
 
 function isRef(value: unknown): value is string {

@@ -49,6 +49,7 @@ export function isSameFile(left: SiteFile | undefined, right: SiteFile | undefin
 
 /** Tells whether two sets of headers are the same. */
 export function isSameHeaders(left: ObjectHeaders, right: ObjectHeaders): boolean {
+  if (left === right) return true;
   const names = Object.keys(left);
   return (
     names.length === Object.keys(right).length && names.every((name) => left[name] === right[name])

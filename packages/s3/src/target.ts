@@ -27,6 +27,9 @@ export function s3(options: S3Options): Target<S3Connection> {
   );
 }
 
+const BEST_EFFORT =
+  "This server ignores the conditions of writes: only the lease keeps two runs apart, as well as it can.\n";
+
 function make(settings: S3Settings): TargetBody<S3Connection> {
   return {
     places: [placeOf(settings.bucket, settings.prefix)],
@@ -59,7 +62,9 @@ function make(settings: S3Settings): TargetBody<S3Connection> {
       const { control } = ctx.connection;
       const put = async (pointer: Pointer): Promise<void> => {
         control.refuseOlder(pointer, stamp);
-        await control.write({ ...pointer, stamp }, ctx);
+        const conditions = pointer.conditions ?? (await ctx.connection.conditions(ctx));
+        if (conditions === "ignored") ctx.log(BEST_EFFORT);
+        await control.write({ ...pointer, conditions, stamp }, ctx);
       };
       await put(await control.known(ctx)).catch(async (error: unknown) => {
         const isOutdated = isLockstepError(error) && error.code === "STEP_CONFLICT";

@@ -10,6 +10,7 @@ const QUIRKS: readonly (readonly [string, S3Quirks, string])[] = [
     { unquotedIfMatch: true },
     "site/",
   ],
+  ["a server that ignores conditions", { ignoresConditions: true }, ""],
 ];
 
 describe.each(QUIRKS)("on %s", (_name, quirks, prefix) => {

@@ -35,6 +35,7 @@ describe("the package", () => {
       failures.storeKeyWrong("../a"),
       failures.storeOptionsWrong([{ path: ["bucket"], message: "This is no name." }]),
       failures.storeValueForeign("a"),
+      failures.storeWithoutConditions("s3://state", "it ignores them"),
       failures.unreachable("GET /", "ECONNREFUSED"),
     ];
     const codes = new Set(all.map(({ code }) => code));

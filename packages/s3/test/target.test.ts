@@ -245,6 +245,35 @@ describe("what somebody else put there", () => {
   });
 });
 
+describe("a server that ignores conditions", () => {
+  it("is found out, is said to be best effort, and keeps what somebody else put there", async () => {
+    await using rig = await Rig.open({ server: { quirks: { ignoresConditions: true } } });
+    await rig.deploy(filesOf("one"));
+    rig.edit(scriptOf(`console.log("two")`), "theirs");
+    await rig.folder.build(filesOf("two"));
+
+    const failed = rig.apply(await rig.plan(), "stage");
+
+    await expect(failed).rejects.toMatchObject({ code: "S3_FOREIGN" });
+    expect(rig.text(scriptOf(`console.log("two")`))).toBe("theirs");
+    expect(rig.lines.join("")).toContain("ignores the conditions of writes");
+  });
+
+  it("is not suspected of it when it keeps them, and is tried out once", async () => {
+    await using rig = await Rig.open();
+    await rig.deploy(filesOf("one"));
+    const tried = rig.sandbox.requests.length;
+
+    await rig.deploy(filesOf("two"));
+
+    expect(rig.lines.join("")).not.toContain("ignores the conditions");
+    const later = rig.sandbox.requests.slice(tried);
+    expect(
+      later.filter(({ key }) => key.includes(".trial") || key.includes(".capabilities")),
+    ).toEqual([]);
+  });
+});
+
 describe("guards", () => {
   it("refuse a source without a page", async () => {
     await using rig = await Rig.open();

@@ -28,6 +28,8 @@ export function configRules(rules: readonly HeaderRule[]): Rule[] {
 
 /** Makes a policy of rules, of which later ones win; the bundled types and two cache rules come first. */
 export function headerPolicy(rules: readonly Rule[]): HeaderPolicy {
+  // a site has few sets of headers and many files: equal ones are one object
+  const known = new Map<string, ObjectHeaders>();
   return ({ path, isAsset }) => {
     const headers: Record<string, string> = {
       "cache-control": isAsset ? FOREVER : FRESH,
@@ -39,6 +41,10 @@ export function headerPolicy(rules: readonly Rule[]): HeaderPolicy {
         else headers[name] = value;
       }
     }
-    return Object.fromEntries(Object.entries(headers).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+    const sorted = Object.entries(headers).toSorted(([a], [b]) => (a < b ? -1 : 1));
+    const name = JSON.stringify(sorted);
+    const found = known.get(name) ?? Object.fromEntries(sorted);
+    known.set(name, found);
+    return found;
   };
 }

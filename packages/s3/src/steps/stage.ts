@@ -108,10 +108,14 @@ async function send(
     ...creates.map((file) => ({ file, key: layout.live(file.path) })),
   ].toSorted((a, b) => b.file.size - a.file.size); // the longest first: nothing big is left for the end
   const totalBytes = jobs.reduce((sum, { file }) => sum + file.size, 0);
+  const { conditions } = await ctx.connection.control.known(ctx);
+  const isBlind = conditions === "ignored";
   const budget = createBudget(MOST_HELD);
   let [bytes, items] = [0, 0];
   await inParallel(jobs, settings.limits.inFlight, async ({ file, key }) => {
     const written = await budget.run(file.size, async () => {
+      // a server that ignores conditions would write over whatever is there
+      if (isBlind && (await ctx.connection.bucket.head(key, ctx)) !== undefined) return "refused";
       const body = await site.read(file, ctx.signal);
       const put = { key, body, sha256: file.sha256, absent: true, headers: storedHeaders(file) };
       return ctx.connection.bucket.put(put, ctx);
