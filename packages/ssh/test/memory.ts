@@ -1,17 +1,13 @@
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, rm, stat } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { startSshd } from "@lockstep/testkit";
 import { describe, expect, it } from "vitest";
 import type { Wanted } from "../bench/deploy.ts";
 import { range, writeFiles } from "../bench/trees.ts";
+import { startFleet } from "./fleet.ts";
 
 const run = promisify(execFile);
-
-/** Where all hosts have their folder; each sees one of its own there. */
-const MOUNT = "/mnt";
 
 /** Deploys to one host, and to many at once, in processes of their own. */
 export function describeMemory(amount: {
@@ -47,38 +43,6 @@ export function describeMemory(amount: {
       },
     );
   });
-}
-
-interface Fleet extends AsyncDisposable, Pick<Wanted, "options" | "folder"> {
-  /** What the host of a number has at {@link MOUNT}. */
-  disk(index: number): string;
-}
-
-async function startFleet(count: number): Promise<Fleet> {
-  await using stack = new AsyncDisposableStack();
-  const folder = await mkdtemp(join(tmpdir(), "lockstep-memory-"));
-  stack.defer(() => rm(folder, { recursive: true }));
-  const disk = (index: number): string => join(folder, `disk-${index}`);
-  // all let in the key of the first
-  const config = [`AuthorizedKeysFile ${join(folder, "keys-0/authorized_keys")}`];
-  const servers = await Promise.all(
-    range(count).map(async (index) => {
-      await mkdir(disk(index));
-      const keys = join(folder, `keys-${index}`);
-      return stack.use(await startSshd({ folder: keys, config, mounts: [[disk(index), MOUNT]] }));
-    }),
-  );
-  const hosts = servers.map(({ address, port, user, hostKey }, index) => ({
-    name: `web-${index}`,
-    address,
-    port,
-    user,
-    hostKey,
-  }));
-  const identity = servers[0]?.identity ?? "";
-  const options = { hosts, identity, path: `${MOUNT}/shop`, source: "dist", sshConfig: false };
-  const owned = stack.move();
-  return { folder, disk, options, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 /** Most bytes that the process of a deploy held. */

@@ -205,4 +205,22 @@ describe("a full disk", () => {
     expect(await shop.revert(upload, null)).toBe("restored");
     expect(await readdir(join(shop.path, "releases"))).toEqual([ONE]);
   });
+
+  it("that became read-only leaves what is live alone, and is seen in the next plan", async () => {
+    await using shop = await Shop.open(host, { path: join(mount, "c") });
+    await shop.deploy(ONE, { "index.html": "one" });
+    await shop.build({ "index.html": "two" });
+    const [upload, activate] = await shop.planPair(TWO);
+    const before = await shop.apply(upload);
+    execFileSync("mount", ["-o", "remount,ro", mount]);
+    try {
+      expect(await failureOf(shop.apply(activate))).toMatchObject({ code: "SSH_REMOTE_FAILED" });
+      expect(await failureOf(shop.plan(TWO))).toMatchObject({ code: "SSH_PATH_DENIED" });
+      expect(await shop.observe()).toMatchObject({ files: { "index.html": "one" } });
+    } finally {
+      execFileSync("mount", ["-o", "remount,rw", mount]);
+    }
+    expect(await shop.revert(upload, before)).toBe("restored");
+    expect(await readdir(join(shop.path, "releases"))).toEqual([ONE]);
+  });
 });

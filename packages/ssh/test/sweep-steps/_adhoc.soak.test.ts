@@ -1,0 +1,2 @@
+import { describeContainerSweeps } from "./containers.ts";
+describeContainerSweeps({ kills: 5, positions: 1, seed: 7 });
