@@ -1,6 +1,6 @@
 import { examine, type Job } from "@lockstep/core";
-import type { Diagnostic } from "@lockstep/events";
-import type { Finding } from "@lockstep/plugin";
+import { type Diagnostic, toDiagnostic } from "@lockstep/events";
+import type { Finding, Store } from "@lockstep/plugin";
 
 /** What a target found, and which one. */
 export type TargetFinding = Finding & { readonly target: string };
@@ -27,6 +27,18 @@ export async function examined(job: Job, how: "doctor" | "audit"): Promise<Exami
   const order = Object.keys(job.config.environments[job.environment]?.targets ?? {});
   const rank = ({ target }: TargetFinding): number => order.indexOf(target);
   return { findings: findings.toSorted((a, b) => rank(a) - rank(b)), diagnostics };
+}
+
+/** Whether the store can be read; whether it keeps its promises shows when the first run begins. */
+export async function storeFinding(store: Store): Promise<TargetFinding> {
+  const target = `store ${store.place}`;
+  try {
+    await store.get("doctor");
+    return { target, level: "ok", text: "can be read" };
+  } catch (error) {
+    const { message: text, hint } = toDiagnostic(error);
+    return { target, level: "fail", text, ...(hint === undefined ? {} : { fix: hint }) };
+  }
 }
 
 /** True when something was found that must be mended. */

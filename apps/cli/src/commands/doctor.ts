@@ -1,17 +1,21 @@
 import { EXIT } from "@lockstep/events";
-import { examined, isBad } from "../examined.ts";
+import { examined, isBad, storeFinding } from "../examined.ts";
 import { eventsFile, open } from "../open.ts";
 import type { RunCommand } from "../program.ts";
 import { renderDiagnostic, renderDiagnosticLine } from "../render/error.ts";
 import { renderFindings } from "../render/findings.ts";
 import { createLook } from "../render/look.ts";
 
-/** `lockstep doctor`: what would hinder a run, looked for by every target. */
+/** `lockstep doctor`: what would hinder a run, looked for by every target; and whether the store can be read. */
 export const runDoctor: RunCommand = async (invocation) => {
   const { shell, flags } = invocation;
   using file = eventsFile(invocation);
-  const { job } = await open(invocation, file.sinks);
-  const result = await examined(job, "doctor");
+  const { job, environment } = await open(invocation, file.sinks);
+  const [store, targets] = await Promise.all([
+    storeFinding(environment.store),
+    examined(job, "doctor"),
+  ]);
+  const result = { ...targets, findings: [store, ...targets.findings] };
   const isText = flags.output === "text";
   shell.out(isText ? renderFindings(result.findings) : `${JSON.stringify(result)}\n`);
   const look = createLook(shell);
