@@ -25,13 +25,14 @@ export async function startFleet(count: number): Promise<Fleet> {
   stack.defer(() => rm(folder, { recursive: true }));
   const disk = (index: number): string => join(folder, `disk-${index}`);
   const config = [`AuthorizedKeysFile ${join(folder, "keys-0/authorized_keys")}`];
-  const servers = await Promise.all(
-    range(count).map(async (index) => {
-      await mkdir(disk(index));
-      const keys = join(folder, `keys-${index}`);
-      return stack.use(await startSshd({ folder: keys, config, mounts: [[disk(index), MOUNT]] }));
-    }),
-  );
+  const servers: Sshd[] = [];
+  // one after the other: ports are looked for, and two that look at once may find the same
+  for (const index of range(count)) {
+    await mkdir(disk(index));
+    const keys = join(folder, `keys-${index}`);
+    const server = await startSshd({ folder: keys, config, mounts: [[disk(index), MOUNT]] });
+    servers.push(stack.use(server));
+  }
   const hosts = servers.map(({ address, port, user, hostKey }, index) => ({
     name: `web-${index}`,
     address,
