@@ -28,10 +28,9 @@ export { describeNetworkSweep, type NetworkSweep } from "./sweep/network-sweep.t
 export { startTokenServer, type TokenServer, type TokenServerOptions } from "./registry-tokens.ts";
 export { RegistryStore, type StoredManifest, type StoredRepository } from "./registry-store.ts";
 export { type Radosgw, type RadosgwOptions, startRadosgw } from "./radosgw.ts";
+export type { S3Quirks, S3Request } from "./s3-call.ts";
 export {
   type S3Fault,
-  type S3Quirks,
-  type S3Request,
   type SandboxS3,
   type SandboxS3Options,
   startSandboxS3,

@@ -1,12 +1,4 @@
-import {
-  DeleteObjectCommand,
-  GetObjectCommand,
-  HeadObjectCommand,
-  ListObjectsV2Command,
-  CopyObjectCommand,
-  PutObjectCommand,
-  S3Client,
-} from "@aws-sdk/client-s3";
+import { ListObjectsV2Command, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { expect, test } from "vitest";
 import {
   type S3Quirks,
@@ -14,123 +6,43 @@ import {
   type SandboxS3Options,
   startSandboxS3,
 } from "../src/index.ts";
+import { type S3Manners, describeS3Server } from "./s3-server.ts";
 
 const Bucket = "site";
 const Key = "docs/a b+ü.html";
 const status = (code: number) =>
   expect.objectContaining({ $metadata: expect.objectContaining({ httpStatusCode: code }) });
 
-test("keeps bytes, system headers and metadata of an object", async () => {
-  await using world = await start();
+const GOOD: S3Manners = {
+  namesEtag: (etag) => etag,
+  obeysElsewhere: true,
+  copiesRedirects: false,
+  missing: 404,
+};
 
-  await world.client.send(
-    new PutObjectCommand({
-      Bucket,
-      Key,
-      Body: "<p>hello",
-      ContentType: "text/html; charset=utf-8",
-      CacheControl: "no-cache",
-      Metadata: { release: "r1" },
+describeS3Server("the sandbox", {
+  manners: GOOD,
+  open: (bucket) => startSandboxS3({ buckets: [bucket] }),
+});
+
+describeS3Server("the sandbox as a gateway", {
+  manners: {
+    namesEtag: (etag) => etag.replaceAll('"', ""),
+    obeysElsewhere: false,
+    copiesRedirects: true,
+    missing: 412,
+  },
+  open: (bucket) =>
+    startSandboxS3({
+      buckets: [bucket],
+      quirks: {
+        unquotedIfMatch: true,
+        conditionsOnlyOnPut: true,
+        missingIsRefused: true,
+        copiesRedirects: true,
+        noChecksums: true,
+      },
     }),
-  );
-
-  const found = await world.client.send(new GetObjectCommand({ Bucket, Key }));
-  expect(await found.Body?.transformToString()).toBe("<p>hello");
-  expect(found).toMatchObject({
-    ContentType: "text/html; charset=utf-8",
-    CacheControl: "no-cache",
-    Metadata: { release: "r1" },
-  });
-});
-
-test("lets exactly one of sixteen callers create a key", async () => {
-  await using world = await start();
-  const create = (Body: string) =>
-    world.client.send(new PutObjectCommand({ Bucket, Key, Body, IfNoneMatch: "*" }));
-
-  const results = await Promise.allSettled(Array.from({ length: 16 }, (_, at) => create(`${at}`)));
-
-  expect(results.filter((result) => result.status === "fulfilled")).toHaveLength(1);
-  const lost = results.flatMap((result) => (result.status === "rejected" ? [result.reason] : []));
-  expect(lost).toEqual(Array.from({ length: 15 }, () => status(412)));
-});
-
-test("replaces and removes only the object whose ETag was named", async () => {
-  await using world = await start();
-  const { ETag: old } = await world.client.send(new PutObjectCommand({ Bucket, Key, Body: "1" }));
-  const replace = (Body: string) =>
-    world.client.send(new PutObjectCommand({ Bucket, Key, Body, IfMatch: old }));
-  await replace("2");
-
-  await expect(replace("3")).rejects.toEqual(status(412));
-  await expect(
-    world.client.send(new DeleteObjectCommand({ Bucket, Key, IfMatch: old })),
-  ).rejects.toEqual(status(412));
-  expect(Buffer.from(world.server.buckets.get(Bucket)?.get(Key)?.body ?? "").toString()).toBe("2");
-});
-
-test("answers 404 where If-Match names a missing key", async () => {
-  await using world = await start();
-
-  const replaced = world.client.send(
-    new PutObjectCommand({ Bucket, Key, Body: "1", IfMatch: '"0"' }),
-  );
-
-  await expect(replaced).rejects.toEqual(status(404));
-});
-
-test("copies an object without its redirect location", async () => {
-  await using world = await start();
-  await world.client.send(
-    new PutObjectCommand({
-      Bucket,
-      Key: "from",
-      Body: "x",
-      ContentType: "text/css",
-      WebsiteRedirectLocation: "/to",
-    }),
-  );
-
-  await world.client.send(new CopyObjectCommand({ Bucket, Key, CopySource: `${Bucket}/from` }));
-
-  const found = await world.client.send(new HeadObjectCommand({ Bucket, Key }));
-  expect(found).toMatchObject({ ContentType: "text/css", ContentLength: 1 });
-  expect(found.WebsiteRedirectLocation).toBeUndefined();
-});
-
-test("lists pages of keys in order, names with spaces and umlauts included", async () => {
-  await using world = await start();
-  for (const name of ["p/b", "p/ü +&", "p/a", "q"]) {
-    await world.client.send(new PutObjectCommand({ Bucket, Key: name, Body: "x" }));
-  }
-
-  const list = (ContinuationToken?: string) =>
-    world.client.send(
-      new ListObjectsV2Command({
-        Bucket,
-        Prefix: "p/",
-        MaxKeys: 2,
-        EncodingType: "url",
-        ContinuationToken,
-      }),
-    );
-  const first = await list();
-  const second = await list(decodeURIComponent(first.NextContinuationToken ?? ""));
-
-  const keys = [...(first.Contents ?? []), ...(second.Contents ?? [])].map((item) =>
-    decodeURIComponent(item.Key ?? ""),
-  );
-  expect(keys).toEqual(["p/a", "p/b", "p/ü +&"]);
-  expect([first.IsTruncated, second.IsTruncated]).toEqual([true, false]);
-});
-
-test("refuses a wrong secret", async () => {
-  await using world = await start();
-  using other = client(world.server, "another-secret-key");
-
-  await expect(other.sdk.send(new ListObjectsV2Command({ Bucket }))).rejects.toThrow(
-    "SignatureDoesNotMatch",
-  );
 });
 
 test("refuses a wrong checksum, unless it knows none", async () => {

@@ -15,6 +15,11 @@ const ALL: Capabilities = {
 const SERVERS: readonly (readonly [string, S3Quirks, Capabilities])[] = [
   ["does everything", {}, ALL],
   ["knows ETags without quotes", { unquotedIfMatch: true }, { ...ALL, etags: "unquoted" }],
+  [
+    "obeys conditions only of PUT",
+    { conditionsOnlyOnPut: true },
+    { ...ALL, remove: "ignored", copy: "ignored" },
+  ],
   ["has no checksums", { noChecksums: true }, { ...ALL, checksums: "ignored" }],
   [
     "ignores conditions",
