@@ -43,6 +43,7 @@ read -r l <layout || exit
 found= count=0
 for d in fence/*; do
   d=\${d#fence/} rest=\${d#*.}
+  case $d in (*.*.*) ;; (*) continue ;; esac
   case \${rest%%.*} in (''|*[!0-9]*) continue ;; esac
   found=$d count=$((count + 1))
 done
