@@ -1,8 +1,8 @@
-import { env } from "node:process";
-import { secret } from "@lockstep/plugin";
 import { describeStoreContract } from "@lockstep/testkit";
-import { afterAll, beforeAll, describe } from "vitest";
-import { s3Store } from "../../src/index.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { probeIn } from "../probe/probe-in.ts";
+import { contend } from "../store/contend.ts";
+import { type StoreState, storeOf } from "../store/open-store.ts";
 import { type Gateway, openGateway } from "./gateway.ts";
 
 describe("on a Ceph RADOS gateway", () => {
@@ -15,20 +15,15 @@ describe("on a Ceph RADOS gateway", () => {
   });
   afterAll(async () => gateway[Symbol.asyncDispose]());
 
-  describeStoreContract("s3Store", async () => {
+  function place(): StoreState {
     count += 1;
     const { endpoint, region, credentials } = gateway;
-    env["LOCKSTEP_TEST_S3_SECRET"] = credentials.secretAccessKey;
-    const { accessKeyId } = credentials;
-    const open = () =>
-      s3Store({
-        bucket,
-        prefix: `run-${count}/`,
-        endpoint,
-        region,
-        credentials: { accessKeyId, secretAccessKey: secret("LOCKSTEP_TEST_S3_SECRET") },
-      });
-    const opened = [open(), open()] as const;
+    return { bucket, prefix: `run-${count}/`, endpoint, region, credentials };
+  }
+
+  describeStoreContract("s3Store", async () => {
+    const state = place();
+    const opened = [storeOf(state), storeOf(state)] as const;
     return {
       store: opened[0],
       again: async () => opened[1],
@@ -36,5 +31,20 @@ describe("on a Ceph RADOS gateway", () => {
         for (const one of opened) await one[Symbol.asyncDispose]();
       },
     };
+  });
+
+  it("eight processes on one store create a key once, and lose no update", async () => {
+    expect(await contend(place(), 4)).toEqual({ winners: 1, isValueOfWinner: true, count: 32 });
+  }, 120_000);
+
+  it("a probe finds out what the server does and ignores", async () => {
+    expect(await probeIn(gateway, bucket)).toEqual({
+      create: "obeyed",
+      replace: "obeyed",
+      etags: "unquoted",
+      remove: "ignored",
+      copy: "ignored",
+      checksums: "ignored",
+    });
   });
 });
