@@ -6,13 +6,15 @@ import {
   usualLimits,
 } from "./aws-client.ts";
 import type { BucketSettings } from "./bucket-options.ts";
-import type { Bucket, Listed } from "./bucket.ts";
+import type { Bucket, LargeUpload, Listed } from "./bucket.ts";
 import type { Calls } from "./calls.ts";
 import { engineCalls } from "./engine-calls.ts";
 import { createEngine } from "./engine.ts";
 import { answerUnexpected } from "./errors.ts";
 import { failureOf, judge } from "./judge.ts";
 import { createPace } from "./pace.ts";
+import { partCalls, type PartCalls } from "./part-calls.ts";
+import { partsOf } from "./parts.ts";
 import { patiently, type Patience } from "./patience.ts";
 import { sdkCalls, type SdkCalls } from "./sdk-calls.ts";
 
@@ -21,6 +23,7 @@ interface Access {
   readonly settings: BucketSettings;
   readonly patience: Patience;
   readonly sdk: SdkCalls;
+  readonly parts: PartCalls;
   /** The quicker way where there is one, else the SDK. */
   readonly hot: Calls;
 }
@@ -39,7 +42,7 @@ export async function openBucket(
   const hot = engine === undefined ? sdk : engineCalls(engine, settings);
   const patience = { pace, tries, backoffMs, random: surroundings.random };
   return {
-    ...bucketOf({ settings, patience, sdk, hot }),
+    ...bucketOf({ settings, patience, sdk, hot, parts: partCalls(opened, settings) }),
     async [Symbol.asyncDispose]() {
       opened.client.destroy();
     },
@@ -71,6 +74,8 @@ function bucketOf(access: Access): Omit<Bucket, typeof Symbol.asyncDispose> {
       );
       return typeof written === "string" ? "refused" : written;
     },
+
+    putLarge: (upload, { signal } = {}) => putLarge(access, upload, signal),
 
     async copy(copy, { signal } = {}) {
       const copied = await send(access, { method: "COPY", key: copy.to, signal }, () =>
@@ -116,6 +121,49 @@ async function send<T>(
   };
   const judged = (error: unknown): ReturnType<typeof judge> => judge(what, settings.bucket, error);
   return patiently(patience, { what, send: answered, judge: judged }, signal);
+}
+
+/**
+ * One part at a time, so that one is held. What fails takes its parts back as well as it can; where the
+ * process dies they stay until a rule of the bucket removes them, and are part of no object.
+ */
+async function putLarge(
+  access: Access,
+  { key, headers, partBytes, pieces }: LargeUpload,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { parts, hot } = access;
+  const id = await must(access, { method: "POST", key, signal }, () =>
+    parts.start(key, headers, signal),
+  );
+  try {
+    const etags: string[] = [];
+    for await (const body of partsOf(pieces, partBytes)) {
+      const part = { key, id, number: etags.length + 1, body, sha256: hash("sha256", body, "hex") };
+      const about = { method: "PUT", key, signal };
+      etags.push(await must(access, about, () => parts.send(part, signal)));
+    }
+    const done = await send(access, { method: "POST", key, signal }, () =>
+      parts.complete({ key, id, etags }, signal),
+    );
+    // an upload that is gone was completed by a try whose answer was lost
+    if (done === "missing") {
+      await must(access, { method: "HEAD", key, signal }, () => hot.head(key, signal));
+    }
+  } catch (error) {
+    await parts.abort({ key, id }).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** As {@link send}, where no answer but the good one is expected. */
+async function must<T>(access: Access, about: About, call: () => Promise<T>): Promise<T> {
+  const answer = await send(access, about, call);
+  if (answer !== "missing" && answer !== "refused") return answer;
+  throw answerUnexpected(
+    `${about.method} s3://${access.settings.bucket}/${about.key}`,
+    answer === "missing" ? "with 404" : "with 412",
+  );
 }
 
 async function* list(

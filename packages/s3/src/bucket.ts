@@ -35,6 +35,16 @@ export interface Upload extends WriteCondition {
   readonly headers?: ObjectHeaders;
 }
 
+/** A file that is too large to be held at once. */
+export interface LargeUpload {
+  readonly key: string;
+  readonly headers: ObjectHeaders;
+  /** Bytes of every part but the last. */
+  readonly partBytes: number;
+  /** Read once, from its beginning to its end. */
+  readonly pieces: AsyncIterable<Uint8Array>;
+}
+
 /** A copy inside the bucket, with headers of its own. */
 export interface Copy {
   readonly from: string;
@@ -62,6 +72,8 @@ export interface Bucket extends AsyncDisposable {
   get(key: string, options?: CallOptions): Promise<(ObjectHead & { body: Uint8Array }) | undefined>;
   head(key: string, options?: CallOptions): Promise<ObjectHead | undefined>;
   put(upload: Upload, options?: CallOptions): Promise<Written>;
+  /** Sends part after part; the object is there when all of them are, and not before. */
+  putLarge(upload: LargeUpload, options?: CallOptions): Promise<void>;
   /** @returns False when there is nothing under `from`. */
   copy(copy: Copy, options?: CallOptions): Promise<boolean>;
   remove(

@@ -56,7 +56,7 @@ export interface S3Options extends BucketOptions {
   /** Asks as a visitor after the release went live; what is wrong puts the run back. */
   readonly check?: CheckOptions;
   /** How hard the server is worked. */
-  readonly limits?: Partial<BucketLimits>;
+  readonly limits?: Partial<SiteLimits>;
 }
 
 /** {@link S3Options}, checked and complete. */
@@ -75,7 +75,13 @@ export interface S3Settings {
   readonly keep: { readonly releases: number; readonly days: number };
   readonly shrink: number;
   readonly check: CheckSettings | undefined;
-  readonly limits: BucketLimits;
+  readonly limits: SiteLimits;
+}
+
+/** How hard a server is worked for a site. */
+export interface SiteLimits extends BucketLimits {
+  /** Bytes of a part, from 5 MiB; files of more than four parts are sent in parts. */
+  readonly partBytes: number;
 }
 
 const GUARDS = [
@@ -107,7 +113,14 @@ const rule = z.strictObject({
   }),
 });
 
+const MIB = 1024 * 1024;
+
 const limits = z.strictObject({
+  partBytes: z
+    .int()
+    .min(5 * MIB)
+    .max(1024 * MIB)
+    .default(16 * MIB),
   inFlight: z.int().min(1).max(1024).default(usualLimits.inFlight),
   tries: z.int().min(1).max(100).default(usualLimits.tries),
   backoffMs: z.int().min(1).default(usualLimits.backoffMs),

@@ -30,17 +30,22 @@ interface Built {
 
 /** Sends every request through the SDK. */
 export function sdkCalls(aws: AwsClient, settings: BucketSettings): SdkCalls {
-  const { bucket: Bucket, expectedBucketOwner: ExpectedBucketOwner } = settings;
-  const owned = {
-    Bucket,
-    ...(ExpectedBucketOwner === undefined ? {} : { ExpectedBucketOwner }),
-  };
+  const owned = ownedBy(settings);
   return { ...readingCalls(aws, owned), ...writingCalls(aws, owned, settings.storedWith) };
 }
 
-interface Owned {
+/** What every request about the bucket says. */
+export interface Owned {
   readonly Bucket: string;
   readonly ExpectedBucketOwner?: string;
+}
+
+/** Names the bucket, and whose it must be. */
+export function ownedBy({
+  bucket: Bucket,
+  expectedBucketOwner: ExpectedBucketOwner,
+}: BucketSettings): Owned {
+  return { Bucket, ...(ExpectedBucketOwner === undefined ? {} : { ExpectedBucketOwner }) };
 }
 
 function readingCalls(
@@ -117,7 +122,8 @@ export function copySource(bucket: string, key: string): string {
   return `${bucket}/${key}`.split("/").map(encodeURIComponent).join("/");
 }
 
-function addHeaders(stack: object, headers: Readonly<Record<string, string>>): void {
+/** Sets headers that the SDK has no better word for; they are signed like the rest. */
+export function addHeaders(stack: object, headers: Readonly<Record<string, string>>): void {
   (stack as Stack).add(
     (next) => (args) => {
       Object.assign((args.request as { headers: Record<string, string> }).headers, headers);
@@ -127,6 +133,7 @@ function addHeaders(stack: object, headers: Readonly<Record<string, string>>): v
   );
 }
 
-function abortable(signal: AbortSignal | undefined): { abortSignal?: AbortSignal } {
+/** A signal in the form the SDK takes it. */
+export function abortable(signal: AbortSignal | undefined): { abortSignal?: AbortSignal } {
   return signal === undefined ? {} : { abortSignal: signal };
 }

@@ -13,7 +13,7 @@ import {
   type SiteRelease,
   siteRelease,
 } from "../release.ts";
-import { makeSite, readFiles, type Site } from "../site.ts";
+import { isLarge, makeSite, readFiles, type Site } from "../site.ts";
 import { baseOf, shortRef } from "./base.ts";
 
 /** Which release is staged, and over which. */
@@ -109,11 +109,14 @@ async function send(
   ].toSorted((a, b) => b.file.size - a.file.size); // the longest first: nothing big is left for the end
   const totalBytes = jobs.reduce((sum, { file }) => sum + file.size, 0);
   const { conditions } = await ctx.connection.control.known(ctx);
+  const { partBytes } = settings.limits;
   const isBlind = conditions === "ignored";
   const budget = createBudget(MOST_HELD);
   let [bytes, items] = [0, 0];
   await inParallel(jobs, settings.limits.inFlight, async ({ file, key }) => {
-    const written = await budget.run(file.size, async () => {
+    const isWhole = !isLarge(file.size, settings.limits);
+    const written = await budget.run(isWhole ? file.size : 2 * partBytes, async () => {
+      if (!isWhole) return sendLarge(site, { file, key }, ctx);
       // a server that ignores conditions would write over whatever is there
       if (isBlind && (await ctx.connection.bucket.head(key, ctx)) !== undefined) return "refused";
       const body = await site.read(file, ctx.signal);
@@ -125,6 +128,20 @@ async function send(
     items += 1;
     ctx.progress({ bytes, totalBytes, items, totalItems: jobs.length });
   });
+}
+
+/** Only what is not there: an upload in parts takes long. */
+async function sendLarge(
+  site: Site,
+  { file, key }: { readonly file: SiteFile; readonly key: string },
+  ctx: WriteContext<S3Connection>,
+): Promise<void> {
+  const { bucket, settings } = ctx.connection;
+  const head = await bucket.head(key, ctx);
+  if (head !== undefined && whichOf(head, [file]) !== undefined) return;
+  const { partBytes } = settings.limits;
+  const pieces = site.pieces(file, ctx.signal);
+  await bucket.putLarge({ key, headers: storedHeaders(file), partBytes, pieces }, ctx);
 }
 
 /** Something is there: our own lost try, what an earlier release left, or somebody else's. */
