@@ -17,7 +17,7 @@ import { isSameFile, type SiteFile, type SiteRelease, siteRelease } from "./rele
 import { makeSite, readFiles } from "./site.ts";
 import { activate } from "./steps/activate.ts";
 import { baseOf } from "./steps/base.ts";
-import { checkSite } from "./steps/check-site.ts";
+import { checkSite, type CheckSiteInput } from "./steps/check-site.ts";
 import { retire } from "./steps/retire.ts";
 import { stage } from "./steps/stage.ts";
 
@@ -116,21 +116,21 @@ async function planReturn(
 }
 
 function liveSteps(
-  { connection: { settings } }: PlanContext<S3Connection>,
+  { connection: { settings }, release: { id: run } }: PlanContext<S3Connection>,
   { live: from }: Pointer,
   release: string,
 ): PlannedStep[] {
   const { entries, keep, check } = settings;
   return [
     planned(activate, { id: "activate", phase: "activate", input: { release, entries } }),
-    ...(check === undefined ? [] : [checkStep(check, { release, from })]),
+    ...(check === undefined ? [] : [checkStep(check, { run, release, from })]),
     planned(retire, { id: "retire", phase: "retire", input: { release, ...keep } }),
   ];
 }
 
 function checkStep(
   { until, ...check }: CheckSettings,
-  releases: { readonly release: string; readonly from: string | null },
+  releases: Pick<CheckSiteInput, "run" | "release" | "from">,
 ): PlannedStep {
   const input = { ...releases, ...check };
   return planned(checkSite, { id: "check", phase: "verify", input, until });

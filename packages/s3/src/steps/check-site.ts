@@ -10,6 +10,8 @@ import { urlsOf } from "../rules/urls.ts";
 /** Which release visitors are to get, and where they are asked for. */
 export type CheckSiteInput = {
   readonly release: string;
+  /** The release of the run: a check that names it is not asked of what is put back. */
+  readonly run: string;
   /** The release before: one of its assets is asked for, too. */
   readonly from: string | null;
   readonly url: string;

@@ -170,12 +170,20 @@ async function isCommit(rig: Rig, run: string): Promise<boolean> {
   return false;
 }
 
+/** Looks without a change after which hosts count as quiet, 50 ms apart. */
+const QUIET = 6;
+
+/** The same while a host serves something else than its link says: a restart may be on its way. */
+const QUIET_BETWEEN = 80;
+
 /** Commands outlive their connection: what was under way on the hosts comes to its end. */
 async function untilQuiet(rig: Rig): Promise<void> {
-  let [last, same] = ["", 0];
-  while (same < 6) {
+  let [last, same, enough] = ["", 0, QUIET];
+  while (same < enough) {
     await sleep(50);
-    const now = JSON.stringify(await seenBy(rig));
+    const seen = await seenBy(rig);
+    const now = JSON.stringify(seen);
+    enough = seen.every(({ link, served }) => link === served) ? QUIET : QUIET_BETWEEN;
     same = now === last ? same + 1 : 0;
     last = now;
   }
