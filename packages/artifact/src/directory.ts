@@ -1,12 +1,26 @@
-import type { Dirent, Stats } from "node:fs";
-import { constants, type FileHandle, lstat, open, readdir, readlink } from "node:fs/promises";
+import {
+  closeSync,
+  constants,
+  type Dirent,
+  lstatSync,
+  openSync,
+  readlinkSync,
+  readSync,
+  type Stats,
+} from "node:fs";
+import { type FileHandle, open, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { setImmediate as turn } from "node:timers/promises";
 import { sourceChanged } from "@lockstep/plugin";
 import { sourceUnreadable } from "./errors.ts";
 import type { Child, SizedFile, Tree } from "./tree.ts";
 
 /** Most bytes read at once. */
 const PIECE = 256 * 1024;
+/** Files of at most this many bytes are read at once. */
+const SMALL = 64 * 1024;
+/** Milliseconds of reading after which everything else has a turn. */
+const MOST_MS = 10;
 /** Never follows a link that took the place of a file, never waits for the writer of a fifo. */
 const FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
@@ -17,27 +31,69 @@ const FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
  * @param name - What messages call it.
  */
 export function directoryTree(root: string, name: string): Tree {
+  const rest = breather();
   return {
     name,
     async children(directory) {
       const place = join(root, directory);
       try {
         const names = await readdir(place, { encoding: "buffer", withFileTypes: true });
-        return await Promise.all(names.map((found) => look(place, found)));
+        await rest();
+        return names.map((found) => look(place, found));
       } catch (cause) {
         throw unreadable(place, cause);
       }
     },
-    read: (file, signal) => pieces(root, file, signal),
+    async *read(file, signal) {
+      await rest();
+      signal?.throwIfAborted();
+      if (file.size > SMALL) yield* pieces(root, file, signal);
+      else {
+        const bytes = whole(root, file);
+        if (bytes.length > 0) yield bytes;
+      }
+    },
   };
 }
 
-async function look(directory: string, { name }: Dirent<Buffer>): Promise<Child> {
+/** Lets everything else in the process have a turn now and then. */
+function breather(): () => Promise<void> {
+  let since = performance.now();
+  return async () => {
+    if (performance.now() - since < MOST_MS) return;
+    await turn();
+    since = performance.now();
+  };
+}
+
+/** A small file, read at once: a promise for each of its three calls would cost many times what they do. */
+function whole(root: string, { path, size }: SizedFile): Uint8Array {
+  const place = join(root, path);
+  const room = Buffer.allocUnsafe(size + 1);
+  const found = readWhole(place, room);
+  if (found !== size) throw resized(path, { wanted: size, found });
+  return room.subarray(0, size);
+}
+
+function readWhole(place: string, room: Buffer): number {
+  try {
+    const file = openSync(place, FLAGS);
+    try {
+      return readSync(file, room, 0, room.length, null);
+    } finally {
+      closeSync(file);
+    }
+  } catch (cause) {
+    throw unreadable(place, cause);
+  }
+}
+
+function look(directory: string, { name }: Dirent<Buffer>): Child {
   const place = Buffer.concat([Buffer.from(`${directory}/`), name]);
-  const stats = await lstat(place);
+  const stats = lstatSync(place);
   if (stats.isDirectory()) return { name, kind: "directory" };
   if (stats.isSymbolicLink()) {
-    return { name, kind: "link", target: await readlink(place, { encoding: "buffer" }) };
+    return { name, kind: "link", target: readlinkSync(place, { encoding: "buffer" }) };
   }
   if (!stats.isFile()) return { name, kind: "special", what: kindOf(stats) };
   const executable = (stats.mode & constants.S_IXUSR) !== 0;
