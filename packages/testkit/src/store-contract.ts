@@ -77,6 +77,11 @@ export const storeClaims: readonly Claim<StoreWorld>[] = [
         "moved",
         "replace with a stale tag",
       );
+      mustEqual(
+        await store.replace("key", bytes("same"), first),
+        "moved",
+        "replace with a stale tag by the bytes that are there",
+      );
       mustEqual(await store.replace("none", bytes("x"), first), "moved", "replace of nothing");
       mustEqual(await textOf(store, "key"), "same", "a refused replace changed the value");
     },
