@@ -1,6 +1,10 @@
-/** A run of hex digits, or of base 62 as bundlers write it, between separators. */
+/**
+ * Between separators: hex digits, capitals with digits (esbuild), or both cases with digits (Vite, Rollup).
+ *
+ * Neither digits alone, which are dates, nor small letters of all kinds with digits: `what3words.svg` is a name.
+ */
 const DIGEST =
-  /(?:^|[._-])([0-9a-f]{8,64}|(?=[\w]*\d)(?=[\w]*[A-Za-z])[0-9A-Za-z_]{8,32})(?=[._-])/;
+  /(?:^|[._-])((?=\d*[a-f])(?=[a-f]*\d)[0-9a-f]{8,64}|(?=\w*\d)(?=\w*[A-Z])[0-9A-Z]{8,32}|(?=\w*\d)(?=\w*[a-z])(?=\w*[A-Z])\w{8,32})(?=[._-])/;
 
 /** Names that bundlers and tools never give a digest, however they look. */
 const NEVER = /\.html?$/i;

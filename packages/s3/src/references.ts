@@ -47,7 +47,8 @@ export async function readReferences(
     if (!TEXT.test(path) || size > LONGEST_TEXT) continue;
     const text = Buffer.from(await read(path)).toString();
     const words = wanted.size === 0 ? [] : text.split(SEPARATOR);
-    for (const word of words) if (wanted.has(word)) named.add(word);
+    const own = new Set(namesOf(path)); // a title in a picture is no reference to it
+    for (const word of words) if (wanted.has(word) && !own.has(word)) named.add(word);
     for (const link of new Set(linksIn(path, text))) {
       const candidates = targetsOf(path, link, prefix);
       const isThere = candidates.length === 0 || candidates.some((one) => paths.has(one));

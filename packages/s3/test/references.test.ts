@@ -34,6 +34,20 @@ describe("a page that needs a file which is not there", () => {
   });
 });
 
+describe("a file with a digest in its name", () => {
+  const picture = "a.3f9c2d1a.svg";
+  const isNamed = async (files: Readonly<Record<string, string>>): Promise<boolean> => {
+    const named = Object.entries(files).map(([path, text]) => ({ path, size: text.length }));
+    const read = async (path: string): Promise<Uint8Array> => Buffer.from(files[path] ?? "");
+    return (await readReferences(named, { others: [], prefix: "", read })).isNamed(picture);
+  };
+
+  it("is named by the texts of others, not by its own", async () => {
+    expect(await isNamed({ [picture]: `<title>${picture}</title>` })).toBe(false);
+    expect(await isNamed({ [picture]: "", "index.html": `<img src="/${picture}">` })).toBe(true);
+  });
+});
+
 describe("a page is complete", () => {
   it.each([
     [

@@ -41,6 +41,10 @@ describe("a name that looks like a digest", () => {
     "background.png",
     "post.3f9c2d1a.html",
     "internationalization.js",
+    "icons/what3words.svg",
+    "icons/99designs.svg",
+    "photos/party-20240101.jpg",
+    "effaced-decade.css",
   ])("is not %s", (path) => {
     expect(looksDigested(path)).toBe(false);
   });
