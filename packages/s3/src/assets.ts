@@ -1,10 +1,17 @@
-/**
- * Between separators: hex digits, capitals with digits (esbuild), or both cases with digits (Vite, Rollup).
- *
- * Neither digits alone, which are dates, nor small letters of all kinds with digits: `what3words.svg` is a name.
- */
-const DIGEST =
-  /(?:^|[._-])((?=\d*[a-f])(?=[a-f]*\d)[0-9a-f]{8,64}|(?=\w*\d)(?=\w*[A-Z])[0-9A-Z]{8,32}|(?=\w*\d)(?=\w*[a-z])(?=\w*[A-Z])\w{8,32})(?=[._-])/;
+/** Digits and letters of hexadecimal numbers, both. */
+const HEX = String.raw`(?=\d*[a-f])(?=[a-f]*\d)[0-9a-f]{8,64}`;
+
+/** Digits alone, as one of forty short digests is; not where they may be a counter or a date. */
+const DIGITS = String.raw`(?<=\.)(?!(?:19|20)\d\d(?:0[1-9]|1[0-2]))\d{8,64}`;
+
+/** Capitals with digits, as esbuild writes them. */
+const CAPITALS = String.raw`(?=\w*\d)(?=\w*[A-Z])[0-9A-Z]{8,32}`;
+
+/** Both cases with digits, as Vite and Rollup write them. */
+const MIXED = String.raw`(?=\w*\d)(?=\w*[a-z])(?=\w*[A-Z])\w{8,32}`;
+
+/** Between separators. Small letters of all kinds with digits are no digest: `what3words.svg` is a name. */
+const DIGEST = new RegExp(`(?:^|[._-])(${HEX}|${DIGITS}|${CAPITALS}|${MIXED})(?=[._-])`);
 
 /** Names that bundlers and tools never give a digest, however they look. */
 const NEVER = /\.html?$/i;

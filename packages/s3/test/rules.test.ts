@@ -27,6 +27,7 @@ describe("a name that looks like a digest", () => {
     "chunk-6IKVQ2HD.js",
     "_next/static/chunks/main-4f9c2d1ae0b7.js",
     "media/inter.0ee2d1ab.woff2",
+    "app.11112222.js",
   ])("is %s", (path) => {
     expect(looksDigested(path)).toBe(true);
   });
@@ -44,6 +45,8 @@ describe("a name that looks like a digest", () => {
     "icons/what3words.svg",
     "icons/99designs.svg",
     "photos/party-20240101.jpg",
+    "photos/img_00012345.jpg",
+    "report.20240101.pdf",
     "effaced-decade.css",
   ])("is not %s", (path) => {
     expect(looksDigested(path)).toBe(false);
