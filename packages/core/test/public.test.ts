@@ -6,6 +6,7 @@ it("exports these names and no others", async () => {
       "apply",
       "coreErrors",
       "deploy",
+      "examine",
       "isEmpty",
       "planDeploy",
       "planDigest",
