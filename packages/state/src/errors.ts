@@ -85,9 +85,11 @@ export function leaseHeld(environment: string, holder: Holder): LockstepError {
 }
 
 /** The lease went to somebody else while a run went on. */
-export function leaseLost(environment: string, holder: Holder | undefined): LockstepError {
-  const by = holder === undefined ? "another process" : `run ${nameOf(holder)}`;
-  return raise("LEASE_LOST", `The lease of ${environment} was taken over by ${by}.`);
+export function leaseLost(environment: string, holder: Holder): LockstepError {
+  return raise(
+    "LEASE_LOST",
+    `The lease of ${environment} was taken over by run ${nameOf(holder)}.`,
+  );
 }
 
 /** An unfinished run stands in the way. */

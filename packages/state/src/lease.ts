@@ -1,5 +1,5 @@
 import { canonicalJson, type Json, type Store } from "@lockstep/plugin";
-import { leaseHeld, leaseLost, openRun } from "./errors.ts";
+import { leaseHeld, leaseLost, openRun, storeUnreachable } from "./errors.ts";
 import { reachable, type Writer } from "./journal.ts";
 import type { Word } from "./records.ts";
 import type { Holder, Surroundings } from "./surroundings.ts";
@@ -210,7 +210,11 @@ function holdLease(request: LeaseRequest, taken: { body: LeaseBody; tag: string 
     const next = { ...body, ...change, nonce: surroundings.hex(16) };
     const nextTag = await writeLease(store, environment, { body: next, tag });
     if (nextTag === undefined) {
-      const error = leaseLost(environment, (await readLease(store, environment))?.body.holder);
+      const found = await readLease(store, environment);
+      // Whoever takes a lease raises its epoch: one that is gone, or older, was taken by nobody.
+      if (found === undefined || found.body.epoch <= body.epoch)
+        throw storeUnreachable(store.place, new Error(`the lease of ${environment} is gone`));
+      const error = leaseLost(environment, found.body.holder);
       lost.abort(error);
       throw error;
     }

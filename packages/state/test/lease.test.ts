@@ -141,6 +141,22 @@ describe("a lease", () => {
     await expect(old.ensureFresh()).rejects.toMatchObject({ code: "LEASE_LOST" });
   });
 
+  it("that is gone from its store, or older than it was, was taken by nobody: the store is lost", async () => {
+    const store = bucket(2000);
+    const surroundings = { ...fastSurroundings("ada"), sleep: () => new Promise<void>(() => {}) };
+    const lease = await takeLease(request(store, "ada", { surroundings }));
+    const first = store.values.get("leases/production");
+    surroundings.clock.ms += 1500;
+    await lease.ensureFresh();
+    surroundings.clock.ms += 1500;
+
+    store.values.delete("leases/production");
+    await expect(lease.ensureFresh()).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
+    if (first !== undefined) store.values.set("leases/production", first);
+    await expect(lease.ensureFresh()).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
+    expect(lease.lost.aborted).toBe(false);
+  });
+
   it("is held although the reply to its own write was lost and the retry was refused", async () => {
     const store = new MemoryStore();
     const real = store.create.bind(store);
