@@ -210,11 +210,7 @@ function holdLease(request: LeaseRequest, taken: { body: LeaseBody; tag: string 
     const next = { ...body, ...change, nonce: surroundings.hex(16) };
     const nextTag = await writeLease(store, environment, { body: next, tag });
     if (nextTag === undefined) {
-      const found = await readLease(store, environment);
-      // Whoever takes a lease raises its epoch: one that is gone, or older, was taken by nobody.
-      if (found === undefined || found.body.epoch <= body.epoch)
-        throw storeUnreachable(store.place, new Error(`the lease of ${environment} is gone`));
-      const error = leaseLost(environment, found.body.holder);
+      const error = leaseLost(environment, await takenBy(request, body.epoch));
       lost.abort(error);
       throw error;
     }
@@ -253,6 +249,18 @@ function holdLease(request: LeaseRequest, taken: { body: LeaseBody; tag: string 
       if (!lost.signal.aborted) await write({ open, released: true });
     },
   };
+}
+
+/**
+ * Who took the lease of an epoch.
+ *
+ * @throws {LockstepError} `STORE_UNREACHABLE` when nobody did: whoever takes a lease raises its epoch, so one that is
+ *   gone, or older, tells that the store was lost
+ */
+async function takenBy({ store, environment }: LeaseRequest, epoch: number): Promise<Holder> {
+  const found = await readLease(store, environment);
+  if (found !== undefined && found.body.epoch > epoch) return found.body.holder;
+  throw storeUnreachable(store.place, new Error(`the lease of ${environment} is gone`));
 }
 
 /** Until stopped. A failed renewal is not the end: the next may work, and ensureFresh asks before a write. */
