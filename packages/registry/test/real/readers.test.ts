@@ -30,7 +30,8 @@ describe("an image that others read", { timeout: 120_000 }, () => {
   });
   afterAll(async () => {
     await server[Symbol.asyncDispose]();
-    await rm(folder, { recursive: true, force: true });
+    // podman writes its state down a moment after its container has ended
+    await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   });
 
   it("is unpacked by umoci to the very files of the source, in as many layers as were planned", async () => {
