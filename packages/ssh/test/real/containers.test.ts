@@ -64,7 +64,7 @@ afterAll(async () => {
   }
   podman("rmi", "-f", `${NAME}:one`, `${NAME}:two`);
   await server[Symbol.asyncDispose]();
-  await rm(root, { recursive: true });
+  await rm(root, { recursive: true, maxRetries: 10, retryDelay: 200 });
 }, 60_000);
 
 /** Names of the containers of a shop that run, without what they share. */

@@ -41,7 +41,7 @@ afterAll(async () => {
   await bucket[Symbol.asyncDispose]();
   for (const host of hosts) await host[Symbol.asyncDispose]();
   await server[Symbol.asyncDispose]();
-  await rm(folder, { recursive: true, force: true });
+  await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
 }, 60_000);
 
 /** An image; two hosts that run it by the digest the first target promises; a site; what users see, last. */

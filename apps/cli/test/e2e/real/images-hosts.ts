@@ -70,7 +70,7 @@ events_logger = "none"
         await podman("rm", "--force", "--time", "0", id);
       }
       await sshd[Symbol.asyncDispose]();
-      await rm(folder, { recursive: true, force: true });
+      await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
     },
   };
 }
