@@ -3,7 +3,6 @@ import {
   admit,
   admitForeign,
   type BeginBody,
-  highestEpoch,
   lastCommit,
   leftBy,
   type Lease,
@@ -12,6 +11,7 @@ import {
   openJournal,
   openRun,
   putBlob,
+  raiseAbove,
   takeLease,
 } from "@lockstep/state";
 import { type Outcome, UNCHANGED } from "./ending.ts";
@@ -61,8 +61,8 @@ export async function deploy(job: RunJob & Delivery): Promise<Outcome> {
  */
 export async function apply(job: RunJob & { readonly plan: Plan }): Promise<Outcome> {
   const { plan } = job;
-  const wish = admitted(job, plan);
-  return runJob({ ...job, targets: plan.groups.flat() }, { wish, saved: plan });
+  const all = { ...job, targets: plan.groups.flat() };
+  return runJob(all, { wish: admitted(job, plan), saved: plan });
 }
 
 /**
@@ -94,83 +94,86 @@ function admitted({ allowOlder = false }: RunJob, delivery: Delivery): Wish {
   };
 }
 
-/** How a run gets its plan: made anew from a wish, and the same as the one that was saved. */
-interface Planning {
-  readonly wish: Wish;
-  readonly saved?: Plan;
-}
-
 /** What belongs to one run from its first look to its end. */
-interface Attempt extends Planning {
+interface Attempt {
+  readonly wish: Wish;
+  /** The plan must be the same as this one. */
+  readonly saved?: Plan;
   readonly job: RunJob;
   readonly session: Session;
   readonly lineage: string;
-  /** Whether targets that another store stamped are taken over. */
-  readonly adopts: boolean;
-  /** The plan somebody said yes to; absent when nobody was asked. */
-  readonly shown: Plan | undefined;
 }
 
-async function runJob(job: RunJob, planning: Planning): Promise<Outcome> {
+/** What is to be done, and to what. */
+interface Draft {
+  readonly plan: Plan;
+  readonly live: LiveByTarget;
+  readonly isNothing: boolean;
+}
+
+async function runJob(job: RunJob, planning: Pick<Attempt, "wish" | "saved">): Promise<Outcome> {
   await using session = await sessionOf(job);
   const { store, name: environment } = session.environment;
   const { surroundings, stop: signal, lockWaitMs: waitMs = 0 } = job;
   const left = await leftBy(store, environment);
   // Said early, so that nobody reads a plan that cannot be run; taking the lease says it for certain.
   if (left !== undefined) throw openRun(environment, left);
-  const live = await readLive(session, signal);
-  const lineage = await lineageOf(store, surroundings);
-  const isForeign = admitForeign(live, lineage, job.adopt ?? store.traits.ephemeral === true);
-  // Where nothing differs, a run of no steps still stamps the targets, so that they are ours from then on.
-  const adopts = isForeign && job.adopt === true;
-
-  const shown = await confirmed(session, live, { ...planning, job });
-  if (shown !== undefined && isEmpty(shown) && !adopts)
-    return await unchanged(session, shown, live);
+  const attempt = { ...planning, job, session, lineage: await lineageOf(store, surroundings) };
+  const shown = await confirmed(attempt);
+  if (shown?.isNothing === true) return await unchanged(session, shown);
   const lease = await takeLease({
     store,
     environment,
     surroundings,
     signal,
     waitMs,
-    above: highestEpoch(live),
     patient: isUnfenced(session),
     onWaiting: ({ run, user, machine }) =>
       session.events.emit({ type: "lease.waiting", holder: `${run} (${user} on ${machine})` }),
   });
-  return await underLease({ ...planning, job, session, lineage, adopts, shown }, lease);
+  return await underLease(attempt, lease, shown);
 }
 
-/** The plan somebody saw, now or when it was saved; undefined when nobody wants to see one. */
-async function confirmed(
-  session: Session,
-  live: LiveByTarget,
-  { job, wish, saved }: Planning & { readonly job: RunJob },
-): Promise<Plan | undefined> {
+async function draft(attempt: Attempt, signal: AbortSignal): Promise<Draft> {
+  const { job, session, lineage, wish } = attempt;
+  const live = await readLive(session, signal);
+  const isEphemeral = session.environment.store.traits.ephemeral === true;
+  const isForeign = admitForeign(live, lineage, job.adopt ?? isEphemeral);
+  const plan = await makePlan(session, { ...(await wish(session, live)), signal });
+  // Where nothing differs, a run of no steps still stamps foreign targets, so that they are ours from then on.
+  return { plan, live, isNothing: isEmpty(plan) && !(isForeign && job.adopt === true) };
+}
+
+/** What somebody saw and said yes to, now or when it was saved; undefined when nobody wants to see it. */
+async function confirmed(attempt: Attempt): Promise<Draft | undefined> {
+  const { job, saved, session } = attempt;
   if (job.confirm === undefined && saved === undefined) return undefined;
-  const plan = await makePlan(session, { ...(await wish(session, live)), signal: job.stop });
+  const shown = await draft(attempt, job.stop);
+  const { plan } = shown;
   if (saved !== undefined && planFacts(plan) !== planFacts(saved)) throw planStale();
   tellPlan(session, plan);
   const yes = isEmpty(plan) || job.confirm === undefined || (await job.confirm(plan));
   if (!yes) throw confirmationNeeded(plan.environment);
-  return plan;
+  return shown;
 }
 
 /** From here on a killed process leaves an open run; until `run.begin` it holds nothing to undo. */
-async function underLease(attempt: Attempt, lease: Lease): Promise<Outcome> {
-  const { session, shown, job } = attempt;
-  let begin: Begin;
+async function underLease(
+  attempt: Attempt,
+  lease: Lease,
+  shown: Draft | undefined,
+): Promise<Outcome> {
+  const { session, job } = attempt;
+  let begin: Draft;
   try {
-    const signal = AbortSignal.any([job.stop, lease.lost]);
-    const live = await readLive(session, signal);
-    const plan = await makePlan(session, { ...(await attempt.wish(session, live)), signal });
-    if (shown === undefined) tellPlan(session, plan);
-    else if (planFacts(plan) !== planFacts(shown)) throw planStale();
-    if (isEmpty(plan) && !attempt.adopts) {
+    begin = await draft(attempt, AbortSignal.any([job.stop, lease.lost]));
+    if (shown === undefined) tellPlan(session, begin.plan);
+    else if (planFacts(begin.plan) !== planFacts(shown.plan)) throw planStale();
+    if (begin.isNothing) {
       await lease.release({ open: false });
-      return await unchanged(session, plan, live);
+      return await unchanged(session, begin);
     }
-    begin = { plan, live };
+    await raiseAbove(lease, begin.live);
   } catch (error) {
     await lease.release({ open: false }).catch(() => lease.abandon());
     throw error;
@@ -186,16 +189,10 @@ async function underLease(attempt: Attempt, lease: Lease): Promise<Outcome> {
   }
 }
 
-/** What a run begins with, as it was found under the lease. */
-interface Begin {
-  readonly plan: Plan;
-  readonly live: LiveByTarget;
-}
-
 async function beginRun(
   { session, job, lineage }: Attempt,
   lease: Lease,
-  { plan, live }: Begin,
+  { plan, live }: Draft,
 ): Promise<Run> {
   const { store } = session.environment;
   const { surroundings, message, stop } = job;
@@ -216,7 +213,7 @@ async function beginRun(
 }
 
 /** Nothing was to be done: what is live is what was deployed last. */
-async function unchanged(session: Session, plan: Plan, live: LiveByTarget): Promise<Outcome> {
+async function unchanged(session: Session, { plan, live }: Draft): Promise<Outcome> {
   const { store, name: environment } = session.environment;
   session.events.emit({ type: "run.finished", ...UNCHANGED });
   const release = (await lastCommit(store, environment))?.release.id ?? plan.release.id;

@@ -4,12 +4,13 @@ import { isLockstepError } from "@lockstep/plugin";
 import {
   closeUnread,
   getBlob,
-  highestEpoch,
   type Journal,
   type Lease,
   lineageOf,
+  type LiveByTarget,
   missingUnit,
   openJournal,
+  raiseAbove,
   readLease,
   recordsOf,
   takeLease,
@@ -78,8 +79,7 @@ export async function recover(job: RecoverJob): Promise<Outcome> {
   const seen = await observe(session, begin?.live);
   const missing = missingUnit(begin?.live ?? {}, seen);
   if (missing !== undefined) throw recoverDiffers(...missing, "it has no such unit");
-  const above = highestEpoch(liveOf(seen));
-  return await underLease(session, { job, above }, async (lease) => {
+  return await underLease(session, { job, live: liveOf(seen) }, async (lease) => {
     // Somebody may have closed the run before the lease was ours.
     const own = lease.run === run ? journal : await openJournal(store, lease.run);
     own.writeAs(lease);
@@ -89,15 +89,15 @@ export async function recover(job: RecoverJob): Promise<Outcome> {
 
 async function underLease(
   session: Session,
-  { job, above }: { readonly job: RecoverJob; readonly above: number },
+  { job, live }: { readonly job: RecoverJob; readonly live: LiveByTarget },
   body: (lease: Lease) => Promise<Outcome>,
 ): Promise<Outcome> {
   const { store, name: environment } = session.environment;
   const { surroundings, stop: signal, lockWaitMs: waitMs = 0 } = job;
-  const patient = isUnfenced(session);
-  const how = { above, patient, signal, waitMs, recover: true };
+  const how = { patient: isUnfenced(session), signal, waitMs, recover: true };
   const lease = await takeLease({ store, environment, surroundings, ...how });
   try {
+    await raiseAbove(lease, live);
     return asRecovered(await body(lease));
   } catch (error) {
     await lease.release({ open: true }).catch(() => undefined);
@@ -115,7 +115,7 @@ async function recoverUnread(job: RecoverJob, run: string, error: Error): Promis
   const diagnostics = [toDiagnostic(error)];
   const seen = { run, environment, release: "", live, diagnostics };
   if (job.how !== "accept") return { ...seen, result: "needs-human", exit: EXIT.human };
-  return await underLease(session, { job, above: highestEpoch(live) }, async (lease) => {
+  return await underLease(session, { job, live }, async (lease) => {
     const body = { result: "accepted", live, outputs: {}, diagnostics } as const;
     await closeUnread(store, run, { writer: lease, body });
     await lease.release({ open: false });

@@ -125,6 +125,28 @@ describe("a deploy", () => {
     expect(moves.lastIndexOf("move") - moves.indexOf("move")).toBeLessThanOrEqual(4);
   });
 
+  it("that nobody is asked about looks at a target once before it stages, under the lease, and once where nothing is to be done", async () => {
+    await deployed("one");
+    const seen: string[] = [];
+    store.onWrite = (key) => void seen.push(key.startsWith("leases/") ? "lease" : "write");
+    const live = world.live.bind(world);
+    world.live = (name) => {
+      if (name === "web-1") seen.push("look");
+      return live(name);
+    };
+    world.on = (call) => {
+      if (call === "apply memory.stage/1 web-1") seen.push("stage");
+    };
+
+    await deployed("two");
+    const before = seen.splice(0, seen.indexOf("stage")).filter((entry) => entry !== "write");
+    seen.length = 0;
+    await deployed("two");
+
+    expect(before).toEqual(["lease", "look"]);
+    expect(seen).toEqual(["lease", "look", "lease"]);
+  });
+
   it("runs waves in ascending order, each with one intent record", async () => {
     const outcome = await deployed("one", { waves: { "web-3": 0, "web-1": 1, "web-2": 2 } });
 

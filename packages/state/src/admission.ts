@@ -1,7 +1,7 @@
 import type { Release, Store } from "@lockstep/plugin";
 import { newerIsLive, releaseQuarantined } from "./errors.ts";
 import { lastCommit } from "./history.ts";
-import { reachable } from "./journal.ts";
+import { reachable } from "./reachable.ts";
 
 /** What a release is admitted to. */
 export interface Admission {

@@ -1,6 +1,8 @@
 import type { Result } from "@lockstep/events";
 import { isLockstepError, type Json, type Live, type Release, type Store } from "@lockstep/plugin";
-import { getBlob, openJournal, readEnds, reachable } from "./journal.ts";
+import { getBlob } from "./blobs.ts";
+import { openJournal, readEnds } from "./journal.ts";
+import { reachable } from "./reachable.ts";
 import { type JournalRecord, type RecordOf, recordsOf } from "./records.ts";
 import type { Actor } from "./surroundings.ts";
 

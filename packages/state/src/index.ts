@@ -10,24 +10,11 @@ export {
   readHistory,
   verifyHistory,
 } from "./history.ts";
-export {
-  closeUnread,
-  getBlob,
-  type Journal,
-  openJournal,
-  putBlob,
-  reachable,
-  type Writer,
-} from "./journal.ts";
-export {
-  leftBy,
-  type Lease,
-  type LeaseRequest,
-  type LeaseState,
-  readLease,
-  takeLease,
-} from "./lease.ts";
-export { admitForeign, highestEpoch, lineageOf } from "./lineage.ts";
+export { getBlob, putBlob } from "./blobs.ts";
+export { closeUnread, type Journal, openJournal, type Writer } from "./journal.ts";
+export { reachable } from "./reachable.ts";
+export { leftBy, type Lease, type LeaseState, readLease } from "./lease.ts";
+export { admitForeign, lineageOf, raiseAbove } from "./lineage.ts";
 export { type Difference, differencesOf, type LiveByTarget, missingUnit } from "./live.ts";
 export {
   isLocalStore,
@@ -54,4 +41,5 @@ export {
   realSurroundings,
   type Surroundings,
 } from "./surroundings.ts";
+export { type LeaseRequest, takeLease } from "./take-lease.ts";
 export { unlock, type UnlockRequest } from "./unlock.ts";

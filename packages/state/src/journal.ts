@@ -1,5 +1,7 @@
 import { canonicalJson, isLockstepError, type Json, type Store } from "@lockstep/plugin";
+import { setAside, withBody } from "./blobs.ts";
 import { journalUnreadable, runFenced, storeUnreachable } from "./errors.ts";
+import { reachable } from "./reachable.ts";
 import type { JournalRecord, RecordBodies, RecordType } from "./records.ts";
 import { digestOf } from "./surroundings.ts";
 
@@ -33,9 +35,6 @@ export interface Writer {
   readonly epoch: number;
   now(): number;
 }
-
-/** Bodies above this many bytes are kept beside the record, named by their digest. */
-const LARGEST_BODY = 16 * 1024;
 
 /** Key of a record, so that keys sort as sequence numbers do. */
 export function recordKey(run: string, seq: number): string {
@@ -199,40 +198,6 @@ async function parse(store: Store, bytes: Uint8Array, chain: Chain): Promise<Jou
   }
 }
 
-/** Large bodies go to a blob first, so that a record never names what is not there. */
-async function setAside(store: Store, body: Json): Promise<Json> {
-  const text = canonicalJson(body);
-  if (Buffer.byteLength(text) <= LARGEST_BODY) return body;
-  return { blob: await putBlob(store, text) };
-}
-
-/** Keeps a large text under its digest; durable before anything names it. */
-export async function putBlob(store: Store, text: string): Promise<string> {
-  const digest = digestOf(text);
-  // "exists" means the same bytes: the key is their digest.
-  await reachable(store, () => store.create(blobKey(digest), Buffer.from(text)));
-  return digest;
-}
-
-/** Fetches what {@link putBlob} kept. */
-export async function getBlob(store: Store, digest: string): Promise<Json> {
-  const stored = await reachable(store, () => store.get(blobKey(digest)));
-  if (stored === undefined || digestOf(stored.body) !== digest) {
-    throw new Error(`The blob ${digest} is missing or altered.`);
-  }
-  return JSON.parse(Buffer.from(stored.body).toString("utf8")) as Json;
-}
-
-function isAside(body: Json): body is { readonly blob: string } {
-  return (
-    typeof body === "object" && body !== null && "blob" in body && Object.keys(body).length === 1
-  );
-}
-
-function blobKey(digest: string): string {
-  return `blobs/${digest.replace(":", "-")}`;
-}
-
 /** Ends a run whose journal cannot be read, behind whatever is there: no chain can be continued. */
 export async function closeUnread(
   store: Store,
@@ -264,20 +229,4 @@ async function readAt(store: Store, run: string, seq: number): Promise<JournalRe
   if (stored === undefined) return undefined;
   const record = JSON.parse(Buffer.from(stored.body).toString("utf8")) as JournalRecord;
   return withBody(store, record);
-}
-
-async function withBody(store: Store, record: JournalRecord): Promise<JournalRecord> {
-  const body = record.body as unknown as Json;
-  return isAside(body)
-    ? ({ ...record, body: await getBlob(store, body.blob) } as unknown as JournalRecord)
-    : record;
-}
-
-/** Calls the store; whatever it throws means that it cannot be used now. */
-export async function reachable<T>(store: Store, call: () => Promise<T>): Promise<T> {
-  try {
-    return await call();
-  } catch (cause) {
-    throw isLockstepError(cause) ? cause : storeUnreachable(store.place, cause);
-  }
 }

@@ -1,7 +1,8 @@
 import type { Store } from "@lockstep/plugin";
 import { foreignLineage, storeUnsound } from "./errors.ts";
-import { reachable } from "./journal.ts";
+import type { Lease } from "./lease.ts";
 import type { LiveByTarget } from "./live.ts";
+import { reachable } from "./reachable.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 /**
@@ -55,10 +56,15 @@ export function admitForeign(live: LiveByTarget, lineage: string, adopt: boolean
   return false;
 }
 
-/** The highest epoch any unit carries; 0 when none does. */
-export function highestEpoch(live: LiveByTarget): number {
-  return Math.max(
-    0,
-    ...Object.values(live).flatMap((units) => units.map(({ stamp }) => stamp?.epoch ?? 0)),
+/**
+ * Puts the epoch of a lease above all that units carry: a store that was restored may count from lower ones.
+ *
+ * @throws {LockstepError} `LEASE_LOST`, `STORE_UNREACHABLE`
+ */
+export async function raiseAbove(lease: Lease, live: LiveByTarget): Promise<void> {
+  const stamps = Object.values(live).flatMap((units) =>
+    units.map(({ stamp }) => stamp?.epoch ?? 0),
   );
+  const highest = Math.max(0, ...stamps);
+  if (highest >= lease.epoch) await lease.raise(highest);
 }

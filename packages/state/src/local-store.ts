@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import type { Dirent } from "node:fs";
-import { link, lstat, mkdir, open, readdir, readFile, symlink, unlink } from "node:fs/promises";
+import { lstat, open, readdir, readFile, symlink, unlink } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join } from "node:path";
 import { API_VERSION, isStoreKey, type Store, type Stored } from "@lockstep/plugin";
+import { hasCode, ignoreMissing, linkOnce, makeFolder, syncFolder } from "./durable-files.ts";
 import { storeKeyInvalid } from "./errors.ts";
 import { localPresence } from "./presence.ts";
 import { VERSION } from "./version.ts";
@@ -221,37 +222,4 @@ async function writeAside({ aside }: Place, body: Uint8Array): Promise<string> {
   await file.writeFile(body);
   await file.sync();
   return path;
-}
-
-async function linkOnce(from: string, to: string): Promise<boolean> {
-  try {
-    await link(from, to);
-    return true;
-  } catch (error) {
-    if (hasCode(error, "EEXIST")) return false;
-    throw error;
-  }
-}
-
-/** Makes a folder and makes its name durable, up to the first folder that was there. */
-async function makeFolder(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true, mode: 0o700 });
-  if (first === undefined) return;
-  for (let made = path; made.length >= first.length; made = dirname(made)) {
-    await syncFolder(dirname(made));
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  await using folder = await open(path, "r");
-  await folder.sync();
-}
-
-function ignoreMissing(error: unknown): undefined {
-  if (hasCode(error, "ENOENT")) return undefined;
-  throw error;
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && "code" in error && error.code === code;
 }

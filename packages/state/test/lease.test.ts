@@ -1,6 +1,9 @@
+import type { Stamp } from "@lockstep/plugin";
 import { MemoryStore } from "@lockstep/testkit";
 import { describe, expect, it } from "vitest";
-import { type LeaseRequest, leftBy, readLease, takeLease } from "../src/lease.ts";
+import { leftBy, readLease } from "../src/lease.ts";
+import { raiseAbove } from "../src/lineage.ts";
+import { type LeaseRequest, takeLease } from "../src/take-lease.ts";
 import { fastSurroundings } from "./fixtures.ts";
 
 /** A store that cannot see processes, as a bucket cannot. */
@@ -15,9 +18,12 @@ function request(store: MemoryStore, name: string, more: Partial<LeaseRequest> =
     store,
     environment: "production",
     surroundings: fastSurroundings(name),
-    above: 0,
     ...more,
   };
+}
+
+function stamped(epoch: number): Stamp {
+  return { lineage: "restored", epoch, run: `production-${epoch}` };
 }
 
 describe("a lease", () => {
@@ -25,7 +31,14 @@ describe("a lease", () => {
     const store = new MemoryStore();
     const first = await takeLease(request(store, "ada"));
     await first.release({ open: false });
-    const second = await takeLease(request(store, "ada", { above: 41 }));
+    const second = await takeLease(request(store, "ada"));
+    await raiseAbove(second, {
+      web: [
+        { ref: "a", kept: [], stamp: stamped(41) },
+        { ref: null, kept: [] },
+      ],
+    });
+    await raiseAbove(second, { web: [{ ref: "a", kept: [], stamp: stamped(41) }] });
     await second.release({ open: false });
     const third = await takeLease(request(store, "ada"));
 

@@ -1,6 +1,7 @@
 import { MemoryStore } from "@lockstep/testkit";
 import { describe, expect, it } from "vitest";
-import { readLease, takeLease } from "../src/lease.ts";
+import { readLease } from "../src/lease.ts";
+import { takeLease } from "../src/take-lease.ts";
 import { unlock } from "../src/unlock.ts";
 import { fastSurroundings } from "./fixtures.ts";
 
@@ -10,12 +11,12 @@ describe("unlock", () => {
   it("raises the epoch, frees the lease, and leaves its run open", async () => {
     const store = new MemoryStore();
     const surroundings = fastSurroundings();
-    const lease = await takeLease({ store, environment, surroundings, above: 0 });
+    const lease = await takeLease({ store, environment, surroundings });
 
     const taken = await unlock({ store, environment, surroundings, reason: "runner lost" });
 
     expect(taken).toMatchObject({ epoch: 2, released: true, open: true });
-    await expect(takeLease({ store, environment, surroundings, above: 0 })).rejects.toMatchObject({
+    await expect(takeLease({ store, environment, surroundings })).rejects.toMatchObject({
       code: "RUN_OPEN",
     });
     lease.abandon();
@@ -24,7 +25,7 @@ describe("unlock", () => {
   it("is noticed by a holder that lives, before its next visible write", async () => {
     const store = new MemoryStore();
     const surroundings = fastSurroundings();
-    const lease = await takeLease({ store, environment, surroundings, above: 0 });
+    const lease = await takeLease({ store, environment, surroundings });
     await unlock({ store, environment, surroundings, reason: "by mistake" });
 
     surroundings.clock.ms += 30_001;
@@ -38,7 +39,7 @@ describe("unlock", () => {
     const request = { store, environment, surroundings, reason: "x" };
 
     expect(await unlock(request)).toBeUndefined();
-    const lease = await takeLease({ store, environment, surroundings, above: 0 });
+    const lease = await takeLease({ store, environment, surroundings });
     await lease.release({ open: false });
     expect(await unlock(request)).toBeUndefined();
     expect((await readLease(store, environment))?.body.epoch).toBe(1);
@@ -47,7 +48,7 @@ describe("unlock", () => {
   it("still waits for a holder that targets cannot refuse, as long as that may write", async () => {
     const store = new MemoryStore({ ttlMs: 60_000 });
     const surroundings = fastSurroundings();
-    const lease = await takeLease({ store, environment, surroundings, above: 0 });
+    const lease = await takeLease({ store, environment, surroundings });
     lease.abandon();
     await unlock({ store, environment, surroundings, reason: "runner lost" });
     const before = surroundings.clock.ms;
@@ -56,7 +57,6 @@ describe("unlock", () => {
       store,
       environment,
       surroundings,
-      above: 0,
       recover: true,
       patient: true,
       waitMs: 0,
