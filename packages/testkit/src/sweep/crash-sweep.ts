@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { mustFail } from "../claims.ts";
 import { searchForSecrets } from "../secrets.ts";
 import type { SeenStep } from "../target-driver.ts";
-import { judge, type MayMiss } from "./inconclusive.ts";
+import { judge, type MayMiss, strikeAt } from "./inconclusive.ts";
 import { type Killed, runKilled } from "./process.ts";
 import { sampleOf } from "./sample.ts";
 import { type Ends, openScene, type Part, PARTS, type Scene, type Scenery } from "./scene.ts";
@@ -59,7 +59,10 @@ export async function sweepPart(name: string, sweep: CrashSweep, part: Part): Pr
   const chosen = sampleOf(points, sweep);
   const kills = chosen.flatMap((at) => nextAfter(at, sweep).map((next) => ({ part, at, next })));
   let struck = 0;
-  for (const kill of kills) struck += (await killAt(sweep, { ...kill, ends })) ? 1 : 0;
+  for (const kill of kills) {
+    const once = (at: number): Promise<boolean> => killAt(sweep, { ...kill, at, ends });
+    struck += (await strikeAt(kill.at, sweep.mayMiss, once)) ? 1 : 0;
+  }
   const what = `${name}: ${part} has ${points} points; kills`;
   process.stdout.write(`${judge({ what, tried: kills.length, struck }, sweep.mayMiss)}\n`);
 }

@@ -5,7 +5,7 @@ import { type Direction, type FaultProxy, startFaultProxy } from "../fault-proxy
 import { searchForSecrets } from "../secrets.ts";
 import { type SeenStep, TargetDriver, type TargetWorld } from "../target-driver.ts";
 import { type Fault, FAULTS, mustBeTrue, type Place, underFault, UNITS } from "./fault.ts";
-import { judge, type MayMiss } from "./inconclusive.ts";
+import { judge, type MayMiss, strikeAt } from "./inconclusive.ts";
 import { sampleOf } from "./sample.ts";
 
 /** What is swept, and how much of it. */
@@ -91,10 +91,11 @@ export async function sweepFault(name: string, sweep: NetworkSweep, place: Place
   const kills = sweep.positions ?? (unit === "byte" ? 50 : size);
   const positions = sampleOf(size, { kills, seed: sweep.seed ?? 0 });
   let struck = 0;
-  for (const at of positions) {
+  const once = (at: number): Promise<boolean> => {
     const where = `${fault} at ${unit} ${at} ${direction} of ${size}`;
-    struck += (await strike(sweep, { ...place, proxy, at, where, ends })) ? 1 : 0;
-  }
+    return strike(sweep, { ...place, proxy, at, where, ends });
+  };
+  for (const at of positions) struck += (await strikeAt(at, sweep.mayMiss, once)) ? 1 : 0;
   const what = `${name}: ${fault} at ${positions.length} of ${size} ${unit}s ${direction}`;
   const tally = { what, tried: positions.length, struck };
   process.stdout.write(`${judge(tally, sweep.mayMiss)}\n`);

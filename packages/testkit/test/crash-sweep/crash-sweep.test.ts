@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type CrashSweep, type CrashWorld, describeCrashSweep } from "../../src/index.ts";
 import { sweepPart } from "../../src/sweep/crash-sweep.ts";
-import { judge } from "../../src/sweep/inconclusive.ts";
+import { judge, strikeAt } from "../../src/sweep/inconclusive.ts";
 import { MUTANTS, openTarget, type Way } from "./memory-module.ts";
 
 function sweepOf(way: Way): CrashSweep {
@@ -88,5 +88,24 @@ describe("positions that show nothing", () => {
     expect(() => judge(none, { share: 1, because: "sockets merge writes" })).toThrow(
       /10 inconclusive/,
     );
+  });
+});
+
+describe("a position that never came", () => {
+  const mayMiss = { share: 0.2, because: "sockets merge writes" };
+
+  it.each([
+    ["is tried once more, earlier, where it may never come", mayMiss, [8, 6]],
+    ["is not tried again where every one must come", undefined, [8]],
+  ] as const)("%s", async (_, allowed, wanted) => {
+    const tried: number[] = [];
+
+    const struck = await strikeAt(8, allowed, async (at) => {
+      tried.push(at);
+      return at < 8;
+    });
+
+    expect(tried).toEqual(wanted);
+    expect(struck).toBe(allowed !== undefined);
   });
 });
