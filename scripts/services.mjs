@@ -13,6 +13,7 @@ const BUCKETS = "packages/testkit, packages/s3: sites and state on a Ceph RADOS 
 const CONTAINERS = "packages/ssh: containers that follow a link, on podman";
 const FRONT = "packages/ssh: a service behind nginx that is never gone";
 const SITES = "packages/s3: a site of 10,000 files as a browser sees it";
+const ROUTER = "packages/s3: the router of CloudFront in njs";
 const ENDS = "apps/cli, apps/demo: whole runs on OpenSSH's sshd";
 
 /** Programs, the Debian package of each, and the suites that cannot run without it. */
@@ -35,6 +36,7 @@ const NEEDS = [
   { name: "runc", package: "runc", suites: [IMAGES, CONTAINERS] },
   { name: "nginx", package: "nginx-light", suites: [FRONT] },
   { name: "chromium", package: "chromium", suites: [SITES] },
+  { name: "njs", package: "njs", suites: [ROUTER] },
   { name: "openssl", package: "openssl", suites: [IMAGES] },
   { name: "git", package: "git", suites: [SOURCES] },
 ];

@@ -73,6 +73,11 @@ export const s3Errors: ErrorCatalogue = {
     why: "A page must never go live without its files.",
     fix: "Choose a release that `lockstep status` lists as kept, or deploy it anew.",
   },
+  S3_ROUTES: {
+    when: "The paths or redirects of a release do not fit into the key value store of CloudFront.",
+    why: "The router would not find every page.",
+    fix: "Keep fewer releases (`keep`), shorten the redirect that the message names, or give each site a store of its own.",
+  },
   S3_SHRUNK: {
     when: "The site lost more of its files than `shrink` allows.",
     why: "A build that failed halfway looks like that.",

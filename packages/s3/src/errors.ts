@@ -91,6 +91,11 @@ export function releaseGone(release: string, missing: string): LockstepError {
   return raise("S3_RELEASE_GONE", `${release} cannot be live again: ${missing} is gone.`);
 }
 
+/** More than a key value store takes. */
+export function routesUnfit(problem: string): LockstepError {
+  return raise("S3_ROUTES", `The router cannot be told about this release: ${plain(problem)}.`);
+}
+
 /** Suddenly small. */
 export function siteShrunk(before: number, after: number): LockstepError {
   return raise("S3_SHRUNK", `The site had ${before} files and would have ${after}.`);

@@ -1,0 +1,110 @@
+import { hash } from "node:crypto";
+import { routesUnfit } from "../errors.ts";
+import type { SiteFile, SiteRelease } from "../release.ts";
+import { isRedirect, redirectTarget } from "./documents.ts";
+import { MISSING_PAGE, type Route } from "./route.ts";
+import { POOL_SHAPE } from "./shape.ts";
+
+/** A release as the router sees it: a route, and the table it needs. */
+export interface Routes {
+  readonly route: Route;
+  /** Values by their keys below `t/<table>/`: parts by their numbers, redirects by their hashes. */
+  readonly table: ReadonlyMap<string, string>;
+}
+
+/** Characters of one entry: 30 bits, so that a wrong path is taken for a right one once in ten million. */
+const ENTRY = 5;
+
+/** Most bytes of a value. @see Amazon CloudFront Developer Guide, "Quotas on key value stores" */
+const LONGEST_VALUE = 1024;
+
+/** Most entries of a part. */
+const MOST_ENTRIES = Math.floor(LONGEST_VALUE / ENTRY) - 4;
+
+/** Entries of a part that are aimed at: a part takes what chance adds. */
+const AIM = 120;
+
+/**
+ * Makes the table of a release: hashes of all its documents and redirects, in parts that each fit into a value.
+ *
+ * Paths that may answer one URL are in the same part, so that the router reads one. Equal sets of paths
+ * make equal tables, whatever the documents say.
+ *
+ * @throws {LockstepError} `S3_ROUTES` when a redirect does not fit
+ */
+export function routesOf(release: SiteRelease, base: string): Routes {
+  const listed = release.files.filter(({ inPlace }) => !inPlace);
+  const content = listed.map((file) => [file.path, redirectTarget(file)]);
+  const pool = release.files.filter(({ inPlace }) => inPlace).map(({ path }) => path);
+  let [salt, parts] = [0, Math.max(1, Math.ceil(listed.length / AIM))];
+  for (;;) {
+    const made = partsOf(listed, { parts, salt });
+    if (made.some((entries) => entries.length > MOST_ENTRIES)) parts += 1;
+    else if (pool.some((path) => isListed(made, { path, parts, salt }))) salt += 1;
+    else {
+      const name = hash("sha256", JSON.stringify([content, parts, salt]), "hex").slice(0, 24);
+      const missing = release.byPath.has(MISSING_PAGE);
+      const id = release.ref.replace("sha256:", "");
+      return {
+        route: { version: 1, base, id, table: name, parts, salt, missing },
+        table: new Map([...textsOf(made), ...listed.filter(isRedirect).map(redirectEntry)]),
+      };
+    }
+  }
+}
+
+/** What a path has in common with all that may answer the same URL. */
+export function stemOf(path: string): string {
+  return path
+    .replace(/(^|\/)index\.html$/, "")
+    .replace(/\.html$/, "")
+    .replace(/\/$/, "");
+}
+
+/** How the router looks at a path: a file with a digest in its name comes from the pool. */
+export function isPoolShaped(path: string): boolean {
+  return POOL_SHAPE.test(path);
+}
+
+interface Making {
+  readonly parts: number;
+  readonly salt: number;
+}
+
+function partsOf(files: readonly SiteFile[], { parts, salt }: Making): readonly string[][] {
+  const made = Array.from({ length: parts }, (): string[] => []);
+  for (const file of files) {
+    const entry = entryOf(isRedirect(file) ? ">" : "=", file.path, salt);
+    made[partOf(file.path, parts)]?.push(entry);
+  }
+  return made;
+}
+
+function partOf(path: string, parts: number): number {
+  return Number.parseInt(hash("sha256", stemOf(path), "hex").slice(0, 8), 16) % parts;
+}
+
+function entryOf(kind: "=" | ">", path: string, salt: number): string {
+  return hash("sha256", `${salt}${kind}${path}`, "base64").slice(0, ENTRY);
+}
+
+function isListed(
+  made: readonly string[][],
+  { path, parts, salt }: Making & { readonly path: string },
+): boolean {
+  const entries = made[partOf(path, parts)] ?? [];
+  return entries.includes(entryOf("=", path, salt)) || entries.includes(entryOf(">", path, salt));
+}
+
+/** A part without entries says so: a part that cannot be read is no proof that a page is missing. */
+function textsOf(made: readonly string[][]): [string, string][] {
+  return made.map((entries, index) => [String(index), entries.toSorted().join("") || "-"]);
+}
+
+function redirectEntry(file: SiteFile): [string, string] {
+  const value = `301 ${redirectTarget(file) ?? ""}`;
+  if (Buffer.byteLength(value) > LONGEST_VALUE) {
+    throw routesUnfit(`the redirect of ${file.path} is longer than ${LONGEST_VALUE} bytes`);
+  }
+  return [`r${hash("sha256", file.path, "hex").slice(0, 24)}`, value];
+}
