@@ -25,7 +25,7 @@ export interface BucketLimits {
 
 /** What is fitting where nobody says otherwise. */
 export const usualLimits: BucketLimits = {
-  inFlight: 128,
+  inFlight: 192,
   tries: 12,
   backoffMs: 100,
   timeoutMs: 30_000,

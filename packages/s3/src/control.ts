@@ -14,7 +14,7 @@ export interface Control {
   readonly place: PointerPlace;
   /** Reads it. */
   read(options?: CallOptions): Promise<Pointer>;
-  /** What was read within the last second, by a look at what is live just before; else reads it. */
+  /** What was read a moment ago, by a look at what is live just before; else reads it. */
   recent(options?: CallOptions): Promise<Pointer>;
   /** What was read or written last; else reads it. Whoever builds a write on it is told when it is out of date. */
   known(options?: CallOptions): Promise<Pointer>;
@@ -56,8 +56,9 @@ export function openControl(bucket: Bucket, key: string): Control {
       const base = last ?? (await readPointer(place, options));
       last = undefined; // until it is known what became of it
       lookedAt = -Infinity;
-      const { conditions } = base.pointer; // what the server does is no business of one run
-      last = await writePointer(place, { read: base, next: { conditions, ...next } }, options);
+      const { conditions, begun } = base.pointer; // kept by every write that does not say otherwise
+      const all = { conditions, begun, ...next };
+      last = await writePointer(place, { read: base, next: all }, options);
     },
     refuseOlder: (pointer, stamp) => refuseOlder(place, pointer, stamp),
   };

@@ -19,20 +19,29 @@ export interface PaceOptions {
   readonly now?: () => number;
 }
 
+/** Requests under way at first: as many as a prefix that nobody asked for in a while bears. */
+const FIRST = 64;
+
 /** What is kept of the limit when the server is overloaded. */
 const DECREASE = 0.7;
 
 /**
- * Adapts to what a server bears: one more for every full round that went well, a third less when it is
- * overloaded, and one pause for all.
+ * Adapts to what a server bears: a third less when it is overloaded, and one pause for all. Until that happens
+ * for the first time each answer lets one more in, so that rounds double; later each full round does.
  *
+ * @see RFC 5681, section 3.1, "Slow Start and Congestion Avoidance"
  * @see D. Chiu and R. Jain, "Analysis of the Increase and Decrease Algorithms for Congestion Avoidance" (1989)
  */
-export function createPace({ most, first = 32, now = () => performance.now() }: PaceOptions): Pace {
+export function createPace({
+  most,
+  first = FIRST,
+  now = () => performance.now(),
+}: PaceOptions): Pace {
   let limit = Math.min(first, most);
   let running = 0;
   let opensAt = 0;
   let cutAt = -Infinity;
+  let isProbing = true;
   const waiting: (() => void)[] = [];
 
   const admit = (): void => {
@@ -55,6 +64,7 @@ export function createPace({ most, first = 32, now = () => performance.now() }: 
       // what was under way when the first was refused is refused for the same reason
       if (now() - cutAt < pauseMs) return;
       cutAt = now();
+      isProbing = false;
       limit = Math.max(1, limit * DECREASE);
     },
     async run(request, signal) {
@@ -68,7 +78,7 @@ export function createPace({ most, first = 32, now = () => performance.now() }: 
         }
         signal?.throwIfAborted();
         const result = await request();
-        limit = Math.min(most, limit + 1 / limit);
+        limit = Math.min(most, limit + (isProbing ? 1 : 1 / limit));
         return result;
       } finally {
         done();

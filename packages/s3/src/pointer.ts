@@ -23,6 +23,11 @@ export interface Pointer {
   readonly past: readonly PastRelease[];
   /** The run that changed it last. */
   readonly stamp?: Stamp | undefined;
+  /**
+   * The first run since the last sweep that may have left objects which belong to no kept release: it staged
+   * and never went live, or it ended while it removed. Absent where nothing is to be looked for.
+   */
+  readonly begun?: string | undefined;
   /** Whether the server was seen to keep the conditions of writes; absent before it was tried out. */
   readonly conditions?: "obeyed" | "ignored" | undefined;
 }
@@ -116,14 +121,14 @@ function parsePointer(key: string, body: Uint8Array): Pointer {
     throw manifestUnfit(key, "is no JSON", cause);
   }
   if (parsed.version !== 1) throw manifestUnfit(key, `has the format ${String(parsed.version)}`);
-  const { live, made, moving, past, stamp, conditions } = parsed;
+  const { live, made, moving, past, stamp, begun, conditions } = parsed;
   const isWhole =
     (live === null || isRef(live)) &&
     (moving === undefined || isRef(moving.to)) &&
     Array.isArray(past) &&
     past.every(({ ref }) => isRef(ref));
   if (!isWhole) throw manifestUnfit(key, "is damaged");
-  return { live, made, moving, past, stamp, conditions };
+  return { live, made, moving, past, stamp, begun, conditions };
 }
 
 function isRef(value: unknown): value is string {

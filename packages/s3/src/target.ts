@@ -64,7 +64,8 @@ function make(settings: S3Settings): TargetBody<S3Connection> {
         control.refuseOlder(pointer, stamp);
         const conditions = pointer.conditions ?? (await ctx.connection.conditions(ctx));
         if (conditions === "ignored") ctx.log(BEST_EFFORT);
-        await control.write({ ...pointer, conditions, stamp }, ctx);
+        const begun = pointer.begun ?? stamp.run;
+        await control.write({ ...pointer, conditions, stamp, begun }, ctx);
       };
       await put(await control.known(ctx)).catch(async (error: unknown) => {
         const isOutdated = isLockstepError(error) && error.code === "STEP_CONFLICT";

@@ -98,7 +98,8 @@ export class Rig implements AsyncDisposable {
   }
 
   context(more: Partial<WriteContext<S3Connection>> = {}): WriteContext<S3Connection> {
-    const stamp = { lineage: "0".repeat(32), epoch: this.#epoch, run: "test-000001-00000000" };
+    const run = `test-${String(this.#epoch).padStart(6, "0")}-00000000`;
+    const stamp = { lineage: "0".repeat(32), epoch: this.#epoch, run };
     return testContext(this.connection, {
       folder: this.folder.path,
       env: { S3_SECRET: this.server.credentials.secretAccessKey },

@@ -81,7 +81,7 @@ describe("a deploy", () => {
     expect(rig.lines.join("")).toContain("its objects were not looked at");
   });
 
-  it("of one changed page sends twelve requests, whatever the size of the site", async () => {
+  it("of one changed page sends ten requests, whatever the size of the site", async () => {
     await using rig = await Rig.open();
     const pages = Object.fromEntries(Array.from({ length: 300 }, (_, n) => [`p${n}.html`, `${n}`]));
     await rig.deploy(pages);
@@ -108,8 +108,6 @@ describe("a deploy", () => {
       "PUT .lockstep/current.json",
       "PUT p7.html",
       "PUT .lockstep/current.json",
-      "GET .lockstep/current.json",
-      "GET ",
     ]);
   });
 

@@ -1,4 +1,10 @@
-import { type Reverted, type Step, stepConflict, type WriteContext } from "@lockstep/plugin";
+import {
+  type Reverted,
+  type Stamp,
+  type Step,
+  stepConflict,
+  type WriteContext,
+} from "@lockstep/plugin";
 import type { S3Connection } from "../connection.ts";
 import { foreignObjects } from "../errors.ts";
 import { type Base, type Move, movesOf, returnsOf } from "../moves.ts";
@@ -66,7 +72,7 @@ export const activate: Step<ActivateInput, ActivateBefore, null, S3Connection> =
     await publish(looked.waiting, ctx);
     const gone = pastOf(before, input, ctx.now());
     const next = { live: input.release, made: to.made, past: gone, stamp: ctx.stamp };
-    await control.write(next, ctx);
+    await control.write({ ...next, begun: othersBegun(pointer, ctx.stamp) }, ctx);
     return null;
   },
 
@@ -89,7 +95,8 @@ export const activate: Step<ActivateInput, ActivateBefore, null, S3Connection> =
     // somebody has to look at it: the control object goes on saying that two releases are mixed
     if (look.foreign.length > 0) return "conflict";
     const made = live === null ? undefined : (await connection.release(live, signal)).made;
-    await control.write({ live, made, past, stamp: ctx.stamp }, ctx);
+    const begun = pointer.begun ?? ctx.stamp.run; // what was staged for this release is of no use now
+    await control.write({ live, made, past, begun, stamp: ctx.stamp }, ctx);
     return "restored";
   },
 };
@@ -146,6 +153,11 @@ function refuseMoved(
     wanted: before.live,
     found: pointer.live,
   });
+}
+
+/** What this run staged is live now, and needs no sweep. */
+function othersBegun({ begun }: Pointer, { run }: Stamp): string | undefined {
+  return begun === run ? undefined : begun;
 }
 
 /** The release that was live becomes the latest of the past; the one that goes live leaves it. */

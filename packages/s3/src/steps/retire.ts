@@ -28,21 +28,27 @@ export const retire: Retire<RetireInput, S3Connection> = {
 
   async retire(input, ctx) {
     const { control } = ctx.connection;
+    const isIdle = (pointer: Pointer): boolean =>
+      pointer.begun === undefined &&
+      pastKept(pointer, input, ctx.now()).length === pointer.past.length;
+    if (isIdle(await control.known(ctx))) return; // most runs: nobody is asked anything
     const pointer = await control.read(ctx);
     control.refuseOlder(pointer, ctx.stamp);
     const { live, made, moving } = pointer;
     if (live !== input.release || moving !== undefined) return; // somebody came after
-    const past = keptOf(pointer, input, ctx.now());
+    const past = pastKept(pointer, input, ctx.now());
+    const swept = { live, made, past, stamp: ctx.stamp };
     if (past.length < pointer.past.length) {
       // first the list: nobody may return to a release that is half gone
-      await control.write({ live, made, past, stamp: ctx.stamp }, ctx);
+      await control.write({ ...swept, begun: pointer.begun ?? ctx.stamp.run }, ctx);
     }
     await sweep([live, ...past.map(({ ref }) => ref)], ctx);
+    await control.write({ ...swept, begun: undefined }, ctx);
   },
 };
 
 /** Also after a rollback the releases that were live last are kept. */
-function keptOf({ past }: Pointer, { releases, days }: RetireInput, now: number): PastRelease[] {
+function pastKept({ past }: Pointer, { releases, days }: RetireInput, now: number): PastRelease[] {
   return past.filter(({ until }, index) => index + 1 < releases || now - until < days * DAY_MS);
 }
 

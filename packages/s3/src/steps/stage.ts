@@ -41,6 +41,7 @@ export const stage: Step<StageInput, null, null, S3Connection> = {
     const { connection, signal } = ctx;
     const base = await baseOf(connection, input, signal);
     const site = await plannedSite(input, ctx);
+    await sayBegun(ctx);
     // first of all: what is not named by a manifest is never removed again
     const release = await putManifest(
       { ...siteRelease(settle(site.release.files, base)), made: site.made },
@@ -52,6 +53,14 @@ export const stage: Step<StageInput, null, null, S3Connection> = {
     return null;
   },
 };
+
+/** From now on somebody has to look for what was staged, until it is live; fencing said so already. */
+async function sayBegun(ctx: WriteContext<S3Connection>): Promise<void> {
+  const { control } = ctx.connection;
+  const pointer = await control.known(ctx);
+  if (pointer.begun !== undefined) return;
+  await control.write({ ...pointer, stamp: ctx.stamp, begun: ctx.stamp.run }, ctx);
+}
 
 /** Bytes of files that are held at once while they are sent. */
 const MOST_HELD = 64 * 1024 * 1024;
