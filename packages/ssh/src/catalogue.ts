@@ -43,6 +43,11 @@ export const sshErrors: ErrorCatalogue = {
     why: "The library that speaks SSH knows no host certificates, and a key nobody vouched for is not accepted.",
     fix: 'Set transport: "openssh", which knows them, or pin the key of the host with `hostKey`.',
   },
+  SSH_HOST_HELD: {
+    when: "A run is to take a host over from another store, and a run of that store is at work there.",
+    why: "Two stores cannot tell whose run is newer; both would go on, and each undo the other.",
+    fix: "Wait until that run has ended, or 60 s when it died; then deploy again. To have runs wait for each other, let them share one store.",
+  },
   SSH_HOST_KEY_CHANGED: {
     when: "A host showed another key than the one that is known.",
     why: "Either it was set up anew, or somebody stands in between. Nothing was sent to it.",

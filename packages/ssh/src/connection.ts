@@ -1,4 +1,5 @@
 import type { LockstepError, TargetContext } from "@lockstep/plugin";
+import { type Heartbeats, newHeartbeats } from "./heartbeat.ts";
 import type { RemoteHost } from "./host.ts";
 import type { SshSettings } from "./options.ts";
 import { readSecrets } from "./secrets.ts";
@@ -8,6 +9,7 @@ export interface SshConnection extends AsyncDisposable {
   readonly settings: SshSettings;
   /** In the order of the config. */
   readonly hosts: readonly RemoteHost[];
+  readonly heartbeats: Heartbeats;
 }
 
 /** Gathers the hosts of a target. Opens nothing. */
@@ -20,10 +22,13 @@ export function gatherHosts({
   readonly hosts: readonly RemoteHost[];
   readonly gateway: AsyncDisposable;
 }): SshConnection {
+  const heartbeats = newHeartbeats();
   return {
     settings,
     hosts,
+    heartbeats,
     async [Symbol.asyncDispose]() {
+      await heartbeats.end();
       await Promise.all(hosts.map((host) => host[Symbol.asyncDispose]()));
       await gateway[Symbol.asyncDispose]();
     },

@@ -82,6 +82,21 @@ export function diskFull(where: Where, found: string): LockstepError {
   });
 }
 
+/**
+ * A run of another store is at work.
+ *
+ * @param heldBy - Age of its last sign of life in seconds, name of the run, since when, and who; from the host.
+ */
+export function hostHeld(where: Where, heldBy: string, leaseSeconds: number): LockstepError {
+  const [age = "", run = "", since = "", ...who] = printable(heldBy).split(" ");
+  return failure(where, {
+    code: "SSH_HOST_HELD",
+    message: `${where.place} is held by run ${run} (${who.join(" ")}) of another store, since ${since}; its last sign of life came ${age} s ago.`,
+    hint: `Wait until it has ended. One that died is let go of ${leaseSeconds} s after its last sign of life.`,
+    retryable: true,
+  });
+}
+
 /** No digest is known for an image. */
 export function imageUnknown(written: string): LockstepError {
   return new LockstepError({

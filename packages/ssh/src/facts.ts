@@ -42,7 +42,7 @@ const OUTPUT_BYTES = 4_194_304;
 
 /** Few programs are started: each costs a host milliseconds, and this is asked several times in a run. */
 const SCRIPT = `
-for t in tar sha256sum mkdir mv ln rm rmdir cat find readlink tail sync sed sort uniq xargs tr cmp ls; do
+for t in tar sha256sum mkdir mv ln rm rmdir cat find readlink tail sync sed sort uniq xargs tr cmp ls date; do
   command -v "$t" >/dev/null 2>&1 || printf 'missing %s\\n' "$t"
 done
 printf 'id '; id

@@ -35,6 +35,12 @@ export interface RemoteHost extends AsyncDisposable {
   /** Runs a script in the one shell that all such calls share, one after the other; stdin is empty. */
   run(ctx: TargetContext, script: Script, limits?: Limits): Promise<Ran>;
   /**
+   * Runs a script as {@link run} does, where there is a connection; does not make one.
+   *
+   * @returns undefined where there was none, or it was lost meanwhile
+   */
+  runIfOpen(script: Script): Promise<Ran | undefined>;
+  /**
    * Runs a script in a shell of its own, with `body` as stdin: for bulk data and for commands of the user.
    *
    * A script that is not known yet is waited for while the shell is started. Where it turns out that there is

@@ -50,6 +50,10 @@ class SshHost implements RemoteHost {
     return this.#bounded(ctx, limits, async ({ control }) => control.run(script, keeping(limits)));
   }
 
+  async runIfOpen(script: Script): Promise<Ran | undefined> {
+    return this.#open?.control.run(script, keeping({})).catch(() => undefined);
+  }
+
   async exec(
     ctx: TargetContext,
     script: Script | Promise<Script | undefined>,

@@ -65,7 +65,10 @@ function make(settings: SshSettings): TargetBody<SshConnection> {
     plan,
 
     async fence(stamp, ctx) {
-      await eachHost(ctx.connection, ctx, (host) => fenceHost(ctx, host, { path, stamp }));
+      const { heartbeats } = ctx.connection;
+      await eachHost(ctx.connection, ctx, (host) =>
+        fenceHost(ctx, host, { path, stamp, heartbeats }),
+      );
     },
 
     doctor,

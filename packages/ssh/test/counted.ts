@@ -19,6 +19,7 @@ export function counted(connection: SshConnection): SshConnection & Waits {
       waits.roundTrips += 1;
       return host.run(...args);
     },
+    runIfOpen: (script) => host.runIfOpen(script),
     exec(...args) {
       waits.roundTrips += CHANNEL_TRIPS;
       return host.exec(...args);

@@ -1,0 +1,3 @@
+import { describeTakers } from "../takers.ts";
+
+describeTakers(300);
