@@ -1,12 +1,10 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { chown, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { loadavg } from "node:os";
 import { join } from "node:path";
-import { createAccount, type SandboxSsh, startSshd } from "@lockstep/testkit";
 import type { SshOptions } from "../src/index.ts";
 import { deploy } from "./deploy.ts";
 import { rsync, tar, type Way } from "./peers.ts";
+import { MOUNT, type Place, startPlace } from "./places.ts";
 import { range, type TreeSize, writeFiles } from "./trees.ts";
 
 /**
@@ -24,20 +22,7 @@ const rounds = Number(roundsText);
 const SMALL: TreeSize = { files: Math.ceil(10_000 * scale), bytes: 4096, perFolder: 100 };
 const LARGE: TreeSize = { files: Math.ceil(200 * scale), bytes: 1_048_576, perFolder: 100 };
 const FEW: TreeSize = { files: 20, bytes: 4096, perFolder: 100 };
-const DELAY_MS = 25;
 const FLEET = 20;
-
-/** A host, near and far, that sees a folder of its own at {@link MOUNT}. */
-interface Place {
-  readonly near: Way;
-  readonly far: Way;
-  readonly hostKey: string;
-  /** Where the folder really is. */
-  readonly folder: string;
-}
-
-/** Where all hosts have their folder. */
-const MOUNT = "/mnt";
 
 function say(line: string): void {
   process.stdout.write(`${line}\n`);
@@ -190,55 +175,14 @@ async function fleet(places: readonly Place[]): Promise<void> {
   await rm(folder, { recursive: true });
 }
 
-/** A process of its own for each line, so that it costs this one nothing. */
-async function slowLine(port: number, stack: AsyncDisposableStack): Promise<number> {
-  const words = [join(import.meta.dirname, "slow-line.ts"), `${port}`, `${DELAY_MS}`];
-  const line = spawn(process.execPath, words);
-  stack.defer(() => void line.kill());
-  const [said] = (await once(line.stdout, "data")) as [Buffer];
-  return Number(said.toString());
-}
-
-async function startPlace(
-  index: number,
-  first: Sandbox | undefined,
-  stack: AsyncDisposableStack,
-): Promise<Place & { readonly sandbox: Sandbox }> {
-  const account = first?.account ?? stack.use(await createAccount({ shell: "dash" }));
-  const folder = await mkdtemp(join(base, `lockstep-host-${index}-`));
-  stack.defer(() => rm(folder, { recursive: true, force: true }));
-  await chown(folder, account.uid, account.uid);
-  const keys = join(account.home, `.server-${index}`);
-  // all let in the key of the first
-  const config = first === undefined ? [] : [`AuthorizedKeysFile ${first.keys}/authorized_keys`];
-  const server = stack.use(
-    await startSshd({ folder: keys, user: account.name, config, mounts: [[folder, MOUNT]] }),
-  );
-  const sandbox = first ?? { account, keys, server };
-  const login = { user: account.name, identity: sandbox.server.identity };
-  return {
-    near: { server: login, port: server.port },
-    far: { server: login, port: await slowLine(server.port, stack) },
-    hostKey: server.hostKey,
-    folder,
-    sandbox,
-  };
-}
-
-interface Sandbox {
-  readonly account: Awaited<ReturnType<typeof createAccount>>;
-  readonly keys: string;
-  readonly server: SandboxSsh;
-}
-
 async function main(): Promise<void> {
   await using stack = new AsyncDisposableStack();
-  const first = await startPlace(0, undefined, stack);
+  const first = await startPlace({ index: 0, base }, undefined, stack);
   await compare("small", SMALL, first);
   await compare("large", LARGE, first);
   const places: Place[] = [first];
   while (places.length < FLEET) {
-    places.push(await startPlace(places.length, first.sandbox, stack));
+    places.push(await startPlace({ index: places.length, base }, first.sandbox, stack));
   }
   await fleet(places);
 }

@@ -1,9 +1,10 @@
 import { isLockstepError, type LockstepError } from "@lockstep/plugin";
-import type { AnyAuthMethod, Client, ParsedKey } from "ssh2";
+import type { AnyAuthMethod, Client, ClientChannel, ParsedKey } from "ssh2";
 import { abortOf, deferred } from "./deferred.ts";
 import { authFailed } from "./errors.ts";
+import { hurryIn, signAtOnce } from "./hasten.ts";
 import { hostUnreachable, keyUnreadable } from "./login-errors.ts";
-import { type Login, readLogin, signaturesFor } from "./login.ts";
+import { type Login, type PrivateKey, readLogin, signaturesFor } from "./login.ts";
 import type { Endpoint, MaybeSocket, Traveller } from "./reach.ts";
 
 /** A packet every 15 seconds; three without an answer end the connection. */
@@ -15,6 +16,8 @@ const GOODBYE_MS = 250;
 /** A login of ssh2, as long as it lasts. */
 export interface Client2 {
   readonly client: Client;
+  /** The channel of the command that was started while logging in, where that was possible. */
+  readonly early?: Promise<ClientChannel> | undefined;
   readonly lost: Promise<Error>;
   hold(yes: boolean): void;
   giveUp(): void;
@@ -26,6 +29,8 @@ export interface Entrance {
   readonly dial: () => Promise<MaybeSocket>;
   /** True for a connection that is not to be asked whether it still works. */
   readonly isIdle?: boolean | undefined;
+  /** Started as early as the server lets it. */
+  readonly command?: string;
 }
 
 /**
@@ -42,7 +47,9 @@ export async function logIn(entrance: Entrance, traveller: Traveller): Promise<C
   // loading the library takes a while, and loading a config must not
   const { default: ssh2 } = await import("ssh2");
   const keys = usableKeys(credentials, endpoint, ssh2.utils.parseKey);
-  const attempt = { credentials: { ...credentials, keys }, traveller, isIdle: entrance.isIdle };
+  const command = isSure(keys) ? entrance.command : undefined;
+  const { isIdle } = entrance;
+  const attempt = { credentials: { ...credentials, keys }, traveller, isIdle, command };
   const socket = await entrance.dial();
   return shakeHands(new ssh2.Client(), socket, attempt);
 }
@@ -57,9 +64,11 @@ async function shakeHands(client: Client, socket: MaybeSocket, attempt: Attempt)
   broken.promise.catch(() => undefined);
   socket.on("error", (cause) => broken.reject(cause));
   try {
-    await Promise.race([ready(client, socket, attempt), stopped.promise, broken.promise]);
+    const entered = ready(client, socket, attempt);
+    const early = await Promise.race([entered, stopped.promise, broken.promise]);
     return {
       client,
+      early: early(),
       lost,
       hold: (yes) => void (yes ? socket.ref?.() : socket.unref?.()),
       giveUp() {
@@ -75,26 +84,41 @@ async function shakeHands(client: Client, socket: MaybeSocket, attempt: Attempt)
   }
 }
 
+/** A key that can be opened, and what signs with it. */
+type UsableKey = PrivateKey & { readonly type: string };
+
 /** Keys that can be opened; one that the config of the target names has to be. */
 function usableKeys(
   { keys }: Login,
   { isIdentityNamed }: Endpoint,
   parse: (text: Buffer, passphrase?: string) => ParsedKey | ParsedKey[] | Error,
-): Login["keys"] {
-  return keys.filter(({ path, text, passphrase }) => {
-    const parsed = parse(text, passphrase);
-    if (parsed instanceof Error && isIdentityNamed) throw keyUnreadable(path, parsed);
-    return !(parsed instanceof Error);
+): UsableKey[] {
+  return keys.flatMap((key) => {
+    const parsed = parse(key.text, key.passphrase);
+    if (parsed instanceof Error && isIdentityNamed) throw keyUnreadable(key.path, parsed);
+    const [first] = [parsed].flat();
+    return first === undefined || first instanceof Error ? [] : [{ ...key, type: first.type }];
   });
+}
+
+/** Tells whether the first signature is the right one, whatever the server says: RSA has several. */
+function isSure([first]: readonly UsableKey[]): boolean {
+  return first !== undefined && first.type !== "ssh-rsa";
 }
 
 interface Attempt {
   readonly credentials: Login;
   readonly traveller: Traveller;
   readonly isIdle?: boolean | undefined;
+  readonly command?: string | undefined;
 }
 
-function ready(client: Client, socket: MaybeSocket, attempt: Attempt): Promise<void> {
+/** Resolves with the channel of the command that was started meanwhile. */
+async function ready(
+  client: Client,
+  socket: MaybeSocket,
+  attempt: Attempt,
+): Promise<() => Promise<ClientChannel> | undefined> {
   const { credentials, traveller, isIdle = false } = attempt;
   const { where, login } = traveller;
   const { user, trust } = credentials;
@@ -123,7 +147,10 @@ function ready(client: Client, socket: MaybeSocket, attempt: Attempt): Promise<v
     // keys only, never a password, and no probe without one: hosts count failed tries
     authHandler: (_left, _partial, next) => next((methods.next().value ?? false) as AnyAuthMethod),
   });
-  return promise;
+  signAtOnce(client);
+  const early = attempt.command === undefined ? () => undefined : hurryIn(client, attempt.command);
+  await promise;
+  return early;
 }
 
 /** What a server says instead of who it is, when it hangs up on purpose. */

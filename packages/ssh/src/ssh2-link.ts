@@ -6,6 +6,7 @@ import type { ControlChannel } from "./control.ts";
 import { abortOf, deferred } from "./deferred.ts";
 import type { Where } from "./errors.ts";
 import { readerCommand } from "./framing.ts";
+import { started } from "./hasten.ts";
 import {
   type Channel,
   type Link,
@@ -34,16 +35,14 @@ export async function connectSsh2(
   const { where, host, login } = settings;
   const traveller = { where, login, ctx, stop };
   const route = await routeTo(host, { where, login }, ctx);
-  const entry = await enter(route, settings, traveller);
+  const entry = await enter({ route, settings, command: SHELL_COMMAND }, traveller);
   const { client, lost, hold, giveUp } = entry;
   const stopped = abortOf(stop);
   const gone = lost.then((cause) => Promise.reject(cause));
   gone.catch(() => undefined);
   try {
     // of a connection that ends here the library does not say that no shell will come
-    const shell = openChannel(client, SHELL_COMMAND).then((channel) =>
-      startShell(channel, where, lost),
-    );
+    const shell = opened(entry, SHELL_COMMAND).then((one) => startShell(one, where, lost));
     shell.catch(() => undefined);
     const control = await Promise.race([shell, gone, stopped.promise]);
     void lost.then((cause) => control.end(cause));
@@ -52,10 +51,11 @@ export async function connectSsh2(
     void endUnlessReady(control, where, stop);
     const open = async (nonce: string): Promise<Channel> => {
       await control.ready;
-      return openChannel(client, readerCommand(nonce)).catch(async (cause: unknown) => {
+      const command = readerCommand(nonce);
+      return opened({ client }, command).catch(async (cause: unknown) => {
         if (!isRefusedChannel(cause)) throw cause;
         const fresh = { ...traveller, stop: AbortSignal.timeout(login.connectTimeoutMs) };
-        return openApart(await enter(route, settings, fresh), readerCommand(nonce));
+        return openApart(await enter({ route, settings, command }, fresh), command);
       });
     };
     return { control, open, forward: (to) => forward(client, to), lost, hold, giveUp };
@@ -83,16 +83,22 @@ async function endUnlessReady(
   }
 }
 
+/** A login, and the command that is to be started in it. */
+interface Wanted {
+  readonly route: Route;
+  readonly settings: SshHostSettings;
+  readonly command: string;
+}
+
 /** Logs in; a server that hangs up on too many callers is asked again a little later. */
 async function enter(
-  { jumps, end }: Route,
-  { gateway, isIdle }: SshHostSettings,
+  { route: { jumps, end }, settings: { gateway, isIdle }, command }: Wanted,
   traveller: Traveller,
 ): Promise<Client2> {
   return patiently(traveller, () =>
     gateway.atDoor(end, traveller, async () => {
       const dial = async (): Promise<Duplex> => gateway.dial(jumps, end, traveller);
-      return logIn({ endpoint: end, dial, isIdle }, traveller);
+      return logIn({ endpoint: end, dial, isIdle, command }, traveller);
     }),
   );
 }
@@ -103,18 +109,18 @@ function isRefusedChannel(cause: unknown): boolean {
 }
 
 /** A command on a connection of its own, which ends with it. */
-async function openApart({ client, giveUp }: Client2, command: string): Promise<Channel> {
-  const channel = await openChannel(client, command);
-  void channel.closed.then(giveUp);
+async function openApart(entry: Client2, command: string): Promise<Channel> {
+  const channel = await opened(entry, command);
+  void channel.closed.then(entry.giveUp);
   return channel;
 }
 
-function openChannel(client: Client, command: string): Promise<Channel> {
-  const { promise, resolve, reject } = deferred<Channel>();
-  client.exec(command, (error, stream) =>
-    error === undefined ? resolve(channelOf(client, stream)) : reject(error),
-  );
-  return promise;
+/** The command that a login was made for. */
+async function opened(
+  { client, early }: Pick<Client2, "client" | "early">,
+  command: string,
+): Promise<Channel> {
+  return channelOf(client, await (early ?? started(client, command)));
 }
 
 function channelOf(client: Client, stream: ClientChannel): Channel {

@@ -196,6 +196,11 @@ describe("a login", () => {
     await using shop = await Shop.open(host, { hosts, agent: true, knownHosts: file });
     try {
       await expect(shop.target.live(shop.context({ env }))).resolves.toHaveLength(1);
+
+      // also after a key that the host refuses
+      const identity = join(folder, "refused");
+      await writeFile(identity, makeKeyPair().private, { mode: 0o600 });
+      expect(await login({ hosts, identity, agent: true, knownHosts: file }, { env })).toBe("in");
     } finally {
       process.kill(pid);
     }

@@ -1,0 +1,87 @@
+import type { Client, ClientChannel, ParsedKey } from "ssh2";
+import { deferred } from "./deferred.ts";
+
+/** What ssh2 1.17 has inside, as far as it is used to save round trips. */
+interface Insides {
+  readonly _remoteVer?: string;
+  readonly _protocol: {
+    readonly _handlers: Record<"SERVICE_ACCEPT" | "USERAUTH_FAILURE", Handler>;
+    service(name: string): void;
+    authPK(user: string, key: ParsedKey, algorithm?: string, sign?: Sign): void;
+  };
+}
+
+type Handler = (...args: readonly unknown[]) => void;
+
+/** Signs data and hands the signature on. */
+type Sign = (data: Buffer, done: (signature: Buffer) => void) => void;
+
+/** Digest of each signature algorithm of RSA; those of other keys have one of their own. */
+const HASHES: Readonly<Record<string, string>> = {
+  "ssh-rsa": "sha1",
+  "rsa-sha2-256": "sha256",
+  "rsa-sha2-512": "sha512",
+};
+
+/**
+ * Has keys of ours sign at once, instead of asking first whether the server would take them. Keys of an agent are
+ * still asked about: they may ask a person or a token. Called after `connect`.
+ *
+ * @see RFC 4252, 7: the question without a signature is optional
+ */
+export function signAtOnce(client: Client): void {
+  const { _protocol: protocol } = insidesOf(client);
+  const ask = protocol.authPK.bind(protocol);
+  protocol.authPK = (user, key, ...[algorithm, sign]) => {
+    if (sign !== undefined || !key.isPrivateKey()) return ask(user, key, algorithm, sign);
+    return ask(user, key, algorithm, (data, done) => done(signatureOf(key, data, algorithm)));
+  };
+}
+
+function signatureOf(key: ParsedKey, data: Buffer, algorithm = ""): Buffer {
+  const made: Buffer | Error = key.sign(data, HASHES[algorithm]);
+  if (made instanceof Error) throw made;
+  return made;
+}
+
+/**
+ * Sends the first key and the wish for a channel right behind the wish to log in, without waiting for what the
+ * server says to each. For OpenSSH, which takes them in order; when it refuses the key it says of the channel only
+ * that it cannot have one yet, and the login goes on. Called after `connect`.
+ *
+ * @returns What gives the channel in which the command was started; nothing where that has to be done anew.
+ * @see RFC 4253, 10: nobody has to wait for the answer to a service request
+ */
+export function hurryIn(client: Client, command: string): () => Promise<ClientChannel> | undefined {
+  const { _protocol: protocol } = insidesOf(client);
+  const { _handlers: handlers } = protocol;
+  const { SERVICE_ACCEPT: logIn, USERAUTH_FAILURE: goOn } = handlers;
+  const serve = protocol.service.bind(protocol);
+  let early: Promise<ClientChannel> | undefined;
+  protocol.service = (name) => {
+    serve(name);
+    if (insidesOf(client)["_remoteVer"]?.startsWith("OpenSSH_") !== true) return;
+    handlers.SERVICE_ACCEPT = () => undefined;
+    logIn(protocol, name);
+    early = started(client, command);
+    early.catch(() => undefined); // told to whoever takes it
+  };
+  handlers.USERAUTH_FAILURE = (...args) => {
+    early = undefined;
+    goOn(...args);
+  };
+  return () => early;
+}
+
+/** Starts a command in a channel of its own. */
+export function started(client: Client, command: string): Promise<ClientChannel> {
+  const { promise, resolve, reject } = deferred<ClientChannel>();
+  client.exec(command, (error, channel) =>
+    error === undefined ? resolve(channel) : reject(error),
+  );
+  return promise;
+}
+
+function insidesOf(client: Client): Insides {
+  return client as unknown as Insides;
+}
