@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 
 const SSHD = "packages/testkit, packages/ssh: hosts, adapter and contract suites on OpenSSH's sshd";
-const SHELLS = "packages/ssh: quoting and framing in dash, busybox, csh and fish";
+const SHELLS = "packages/ssh: quoting and framing in dash, busybox, csh, fish, zsh and ksh";
 const TARS = "packages/artifact: archives as busybox and toybox unpack them";
 const SOURCES =
   "packages/artifact: sources taken from a git commit, ignore rules compared with git's";
@@ -26,6 +26,9 @@ const NEEDS = [
   { name: "toybox", package: "toybox", suites: [TARS] },
   { name: "csh", package: "csh", suites: [SHELLS] },
   { name: "fish", package: "fish", suites: [SHELLS] },
+  { name: "zsh", package: "zsh", suites: [SHELLS] },
+  { name: "ksh93", package: "ksh93u+m", suites: [SHELLS] },
+  { name: "mksh", package: "mksh", suites: [SHELLS] },
   { name: "docker-registry", package: "docker-registry", suites: [IMAGES] },
   { name: "radosgw", package: "radosgw", suites: [BUCKETS] },
   { name: "ceph-mon", package: "ceph-mon", suites: [BUCKETS] },

@@ -6,11 +6,25 @@ import { type Account, createAccount, startSshd } from "@lockstep/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Shop, type TestHost } from "../world.ts";
 
-/** Login shells of accounts; none of these but bash is one of POSIX. */
-const SHELLS = ["/bin/bash", "/bin/csh", "/usr/bin/fish"] as const;
+/** Login shells of accounts; csh and fish are none of POSIX, and zsh splits no words. */
+const SHELLS = [
+  "/bin/bash",
+  "/bin/csh",
+  "/usr/bin/fish",
+  "/bin/zsh",
+  "/bin/ksh93",
+  "/bin/mksh",
+] as const;
 
-/** A value with all that a shell could take for its own. */
-const HOSTILE = ` ' " \\ $HOME \`id\` $(id) !! ~ * ? # ; & | < > \t % é \n end`;
+/** All that a shell could take for its own, then every character from U+0001 to U+00FF, up to 100,000 bytes. */
+const HOSTILE = hostile();
+
+function hostile(): string {
+  const words = ` ' " \\ $HOME \`id\` $(id) !! ~ * ? # ; & | < > \t % é \n end`;
+  const all = String.fromCharCode(...Array.from({ length: 255 }, (_, index) => index + 1));
+  const times = Math.floor((100_000 - Buffer.byteLength(words)) / Buffer.byteLength(all));
+  return `${words}${all.repeat(times)}`;
+}
 
 describe.each(SHELLS)("an account whose login shell is %s", (shell) => {
   let folder: string;
