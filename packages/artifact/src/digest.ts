@@ -1,4 +1,4 @@
-import { createHash, hash } from "node:crypto";
+import { createHash, type Hash, hash } from "node:crypto";
 
 /** Name of content: `sha256:` and 64 lower-case hex digits. */
 export type Digest = `sha256:${string}`;
@@ -8,11 +8,20 @@ export function digestOf(content: string | Uint8Array): Digest {
   return `sha256:${hash("sha256", content, "hex")}`;
 }
 
-/** Digest of bytes that come piece by piece. */
-export function digester(): { update(chunk: Uint8Array): void; digest(): Digest } {
-  const state = createHash("sha256");
+/**
+ * Digest of so many bytes that come piece by piece.
+ *
+ * Where they come at once no state of the library is made: for a hundred thousand small files it is memory that
+ * only a full collection of garbage gives back.
+ */
+export function digester(size: number): { update(chunk: Uint8Array): void; digest(): Digest } {
+  let whole: Digest | undefined;
+  let state: Hash | undefined;
   return {
-    update: (chunk) => void state.update(chunk),
-    digest: () => `sha256:${state.digest("hex")}`,
+    update(chunk) {
+      if (chunk.byteLength === size) whole = digestOf(chunk);
+      else (state ??= createHash("sha256")).update(chunk);
+    },
+    digest: () => whole ?? `sha256:${(state ?? createHash("sha256")).digest("hex")}`,
   };
 }

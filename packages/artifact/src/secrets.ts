@@ -104,8 +104,9 @@ export function secretName(path: string): string | undefined {
  * Scans the text of a file for secrets of well-known shape, also across pieces.
  *
  * @param path - Decides which rules apply.
+ * @param size - Bytes of the file, where they are known: if a piece is all of it, nothing is kept for the next.
  */
-export function secretScan(path: string): SecretScan {
+export function secretScan(path: string, size: number = Infinity): SecretScan {
   const texts = /(^|\/)\.npmrc$/.test(path) ? [...SECRET_TEXTS, NPMRC] : SECRET_TEXTS;
   let tail: Buffer = Buffer.alloc(0);
   let found: string | undefined;
@@ -115,6 +116,10 @@ export function secretScan(path: string): SecretScan {
     update(piece) {
       if (found !== undefined) return;
       const bytes = Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength);
+      if (bytes.length === size) {
+        found = texts.find((text) => holds(bytes, text))?.reason;
+        return;
+      }
       const seam = Buffer.concat([tail, bytes.subarray(0, 2 * REACH)]);
       found = texts.find((text) => holds(bytes, text) || holds(seam, text))?.reason;
       // A copy: whoever gave the piece may use its memory again.

@@ -106,8 +106,8 @@ async function digestFiles(
 ): Promise<readonly FileEntry[]> {
   const entries: FileEntry[] = [];
   await eachOf(files, PARALLEL, async ({ path, size, executable }) => {
-    const scan = verdict.isOn("secrets") ? secretScan(path) : undefined;
-    const sum = digester();
+    const scan = verdict.isOn("secrets") ? secretScan(path, size) : undefined;
+    const sum = digester(size);
     for await (const piece of tree.read({ path, size }, signal)) {
       sum.update(piece);
       scan?.update(piece);
@@ -143,7 +143,7 @@ async function* verified(
   file: FileEntry,
   signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
-  const sum = digester();
+  const sum = digester(file.size);
   for await (const piece of tree.read(file, signal)) {
     sum.update(piece);
     yield piece;
