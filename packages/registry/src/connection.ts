@@ -3,13 +3,14 @@ import type { LookupFunction } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { TargetContext } from "@lockstep/plugin";
-import { type Anchors, createAnchors } from "./anchors.ts";
+import { createKnownTags, type KnownTags } from "./anchors.ts";
 import { writtenCredentials } from "./auth/credentials.ts";
 import { dockerCredentials } from "./auth/docker-config.ts";
 import { ecrApi, ecrCredentials, type EcrLogin } from "./auth/ecr.ts";
 import { githubCredentials } from "./auth/github.ts";
 import type { Asking } from "./client/blobs.ts";
 import { type Client, createClient } from "./client/client.ts";
+import { createGlance, type Glance } from "./glance.ts";
 import type { RawManifest } from "./image/model.ts";
 import { createPace, type Pace } from "./net/pace.ts";
 import { networkPolicy } from "./net/policy.ts";
@@ -29,8 +30,10 @@ export interface RegistryConnection extends AsyncDisposable {
   once<T>(name: string, make: () => Promise<T>): Promise<T>;
   /** Manifests that tags pointed at when the run was planned, by digest. */
   readonly seen: Map<string, RawManifest>;
-  /** Releases that are kept, as far as this run has looked. */
-  readonly anchors: Anchors;
+  /** Tags of the repository, as far as this run has looked. */
+  readonly tags: KnownTags;
+  /** What tags point at, from a look to the plan that follows it. */
+  readonly glance: Glance;
   /** Where a repository is read: its mirror, where one is set. */
   mirrorOf(repository: Repository): Repository;
   /** Requests sent so far. */
@@ -49,7 +52,8 @@ export async function openConnection(
   return {
     settings,
     seen: new Map(),
-    anchors: createAnchors(),
+    tags: createKnownTags(),
+    glance: createGlance(ctx),
     get requests() {
       return client.transport.requests;
     },

@@ -1,5 +1,6 @@
 import { isSecret, type Secret, type Until } from "@lockstep/plugin";
 import { z } from "zod";
+import { LONGEST_END } from "./anchors.ts";
 import type { EcrAuth, WrittenAuth } from "./auth/credentials.ts";
 import { ecrApi } from "./auth/ecr.ts";
 import { isTag, parseRepository, type Repository } from "./reference.ts";
@@ -66,7 +67,7 @@ export interface RegistryOptions {
   readonly source: ImageSource;
   /** Tags that are moved to each release; default `["latest"]`. */
   readonly tags?: readonly string[];
-  /** Every release gets the tag `<anchor><release id>`, which never moves; default `release-`. */
+  /** Every release gets the tag `<anchor><time>.<digest>`, which never moves; default `release-`, at most 40 characters. */
   readonly anchor?: string;
   /** Releases whose anchors are kept, the live one included: from 2, default 10. */
   readonly keep?: number;
@@ -159,9 +160,6 @@ const repository = z.string().transform((written, { issues }): Repository => {
   return z.NEVER;
 });
 
-/** Longest id of a release, in characters. */
-const LONGEST_ID = 64;
-
 /** Checks what a user wrote and fills in the defaults. */
 export const registrySchema: z.ZodType<RegistrySettings> = z
   .strictObject({
@@ -175,7 +173,7 @@ export const registrySchema: z.ZodType<RegistrySettings> = z
     anchor: z
       .string()
       .refine((value) => isTag(`${value}x`), "This cannot begin a tag")
-      .refine((value) => value.length + LONGEST_ID + ".before".length <= 128, "This is too long")
+      .refine((value) => value.length + LONGEST_END <= 128, "This is too long")
       .default("release-"),
     keep: z.int().min(2).default(10),
     annotations: z.record(text, z.string()).default({}),

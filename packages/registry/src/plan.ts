@@ -1,16 +1,14 @@
 import {
-  type Change,
-  type Json,
   type Live,
-  planned,
   type PlanContext,
-  type PlannedStep,
   type PlanRequest,
   type Release,
   type TargetPlan,
 } from "@lockstep/plugin";
+import { anchorOf } from "./anchors.ts";
 import type { Asking } from "./client/blobs.ts";
 import type { RegistryConnection } from "./connection.ts";
+import type { Tags } from "./glance.ts";
 import {
   descriptionOf,
   doubtsAbout,
@@ -20,26 +18,21 @@ import {
   refuseOlder,
   refuseReader,
 } from "./guards.ts";
-import { type Image, type ImageBlob } from "./image/image.ts";
+import type { Image } from "./image/image.ts";
 import type { RawManifest } from "./image/model.ts";
 import type { RegistrySettings } from "./options.ts";
-import { nameOf } from "./reference.ts";
+import { basedOn, layerChanges, outputsOf, tagChanges } from "./plan-changes.ts";
+import { liveSteps, retireStep, stageStep } from "./plan-steps.ts";
 import { buildImage } from "./sources/build.ts";
-import type { Previous } from "./sources/building.ts";
 import { readPrevious } from "./sources/previous.ts";
-import { activate } from "./steps/activate.ts";
-import { checkTags } from "./steps/check-tags.ts";
-import { retireAnchors } from "./steps/retire-anchors.ts";
-import { stage } from "./steps/stage.ts";
-import { anchorOf, BEFORE, readTags, shownDigest, stagedManifest } from "./tags.ts";
+import type { ActivateInput } from "./steps/activation.ts";
+import { readTags, shownDigest, stagedManifest } from "./tags.ts";
 
 /** What `live` says of the tags: the digest behind all of them, or each with its own. */
 export type Ref = string | { readonly tags: Readonly<Record<string, string | null>> };
 
 const UNDO =
   "Each tag goes back to the image it pointed at; a tag that did not exist is removed again, where the registry allows that.";
-
-type Tags = ReadonlyMap<string, RawManifest | null>;
 
 /** Plans a deploy or a way back. Reads the registry and the source; changes nothing. */
 export async function plan(
@@ -79,6 +72,10 @@ async function planDeploy(
   refuseImmutable(settings, tags, image);
   refuseOlder(settings, { tags, release });
   const moves = Object.fromEntries(settings.tags.map((tag) => [tag, image.root.digest]));
+  const anchored = ({ digest }: RawManifest, isBefore = false): ActivateInput["anchor"] => ({
+    tag: anchorOf(settings.anchor, release, { digest, isBefore }),
+    digest,
+  });
   return {
     changes: [...layerChanges(image), ...tagChanges(tags, moves)],
     unchanged: image.blobs.filter(({ action }) => action === "reuse").length,
@@ -88,12 +85,9 @@ async function planDeploy(
         release: release.id,
         moves,
         from: basedOn(tags),
-        anchor: { tag: anchorOf(settings.anchor, release.id), digest: image.root.digest },
+        anchor: anchored(image.root),
         // an image of ours has an anchor of its own release
-        spare:
-          live === null || isMarked(previous.annotations)
-            ? null
-            : { tag: `${anchorOf(settings.anchor, release.id)}${BEFORE}`, digest: live.digest },
+        spare: live === null || isMarked(previous.annotations) ? null : anchored(live, true),
       }),
       retireStep(settings, tags),
     ],
@@ -104,10 +98,10 @@ async function planDeploy(
 }
 
 async function readLive(
-  { settings: { repository, tags }, seen }: RegistryConnection,
+  { settings: { repository, tags }, seen, glance }: RegistryConnection,
   asking: Asking,
 ): Promise<Tags> {
-  const found = await readTags(asking, repository, tags);
+  const found = glance.take() ?? (await readTags(asking, repository, tags));
   for (const raw of found.values()) if (raw !== null) seen.set(raw.digest, raw);
   return found;
 }
@@ -172,98 +166,4 @@ function wantedBy({ tags }: RegistrySettings, ref: Ref | null): Record<string, s
       return digest === null || digest === undefined ? [] : [[tag, digest]];
     }),
   );
-}
-
-function stageStep(
-  settings: RegistrySettings,
-  {
-    image,
-    annotations,
-    previous,
-  }: {
-    readonly image: Image;
-    readonly annotations: Readonly<Record<string, string>>;
-    readonly previous: Previous;
-  },
-): PlannedStep {
-  return planned(stage, {
-    id: "push",
-    phase: "stage",
-    undo: "leave",
-    input: {
-      repository: nameOf(settings.repository),
-      digest: image.root.digest,
-      source: settings.source,
-      annotations,
-      previous: shownDigest(previous.root),
-    },
-    bytes: image.blobs.filter(isSent).reduce((sum, { descriptor }) => sum + descriptor.size, 0),
-  });
-}
-
-function isSent({ action }: ImageBlob): boolean {
-  return action === "upload";
-}
-
-function liveSteps(
-  settings: RegistrySettings,
-  {
-    release,
-    ...move
-  }: Pick<Parameters<typeof activate.describe>[0], "moves" | "from" | "anchor" | "spare"> & {
-    readonly release: string;
-  },
-): PlannedStep[] {
-  const repository = nameOf(settings.repository);
-  return [
-    planned(activate, { id: "tags", phase: "activate", input: { repository, ...move } }),
-    planned(checkTags, {
-      id: "read-back",
-      phase: "verify",
-      input: { repository, release, moves: move.moves, deep: settings.verify === "blobs" },
-      until: settings.until,
-    }),
-  ];
-}
-
-function retireStep(
-  { repository, anchor, keep, tags }: RegistrySettings,
-  found: Tags,
-): PlannedStep {
-  const previous = [...new Set([...found.values()].flatMap((raw) => raw?.digest ?? []))];
-  return planned(retireAnchors, {
-    id: "retire",
-    phase: "retire",
-    input: { repository: nameOf(repository), anchor, keep, tags, previous },
-  });
-}
-
-function layerChanges({ blobs }: Image): Change[] {
-  return blobs
-    .filter(({ action }) => action !== "reuse")
-    .map(({ descriptor, label, action }) => ({
-      action: "add",
-      what: `${label} ${descriptor.digest.slice(0, "sha256:".length + 12)}${action === "mount" ? " (mounted)" : ""}`,
-      reason: "absent",
-      bytes: action === "mount" ? 0 : descriptor.size,
-    }));
-}
-
-function tagChanges(tags: Tags, moves: Readonly<Record<string, string>>): Change[] {
-  return Object.entries(moves).flatMap(([tag, after]): Change[] => {
-    const before = shownDigest(tags.get(tag));
-    if (before === after) return [];
-    const action = before === null ? "add" : "change";
-    return [
-      { action, what: `tag ${tag}`, reason: before === null ? "absent" : "content", before, after },
-    ];
-  });
-}
-
-function basedOn(tags: Tags): Record<string, string | null> {
-  return Object.fromEntries([...tags].map(([tag, raw]) => [tag, shownDigest(raw)]));
-}
-
-function outputsOf({ repository, tags }: RegistrySettings, digest: string): Record<string, Json> {
-  return { repository: nameOf(repository), digest, tags };
 }

@@ -4,6 +4,7 @@ import { deleteManifest, getManifest, putManifest } from "./client/manifests.ts"
 import type { RegistryConnection } from "./connection.ts";
 import { digestOf, isDigest } from "./digest.ts";
 import { contentWrong, releaseGone, tagStays } from "./errors.ts";
+import type { Tags } from "./glance.ts";
 import { pinnedName } from "./image/image.ts";
 import { parseObject, type RawManifest } from "./image/model.ts";
 import { nameOf, type Repository } from "./reference.ts";
@@ -16,7 +17,7 @@ export async function readTags(
   asking: Asking,
   repository: Repository,
   tags: readonly string[],
-): Promise<ReadonlyMap<string, RawManifest | null>> {
+): Promise<Tags> {
   const found = await Promise.all(
     tags.map(async (tag) => [tag, (await getManifest(asking, repository, tag)) ?? null] as const),
   );
@@ -143,34 +144,4 @@ export function inMovingOrder(tags: readonly string[]): string[] {
 /** `digest` or `nothing`, for messages. */
 export function shownDigest(raw: { readonly digest: string } | null | undefined): string | null {
   return raw?.digest ?? null;
-}
-
-/** The tag that a release keeps for good. */
-export function anchorOf(prefix: string, release: string): string {
-  return `${prefix}${release}`;
-}
-
-/** A tag that Lockstep gave a release, or what was live before one. */
-export interface Anchor {
-  readonly tag: string;
-  readonly release: string;
-  readonly isBefore: boolean;
-}
-
-/** What stands at the end of a tag that keeps what another tool had made live. */
-export const BEFORE = ".before";
-
-/** Of all tags the ones Lockstep made for releases, the newest release first. */
-export function anchorsIn(tags: readonly string[], prefix: string): Anchor[] {
-  return tags
-    .filter((tag) => tag.startsWith(prefix))
-    .flatMap((tag) => {
-      const found = /^(\d{8}T\d{6}Z-[0-9a-f]{8})(\.before)?$/.exec(tag.slice(prefix.length));
-      const release = found?.[1];
-      return release === undefined ? [] : [{ tag, release, isBefore: found?.[2] !== undefined }];
-    })
-    .toSorted((left, right) => {
-      if (left.release !== right.release) return left.release < right.release ? 1 : -1;
-      return Number(left.isBefore) - Number(right.isBefore);
-    });
 }

@@ -6,8 +6,9 @@ import {
   type Target,
   type TargetBody,
 } from "@lockstep/plugin";
+import { anchorsIn } from "./anchors.ts";
 import { registryErrors } from "./catalogue.ts";
-import { getManifest, listTags } from "./client/manifests.ts";
+import { listTags } from "./client/manifests.ts";
 import { openConnection, type RegistryConnection } from "./connection.ts";
 import { doctor } from "./doctor.ts";
 import { type RegistryOptions, type RegistrySettings, registrySchema } from "./options.ts";
@@ -16,7 +17,7 @@ import { activate } from "./steps/activate.ts";
 import { checkTags } from "./steps/check-tags.ts";
 import { retireAnchors } from "./steps/retire-anchors.ts";
 import { stage } from "./steps/stage.ts";
-import { anchorsIn, readTags, shownDigest } from "./tags.ts";
+import { readTags, shownDigest } from "./tags.ts";
 import { VERSION } from "./version.ts";
 
 /**
@@ -52,6 +53,7 @@ async function live(ctx: ReadContext<RegistryConnection>): Promise<readonly Live
   const { settings } = ctx.connection;
   const asking = ctx.connection.asking(ctx);
   const tags = await readTags(asking, settings.repository, settings.tags);
+  ctx.connection.glance.keep(tags);
   const digests = [...tags].map(([tag, raw]) => [tag, shownDigest(raw)] as const);
   const ref = refOf(digests);
   return [{ ref, kept: ref === null ? [] : await keptOf(ctx, digests) }];
@@ -71,15 +73,8 @@ async function keptOf(
   const { connection } = ctx;
   const { repository, anchor, keep } = connection.settings;
   const asking = connection.asking(ctx);
-  const digests = await connection.anchors.digests({
-    list: async () => {
-      const tags = await listTags(asking, repository);
-      return anchorsIn(tags, anchor)
-        .slice(0, keep + 1)
-        .map(({ tag }) => tag);
-    },
-    read: async (tag) => (await getManifest(asking, repository, tag))?.digest,
-  });
+  const tags = await connection.tags.all(() => listTags(asking, repository));
+  const kept = anchorsIn(tags, anchor).slice(0, keep + 1);
   const isLive = new Set(pointers.map(([, digest]) => digest));
-  return digests.filter((digest) => !isLive.has(digest));
+  return [...new Set(kept.map(({ digest }) => digest))].filter((digest) => !isLive.has(digest));
 }

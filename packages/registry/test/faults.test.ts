@@ -568,7 +568,9 @@ describe("tags", () => {
     const moves = server.requests
       .filter(({ method, path }) => method === "PUT" && /\/manifests\/(?!sha256)/.test(path))
       .map(({ path }) => path.slice(path.lastIndexOf("/") + 1));
-    expect(moves).toEqual(["release-20261121T101500Z-00000001", "1.4", "1", "edge", "latest"]);
+    const [digest = ""] = Object.values(live());
+    const anchor = `release-20261121T101500Z.${digest.slice("sha256:".length)}`;
+    expect(moves).toEqual([anchor, "1.4", "1", "edge", "latest"]);
   });
 
   it("are not moved back to an older build, unless that is allowed", async () => {
@@ -588,9 +590,9 @@ describe("tags", () => {
   });
 
   it("keep what another tool had made live, and old releases go only where they are ours", async () => {
-    await using first = await open({ keep: 2, tags: ["latest"] });
+    await using other = await open({ tags: ["latest"] });
+    await other.deploy(ONE, filesOf("zero"));
     const repository = server.store.repository("acme/shop");
-    await first.deploy(ONE, filesOf("zero"));
     const [digest = "", manifest] = [...repository.manifests][0] ?? [];
     repository.tags.clear();
     repository.tags.set("latest", digest);
@@ -602,13 +604,18 @@ describe("tags", () => {
       bytes: foreign,
       mediaType: manifest?.mediaType ?? "",
     });
-    const ids = ["10", "11", "12", "13"].map((second) => `20261121T1020${second}Z-00000001`);
-    for (const id of ids) await first.deploy({ ...ONE, id }, filesOf(id));
+    await using first = await open({ keep: 2, tags: ["latest"] });
+    const digests: string[] = [];
+    for (const second of ["10", "11", "12", "13"]) {
+      const createdAt = `2026-11-21T10:20:${second}Z`;
+      await first.deploy({ ...ONE, id: `r${second}`, createdAt }, filesOf(second));
+      digests.push(server.store.tags("acme/shop")["latest"]?.slice("sha256:".length) ?? "");
+    }
 
     expect(Object.keys(server.store.tags("acme/shop"))).toEqual([
       "latest",
-      `release-${ids[2]}`,
-      `release-${ids[3]}`,
+      `release-20261121T102012Z.${digests[2]}`,
+      `release-20261121T102013Z.${digests[3]}`,
       "release-notes",
     ]);
     expect((await first.live())[0]?.kept).toHaveLength(1);

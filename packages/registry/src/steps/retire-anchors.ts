@@ -1,7 +1,8 @@
 import { isLockstepError, type Retire } from "@lockstep/plugin";
+import { anchorsIn } from "../anchors.ts";
 import { getManifest, listTags } from "../client/manifests.ts";
 import type { RegistryConnection } from "../connection.ts";
-import { anchorsIn, removeTag } from "../tags.ts";
+import { removeTag } from "../tags.ts";
 
 /** How many releases keep their tags. */
 export type RetireAnchorsInput = {
@@ -32,9 +33,10 @@ export const retireAnchors: Retire<RetireAnchorsInput, RegistryConnection> = {
     const { connection } = ctx;
     const { repository } = connection.settings;
     const asking = connection.asking(ctx);
-    const anchors = anchorsIn(await listTags(asking, repository), anchor);
-    const newest = new Set([...new Set(anchors.map(({ release }) => release))].slice(0, keep));
-    const old = anchors.filter(({ release }) => !newest.has(release));
+    const all = await connection.tags.all(() => listTags(asking, repository));
+    const anchors = anchorsIn(all, anchor);
+    const newest = new Set([...new Set(anchors.map(({ made }) => made))].slice(0, keep));
+    const old = anchors.filter(({ made }) => !newest.has(made));
     if (old.length === 0) return;
 
     const live = await Promise.all(tags.map((tag) => getManifest(asking, repository, tag)));
@@ -43,13 +45,13 @@ export const retireAnchors: Retire<RetireAnchorsInput, RegistryConnection> = {
       const raw = await getManifest(asking, repository, tag);
       if (raw === undefined || stays.has(raw.digest)) continue;
       try {
-        await removeTag(asking, { repository, tag }, raw);
+        await connection.tags.write({ removed: tag }, () =>
+          removeTag(asking, { repository, tag }, raw),
+        );
       } catch (error) {
         if (!isLockstepError(error) || error.code !== "REGISTRY_TAG_STAYS") throw error;
         ctx.log(`${error.message} Old releases keep their tags.\n`);
         return;
-      } finally {
-        connection.anchors.forget(tag);
       }
     }
   },
