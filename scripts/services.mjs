@@ -12,6 +12,7 @@ const IMAGES =
 const BUCKETS = "packages/testkit, packages/s3: sites and state on a Ceph RADOS gateway";
 const CONTAINERS = "packages/ssh: containers that follow a link, on podman";
 const FRONT = "packages/ssh: a service behind nginx that is never gone";
+const UNITS = "packages/ssh: services of systemd, on a machine of their own";
 const SITES = "packages/s3: a site of 10,000 files as a browser sees it";
 const ROUTER = "packages/s3: the router of CloudFront in njs";
 const ENDS = "apps/cli, apps/demo: whole runs on OpenSSH's sshd";
@@ -38,6 +39,7 @@ const NEEDS = [
   { name: "podman", package: "podman", suites: [IMAGES, CONTAINERS] },
   { name: "runc", package: "runc", suites: [IMAGES, CONTAINERS] },
   { name: "nginx", package: "nginx-light", suites: [FRONT] },
+  { name: "systemd-nspawn", package: "systemd-container", suites: [UNITS] },
   { name: "chromium", package: "chromium", suites: [SITES] },
   { name: "njs", package: "njs", suites: [ROUTER] },
   { name: "openssl", package: "openssl", suites: [IMAGES] },
@@ -45,7 +47,7 @@ const NEEDS = [
 ];
 
 /** Being root is a need too: sshd changes to other accounts, and accounts are made and removed. */
-const ROOT = { name: "root", suites: [SSHD, IMAGES, BUCKETS, CONTAINERS, FRONT, ENDS] };
+const ROOT = { name: "root", suites: [SSHD, IMAGES, BUCKETS, CONTAINERS, FRONT, UNITS, ENDS] };
 
 const FOLDERS = [...(process.env.PATH ?? "").split(":"), "/usr/local/sbin", "/usr/sbin", "/sbin"];
 

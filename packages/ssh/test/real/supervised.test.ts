@@ -1,8 +1,6 @@
-import { once } from "node:events";
-import { createServer } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
-import type { CheckResult, PlannedStep } from "@lockstep/plugin";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { freePort } from "../machine.ts";
+import { verdictOf } from "../verdict.ts";
 import { Shop, startHost, type TestHost } from "../world.ts";
 
 const ONE = "20261121T101500Z-00000001";
@@ -52,33 +50,6 @@ describe("a service that", { timeout: 90_000 }, () => {
     host = await startHost("dash");
   });
   afterAll(async () => host[Symbol.asyncDispose]());
-
-  async function freePort(): Promise<number> {
-    const probe = createServer().listen(0, "127.0.0.1");
-    await once(probe, "listening");
-    const { port } = probe.address() as { readonly port: number };
-    probe.close();
-    return port;
-  }
-
-  /** Asks as the runner does: until enough passes in a row, or the time is over. */
-  async function verdictOf(shop: Shop, step: PlannedStep): Promise<CheckResult["status"]> {
-    const { successes, intervalMs, deadlineMs } = step.until ?? {
-      successes: 1,
-      intervalMs: 0,
-      deadlineMs: 0,
-    };
-    const handler = shop.target.checks?.find(({ kind }) => kind === step.kind);
-    const end = Date.now() + deadlineMs;
-    let passes = 0;
-    while (passes < successes) {
-      const result = await handler?.check(step.input, shop.context());
-      passes = result?.status === "pass" ? passes + 1 : 0;
-      if (passes < successes && Date.now() > end) return result?.status ?? "inconclusive";
-      await sleep(intervalMs);
-    }
-    return "pass";
-  }
 
   it.concurrent.each(FAULTS)("%s is caught and put back", async (_, { later, start }) => {
     const port = await freePort();
