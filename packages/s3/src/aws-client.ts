@@ -76,7 +76,8 @@ function regionOf(
   return endpoint === undefined ? {} : { region: "us-east-1" };
 }
 
-async function accountOf(
+/** How requests are signed: as the settings say, else as every tool of AWS finds out. */
+export async function accountOf(
   { credentials }: BucketSettings,
   { env, secret }: BucketSurroundings,
 ): Promise<Pick<S3ClientConfig, "credentials" | "profile">> {

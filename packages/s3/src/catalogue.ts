@@ -58,6 +58,11 @@ export const s3Errors: ErrorCatalogue = {
     why: "Servers and browsers would disagree about which object it is.",
     fix: "Rename the file, or exclude it.",
   },
+  S3_KEY_VALUES: {
+    when: "The key value store of CloudFront does not exist, is not ready, holds what Lockstep did not write, or is written by others without a pause.",
+    why: "It says which release visitors get.",
+    fix: "Correct `cloudfront.keyValueStore`, or wait until the store is ready. What others wrote under the names of this site is to be removed by hand; give each site a name of its own.",
+  },
   S3_REFERENCES: {
     when: "A page names a file of the site that is not in the release.",
     why: "Visitors would get a broken page.",

@@ -91,6 +91,18 @@ export function releaseGone(release: string, missing: string): LockstepError {
   return raise("S3_RELEASE_GONE", `${release} cannot be live again: ${missing} is gone.`);
 }
 
+/** Somebody else writes all the time. */
+export function valuesContended(store: string): LockstepError {
+  return raise("S3_KEY_VALUES", `${store} was changed by others before every try.`, {
+    retryable: true,
+  });
+}
+
+/** No store, or none that can be used. */
+export function valuesUnfit(store: string, problem: string, cause?: unknown): LockstepError {
+  return raise("S3_KEY_VALUES", `${store} ${plain(problem)}.`, { cause });
+}
+
 /** More than a key value store takes. */
 export function routesUnfit(problem: string): LockstepError {
   return raise("S3_ROUTES", `The router cannot be told about this release: ${plain(problem)}.`);

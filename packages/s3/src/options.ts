@@ -8,6 +8,11 @@ import {
   bucketShape,
 } from "./bucket-options.ts";
 import { type CheckOptions, checkSchema, type CheckSettings } from "./check-options.ts";
+import {
+  type CloudFrontOptions,
+  cloudFrontSchema,
+  type CloudFrontSettings,
+} from "./cloudfront/options.ts";
 import { headerNameProblem, headerValueProblem } from "./object-headers.ts";
 
 /**
@@ -55,6 +60,8 @@ export interface S3Options extends BucketOptions {
   readonly state?: string;
   /** Asks as a visitor after the release went live; what is wrong puts the run back. */
   readonly check?: CheckOptions;
+  /** A CloudFront distribution in front of the bucket. */
+  readonly cloudfront?: CloudFrontOptions;
   /** How hard the server is worked. */
   readonly limits?: Partial<SiteLimits>;
 }
@@ -75,6 +82,7 @@ export interface S3Settings {
   readonly keep: { readonly releases: number; readonly days: number };
   readonly shrink: number;
   readonly check: CheckSettings | undefined;
+  readonly cloudfront: CloudFrontSettings | undefined;
   readonly limits: SiteLimits;
 }
 
@@ -152,12 +160,14 @@ const written = z.strictObject({
   shrink: z.number().min(0).max(1).default(0.5),
   state: folder.refine((text) => text !== "", "This must not be empty").default(".lockstep/"),
   check: checkSchema.optional(),
+  cloudfront: cloudFrontSchema.optional(),
   limits: limits.default(() => limits.parse({})),
 });
 
 /** Checks what a user wrote and fills in the defaults. */
 export const s3Schema: z.ZodType<S3Settings> = written.transform((options): S3Settings => {
-  const { prefix, state, ...rest } = options;
+  const { state, ...rest } = options;
+  const prefix = `${rest.prefix}${rest.cloudfront?.router?.prefix ?? ""}`;
   return {
     bucket: bucketSettings(options),
     prefix,
@@ -171,6 +181,7 @@ export const s3Schema: z.ZodType<S3Settings> = written.transform((options): S3Se
     keep: rest.keep,
     shrink: rest.shrink,
     check: rest.check,
+    cloudfront: rest.cloudfront,
     limits: rest.limits,
   };
 });

@@ -1,5 +1,4 @@
 import {
-  type Change,
   type Json,
   type Live,
   planned,
@@ -9,11 +8,12 @@ import {
   type TargetPlan,
 } from "@lockstep/plugin";
 import type { CheckSettings } from "./check-options.ts";
+import { comparison } from "./comparison.ts";
 import type { S3Connection } from "./connection.ts";
 import { refuseShrunk, refuseForeign } from "./guards.ts";
 import { settle, stagingOf } from "./moves.ts";
 import type { Pointer } from "./pointer.ts";
-import { isSameFile, type SiteFile, type SiteRelease, siteRelease } from "./release.ts";
+import { siteRelease } from "./release.ts";
 import { makeSite, readFiles } from "./site.ts";
 import { activate } from "./steps/activate.ts";
 import { baseOf } from "./steps/base.ts";
@@ -142,28 +142,4 @@ function startOf({ live, moving }: Pointer): { from: string | null; also: string
 
 function basedOn(pointer: Pointer): Json {
   return { live: refOf(pointer) };
-}
-
-/** What will differ for visitors. */
-function comparison(
-  from: SiteRelease | null,
-  to: SiteRelease,
-): Pick<TargetPlan, "changes" | "unchanged"> {
-  const written = to.files.flatMap((file) => changeOf(from?.byPath.get(file.path), file) ?? []);
-  const removed = (from?.files ?? [])
-    .filter(({ path, inPlace }) => !inPlace && !to.byPath.has(path))
-    .map(({ path }): Change => ({ action: "remove", what: path, reason: "stale" }));
-  return { changes: [...written, ...removed], unchanged: to.files.length - written.length };
-}
-
-function changeOf(before: SiteFile | undefined, after: SiteFile): Change | undefined {
-  const { path: what, size: bytes } = after;
-  if (before === undefined) return { action: "add", what, reason: "absent", bytes };
-  if (isSameFile(before, after)) return undefined;
-  if (before.sha256 !== after.sha256) {
-    const digests = { before: before.sha256.slice(0, 12), after: after.sha256.slice(0, 12) };
-    return { action: "change", what, reason: "content", bytes, ...digests };
-  }
-  const headers = { before: before.headers, after: after.headers };
-  return { action: "change", what, reason: "headers", ...headers };
 }

@@ -3,6 +3,7 @@ import { defineTarget, isLockstepError, type Target, type TargetBody } from "@lo
 import { audit } from "./audit.ts";
 import { placeOf } from "./bucket-options.ts";
 import { s3Errors } from "./catalogue.ts";
+import { routedTarget } from "./cloudfront/target.ts";
 import { openConnection, type S3Connection } from "./connection.ts";
 import { doctor } from "./doctor.ts";
 import { type S3Options, type S3Settings, s3Schema } from "./options.ts";
@@ -31,6 +32,8 @@ const BEST_EFFORT =
   "This server ignores the conditions of writes: only the lease keeps two runs apart, as well as it can.\n";
 
 function make(settings: S3Settings): TargetBody<S3Connection> {
+  const router = settings.cloudfront?.router;
+  if (router !== undefined) return routedTarget(settings, router);
   return {
     places: [placeOf(settings.bucket, settings.prefix)],
     // pages are copied without a condition: a run that wakes up late can still write one

@@ -67,7 +67,7 @@ async function handler(event) {
   if (name === '') return answer(404, 'No such site.');
   const cookie = request.cookies['${PREVIEW_NAME}'];
   const isPreview = Boolean(cookie) && isRelease(cookie.value);
-  const text = await read(isPreview ? name + '/staged/' + cookie.value : name);
+  const text = await read(isPreview ? name + '.staged.' + cookie.value : name);
   if (text === null) {
     return isPreview ? answer(404, 'This preview is gone.') : answer(503, 'Nothing is live here.');
   }
@@ -75,12 +75,12 @@ async function handler(event) {
   const path = pathOf(request.uri);
   if (path === null) return answer(404, 'Not found.');
   const route = JSON.parse(text);
-  const list = await read(name + '/t/' + route.table + '/' + partOf(path, route.parts));
+  const list = await read(name + '.t.' + route.table + '.' + partOf(path, route.parts));
   if (list === null) return answer(503, 'The list of pages cannot be read.');
 
   const found = resolve(path, list, route);
   if (found.redirect) {
-    const target = await read(name + '/t/' + route.table + '/r' + digest(found.redirect).slice(0, 24));
+    const target = await read(name + '.t.' + route.table + '.r' + digest(found.redirect).slice(0, 24));
     if (target === null) return answer(503, 'The redirect cannot be read.');
     return redirect(target.slice(4));
   }
@@ -140,7 +140,7 @@ function nameOf(host) {
   const name = host ? host.value.toLowerCase().replace(/:\d+$/, '') : '';
   if (PREVIEWS === '' || name.slice(-PREVIEWS.length) !== PREVIEWS) return SITE;
   const branch = name.slice(0, -PREVIEWS.length);
-  return /^[a-z0-9][a-z0-9-]*$/.test(branch) ? SITE + '@' + branch : '';
+  return /^[a-z0-9][a-z0-9-]*$/.test(branch) ? SITE + '~' + branch : '';
 }
 
 function isRelease(text) {

@@ -8,7 +8,7 @@ import { POOL_SHAPE } from "./shape.ts";
 /** A release as the router sees it: a route, and the table it needs. */
 export interface Routes {
   readonly route: Route;
-  /** Values by their keys below `t/<table>/`: parts by their numbers, redirects by their hashes. */
+  /** Values by their names below `t.<table>.`: parts by their numbers, redirects by their hashes. */
   readonly table: ReadonlyMap<string, string>;
 }
 

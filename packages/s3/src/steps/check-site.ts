@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
 import type { Check, CheckResult, ReadContext } from "@lockstep/plugin";
+import { STATUS_HEADER } from "../cloudfront/route.ts";
 import type { S3Connection } from "../connection.ts";
 import { plain } from "../errors.ts";
 import { DIGEST_HEADER } from "../object-headers.ts";
@@ -118,7 +119,7 @@ async function judge(url: string, file: SiteFile, response: Response): Promise<C
   });
   const target = headers["x-amz-website-redirect-location"];
   const body = new Uint8Array(await response.arrayBuffer());
-  const wanted = target === undefined ? 200 : 301;
+  const wanted = Number(headers[STATUS_HEADER] ?? (target === undefined ? 200 : 301));
   if (response.status !== wanted) return failed("status", `${wanted}`, `${response.status}`);
   if (target !== undefined) return { status: "pass" };
   const mark = response.headers.get(DIGEST_HEADER);

@@ -50,7 +50,7 @@ export function worldOf(
   ]);
   const { route, table } = routesOf(release, "");
   const values = new Map<string, string>([["site", encodeRoute(route)]]);
-  for (const [name, value] of table) values.set(`site/t/${route.table}/${name}`, value);
+  for (const [name, value] of table) values.set(`site.t.${route.table}.${name}`, value);
   const objects = new Map<string, S3Object>();
   const put = (key: string, headers: Record<string, string>): void => {
     objects.set(key, { body: Buffer.from(key), etag: '"1"', headers, modifiedMs: 0 });

@@ -110,7 +110,7 @@ describe("a staged release", () => {
   for (const [key, value] of next.values) {
     if (key !== "site") world.values.set(key, value);
   }
-  world.values.set(`site/staged/${next.route.id}`, next.values.get("site") ?? "");
+  world.values.set(`site.staged.${next.route.id}`, next.values.get("site") ?? "");
   for (const [key, object] of next.objects) world.objects.set(key, object);
   const edge = edgeOf(world);
   const cookies = { "lockstep-preview": next.route.id };
@@ -153,7 +153,7 @@ describe("the host", () => {
   it("chooses the pointer of a branch, and nothing else does", async () => {
     const world = worldOf(PATHS);
     const moved = [...world.values].map(
-      ([key, value]) => [key.replace("site", "site@feature-1"), value] as const,
+      ([key, value]) => [key.replace("site", "site~feature-1"), value] as const,
     );
     const edge = edgeOf({ ...world, values: new Map(moved) });
     const host = "Feature-1.preview.example.com:443";
