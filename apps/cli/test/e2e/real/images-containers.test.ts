@@ -33,7 +33,7 @@ beforeAll(async () => {
   bucket = await startSandboxS3({ buckets: ["shop"] });
   site = await openSite(bucket.buckets.get("shop") ?? new Map());
   const env = { S3_SECRET_KEY: bucket.credentials.secretAccessKey };
-  project = await makeProject(join(folder, "project"), ["registry", "ssh", "s3", "http"], env);
+  project = await makeProject(join(folder, "project"), ["registry", "ssh", "s3"], env);
   await project.configure(config());
 }, 60_000);
 afterAll(async () => {
@@ -44,10 +44,9 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
 }, 60_000);
 
-/** An image; two hosts that run it by the digest the first target promises; a site; what users see, last. */
+/** An image; two hosts that run it by the digest the first target promises; a site, which is asked as users do. */
 function config(): string {
   return `import { defineConfig, localStore, secret } from "lockstep";
-import { http } from "@lockstep/http";
 import { registry } from "@lockstep/registry";
 import { s3 } from "@lockstep/s3";
 import { ssh } from "@lockstep/ssh";
@@ -68,10 +67,10 @@ export default defineConfig({ project: "shop", environments: { production: {
         accessKeyId: "${bucket.credentials.accessKeyId}", secretAccessKey: secret("S3_SECRET_KEY"),
       },
       source: "build/www",
+      check: { url: "${site.url}", until },
     }),
-    users: http({ checks: [{ url: "${site.url}/", until }] }),
   },
-  order: ["image", ["web-1", "web-2"], "site", "users"],
+  order: ["image", ["web-1", "web-2"], "site"],
 } } });
 `;
 }
@@ -134,7 +133,7 @@ async function openSite(objects: S3Bucket): Promise<Site> {
 }
 
 describe("an image, the hosts that run it, and a site in one run", { timeout: 240_000 }, () => {
-  it("change together: hosts pull the digest of the first target, and a check that fails after the last puts all back", async () => {
+  it("change together: hosts pull the digest of the first target, and a check of the last that fails puts all back", async () => {
     const first = await deploy("one");
     expect(first.exit, first.said).toBe(0);
     const one = await live();
@@ -152,6 +151,7 @@ describe("an image, the hosts that run it, and a site in one run", { timeout: 24
     const bad = await deploy("three");
     expect(bad.exit, bad.said).toBe(31);
     expect(bad.said).toContain("Putting everything back: ");
+    expect(bad.said).toMatch(/site.*CHECK_FAILED|CHECK_FAILED.*site/s);
     expect(await live()).toEqual(two);
 
     const back = await project.lockstep("rollback", "-e", "production", "-y");
