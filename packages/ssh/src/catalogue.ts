@@ -31,7 +31,7 @@ export const sshErrors: ErrorCatalogue = {
   SSH_CURRENT_FOREIGN: {
     when: "`current` on a host is not a link to a release that Lockstep put there.",
     why: "Something else made it, and what Lockstep did not make it does not replace.",
-    fix: "Move it away on the host, or choose another path for this target.",
+    fix: "To take over a tree of Capistrano, Deployer or by hand as it is, set `adopt: true` in the options of the target; the flag `--adopt` is about another store of Lockstep. Else move `current` away on the host, or choose another path.",
   },
   SSH_DISK_FULL: {
     when: "The disk of a host has no room, or the quota of the account is used up.",

@@ -64,12 +64,14 @@ export function connectionLost(where: Where, cause: unknown): LockstepError {
   });
 }
 
-/** `current` is not ours. */
-export function currentForeign(where: Where, what: string): LockstepError {
+/** `current` is not ours; where it leads to a release of another tool it could be adopted. */
+export function currentForeign(where: Where, what: string, adoptable = false): LockstepError {
+  const adopt =
+    "Set `adopt: true` in the options of this target to take it over as it is; the flag `--adopt` alone does not. Else move";
   return failure(where, {
     code: "SSH_CURRENT_FOREIGN",
     message: `\`current\` below ${where.place} ${printable(what)}.`,
-    hint: "Nothing was removed. Move it away on the host, or choose another path.",
+    hint: `Nothing was removed. ${adoptable ? adopt : "Move"} it away on the host, or choose another path.`,
   });
 }
 
@@ -82,11 +84,7 @@ export function diskFull(where: Where, found: string): LockstepError {
   });
 }
 
-/**
- * A run of another store is at work.
- *
- * @param heldBy - Age of its last sign of life in seconds, name of the run, since when, and who; from the host.
- */
+/** A run of another store is at work; `heldBy` is the last sign of life it gave: age in seconds, run, since when, who. */
 export function hostHeld(where: Where, heldBy: string, leaseSeconds: number): LockstepError {
   const [age = "", run = "", since = "", ...who] = printable(heldBy).split(" ");
   return failure(where, {

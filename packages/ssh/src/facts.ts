@@ -162,7 +162,8 @@ export function liveOf(
   if (layout !== undefined && layout !== LAYOUT_VERSION) {
     throw layoutUnknown(host, JSON.stringify(layout));
   }
-  const ref = (adopt ? foreignRefOf(facts, path) : undefined) ?? liveRefOf(host, facts);
+  const foreign = foreignRefOf(facts, path);
+  const ref = (adopt ? foreign : undefined) ?? liveRefOf(host, facts, foreign !== undefined);
   const stamp = stamps.reduce<Stamp | undefined>(
     (best, one) => (best === undefined || one.epoch > best.epoch ? one : best),
     undefined,
@@ -198,19 +199,24 @@ function foreignRefOf({ current, releases }: HostFacts, path: string): Ref | und
   return id === undefined || isOurs ? undefined : { release: id, digest: ADOPTED };
 }
 
-function liveRefOf(host: RemoteHost, { current, layout, releases }: HostFacts): Ref | null {
+function liveRefOf(
+  host: RemoteHost,
+  { current, layout, releases }: HostFacts,
+  adoptable: boolean,
+): Ref | null {
   if (current.kind === "none") return null;
   if (current.kind === "other") throw currentForeign(host, "is not a symbolic link");
   const { text, resolves } = current;
   if (layout === undefined) {
-    throw currentForeign(host, `points at ${text}, and nothing here was laid out by Lockstep`);
+    const what = `points at ${text}, and nothing here was laid out by Lockstep`;
+    throw currentForeign(host, what, adoptable);
   }
   const id = releaseOf(text);
   const meta = releases.find((one) => one.id === id);
   if (id === undefined) throw currentForeign(host, `points at ${text}, outside of releases/`);
   if (!resolves) throw currentForeign(host, `points at ${text}, which is not there`);
   if (meta === undefined) {
-    throw currentForeign(host, `points at ${text}, which Lockstep did not upload`);
+    throw currentForeign(host, `points at ${text}, which Lockstep did not upload`, adoptable);
   }
   return { release: id, digest: meta.digest };
 }

@@ -158,7 +158,16 @@ describe.concurrent.each(["dash", "busybox"] as const)(
       });
       await remote?.[Symbol.asyncDispose]();
       await refusing.build({ "index.html": "new" });
-      await expect(refusing.plan(ONE)).rejects.toBeInstanceOf(AggregateError);
+      await expect(refusing.plan(ONE)).rejects.toMatchObject({
+        errors: [
+          {
+            code: "SSH_CURRENT_FOREIGN",
+            hint: expect.stringContaining(
+              "Set `adopt: true` in the options of this target",
+            ) as string,
+          },
+        ],
+      });
 
       await using shop = await Shop.open(host, { path, adopt: true, keep: 2 });
       await shop.build({ "index.html": "new" });

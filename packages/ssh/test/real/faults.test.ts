@@ -79,6 +79,9 @@ describe("a current that Lockstep did not make", () => {
 
     for (const call of [shop.plan(TWO), shop.target.live(shop.context())]) {
       expect(await failureOf(call)).toMatchObject({ code: "SSH_CURRENT_FOREIGN", unit: "web-1" });
+      expect(await failureOf(call)).toMatchObject({
+        hint: expect.stringContaining("Nothing was removed.") as string,
+      });
     }
     expect((await stat(join(shop.path, "current")).catch(() => null))?.ino).toBe(found?.ino);
   });
@@ -90,6 +93,7 @@ describe("a current that Lockstep did not make", () => {
 
     expect(await failureOf(shop.target.live(shop.context()))).toMatchObject({
       code: "SSH_CURRENT_FOREIGN",
+      hint: expect.stringContaining("adopt: true") as string,
     });
   });
 
