@@ -1,6 +1,7 @@
 import type { S3Client } from "@aws-sdk/client-s3";
 import type { SignatureV4 } from "@smithy/signature-v4";
 import type { BucketSettings } from "./bucket-options.ts";
+import { OneShotSha256 } from "./signing-hash.ts";
 
 /** A request that many of are sent, in words of S3. */
 export interface HotRequest {
@@ -107,7 +108,7 @@ async function findWay({ config }: S3Client, settings: BucketSettings): Promise<
     credentials: config.credentials,
     region,
     service: "s3",
-    sha256: config.sha256,
+    sha256: OneShotSha256,
     uriEscapePath: false, // paths of S3 are escaped once
     applyChecksum: false,
   });

@@ -1,6 +1,6 @@
 import type { ObjectHead } from "./bucket.ts";
 import { DIGEST_HEADER } from "./object-headers.ts";
-import { isSameFile, isSameHeaders, type SiteFile, type SiteRelease } from "./release.ts";
+import { isSameFile, isSameHeaders, restored, type SiteFile, type SiteRelease } from "./release.ts";
 
 /** What is live, as far as releases say it: one, or two when a run ended while it moved pages. */
 export interface Base {
@@ -31,15 +31,16 @@ export interface Staging {
 }
 
 /** The new release as it is stored: new assets in place, everything else as a blob. */
-export function settle(wanted: readonly SiteFile[], { from, also }: Base): readonly SiteFile[] {
-  return wanted.map((file) => {
+export function settle(wanted: SiteRelease, { from, also }: Base): SiteRelease {
+  const files = wanted.files.map((file) => {
     const known = [from?.byPath.get(file.path), also?.byPath.get(file.path)].filter(
       (one) => one !== undefined,
     );
     if (known.length === 0) return file;
-    const isKept = known.every((one) => one.inPlace && isSameFile(one, file));
-    return { ...file, inPlace: isKept };
+    const inPlace = known.every((one) => one.inPlace && isSameFile(one, file));
+    return inPlace === file.inPlace ? file : { ...file, inPlace };
   });
+  return restored(wanted, files);
 }
 
 /** What is to be sent and copied before anything moves. */

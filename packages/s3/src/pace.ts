@@ -50,10 +50,6 @@ export function createPace({
       waiting.shift()?.();
     }
   };
-  const done = (): void => {
-    running -= 1;
-    admit();
-  };
 
   return {
     get limit() {
@@ -81,7 +77,8 @@ export function createPace({
         limit = Math.min(most, limit + (isProbing ? 1 : 1 / limit));
         return result;
       } finally {
-        done();
+        running -= 1;
+        admit();
       }
     },
   };

@@ -8,14 +8,15 @@ import {
   type TargetPlan,
 } from "@lockstep/plugin";
 import type { CheckSettings } from "./check-options.ts";
+import { activatePurged } from "./cloudfront/activate-purged.ts";
 import { comparison } from "./comparison.ts";
 import type { S3Connection } from "./connection.ts";
 import { refuseShrunk, refuseForeign } from "./guards.ts";
 import { settle, stagingOf } from "./moves.ts";
+import type { S3Settings } from "./options.ts";
 import type { Pointer } from "./pointer.ts";
-import { siteRelease } from "./release.ts";
 import { makeSite, readFiles } from "./site.ts";
-import { activate } from "./steps/activate.ts";
+import { activate, type ActivateInput } from "./steps/activate.ts";
 import { baseOf } from "./steps/base.ts";
 import { checkSite, type CheckSiteInput } from "./steps/check-site.ts";
 import { retire } from "./steps/retire.ts";
@@ -58,7 +59,7 @@ async function planDeploy(pointer: Pointer, ctx: PlanContext<S3Connection>): Pro
   const base = await baseOf(connection, startOf(pointer), ctx.signal);
   refuseShrunk(connection.settings, base, site.release);
   await refuseForeign(ctx, base, site.release);
-  const release = siteRelease(settle(site.release.files, base));
+  const release = settle(site.release, base);
   const { uploads, creates } = stagingOf(release, base, connection.settings.entries);
   return {
     ...comparison(base.from, release),
@@ -122,10 +123,18 @@ function liveSteps(
 ): PlannedStep[] {
   const { entries, keep, check } = settings;
   return [
-    planned(activate, { id: "activate", phase: "activate", input: { release, entries } }),
+    activateStep(settings, { release, entries }),
     ...(check === undefined ? [] : [checkStep(check, { run, release, from })]),
     planned(retire, { id: "retire", phase: "retire", input: { release, ...keep } }),
   ];
+}
+
+function activateStep({ cloudfront }: S3Settings, input: ActivateInput): PlannedStep {
+  const place = { id: "activate", phase: "activate" } as const;
+  const distribution = cloudfront?.purge?.distribution;
+  return distribution === undefined
+    ? planned(activate, { ...place, input })
+    : planned(activatePurged, { ...place, input: { ...input, distribution } });
 }
 
 function checkStep(

@@ -1,5 +1,6 @@
-import { hash } from "node:crypto";
-import { gunzipSync, gzipSync } from "node:zlib";
+import { createHash } from "node:crypto";
+import { Readable } from "node:stream";
+import { createGzip, gunzipSync } from "node:zlib";
 import type { ObjectHeaders } from "./bucket.ts";
 import { manifestUnfit } from "./errors.ts";
 
@@ -34,10 +35,37 @@ export interface KeptRelease extends SiteRelease {
 /** Makes a release of files in any order. */
 export function siteRelease(files: readonly SiteFile[]): SiteRelease {
   const inOrder = files.toSorted((a, b) => (a.path < b.path ? -1 : 1));
+  return releaseOf(refOf(inOrder), inOrder);
+}
+
+/** The same release, whose files are stored in other ways. */
+export function restored(release: SiteRelease, files: readonly SiteFile[]): SiteRelease {
+  const isSame = files.every((file, at) => file === release.files[at]);
+  return isSame ? release : releaseOf(release.ref, files);
+}
+
+/** A release with what it was made of. */
+export function keptRelease(release: SiteRelease, made: string): KeptRelease {
+  const { ref, files } = release;
   return {
-    ref: refOf(inOrder),
-    files: inOrder,
-    byPath: new Map(inOrder.map((file) => [file.path, file])),
+    ref,
+    files,
+    made,
+    get byPath() {
+      return release.byPath;
+    },
+  };
+}
+
+/** Paths are looked up in few releases, and a site may have many files. */
+function releaseOf(ref: string, files: readonly SiteFile[]): SiteRelease {
+  let byPath: ReadonlyMap<string, SiteFile> | undefined;
+  return {
+    ref,
+    files,
+    get byPath() {
+      return (byPath ??= new Map(files.map((file) => [file.path, file])));
+    },
   };
 }
 
@@ -67,29 +95,39 @@ interface StoredRelease {
 }
 
 /** Writes a release as it is kept in the bucket: compressed, each set of headers once. */
-export function encodeRelease({ files, made }: KeptRelease): Uint8Array {
+export async function encodeRelease(release: KeptRelease): Promise<Uint8Array> {
+  const packed = Readable.from(storedText(release)).pipe(createGzip());
+  const pieces: Uint8Array[] = [];
+  for await (const piece of packed) pieces.push(piece as Uint8Array);
+  return Buffer.concat(pieces);
+}
+
+/** Files whose text is held at once. */
+const BATCH = 1000;
+
+/** A {@link StoredRelease} as JSON, piece by piece. */
+function* storedText({ files, made }: KeptRelease): Generator<string> {
   const numbers = new Map<string, number>();
-  const headers: ObjectHeaders[] = [];
   const numberOf = (set: ObjectHeaders): number => {
     const text = JSON.stringify(set);
-    const known = numbers.get(text);
-    if (known !== undefined) return known;
-    numbers.set(text, headers.length);
-    return headers.push(set) - 1;
+    const known = numbers.get(text) ?? numbers.size;
+    numbers.set(text, known);
+    return known;
   };
-  const stored: StoredRelease = {
-    version: 1,
-    made,
-    files: files.map(({ path, sha256, size, headers: set, inPlace }) => [
-      path,
-      sha256,
-      size,
-      numberOf(set),
-      inPlace ? 1 : 0,
-    ]),
-    headers,
-  };
-  return gzipSync(JSON.stringify(stored));
+  yield `{"version":1,"made":${JSON.stringify(made)},"files":[`;
+  for (let at = 0; at < files.length; at += BATCH) {
+    const lines = files
+      .slice(at, at + BATCH)
+      .map(({ path, sha256, size, headers, inPlace }): StoredFile => [
+        path,
+        sha256,
+        size,
+        numberOf(headers),
+        inPlace ? 1 : 0,
+      ]);
+    yield `${at === 0 ? "" : ","}${JSON.stringify(lines).slice(1, -1)}`;
+  }
+  yield `],"headers":[${[...numbers.keys()].join(",")}]}`;
 }
 
 /**
@@ -106,7 +144,7 @@ export function decodeRelease(key: string, ref: string, body: Uint8Array): KeptR
   });
   const release = siteRelease(files);
   if (release.ref !== ref) throw manifestUnfit(key, `holds the release ${release.ref}`);
-  return { ...release, made: stored.made };
+  return keptRelease(release, stored.made);
 }
 
 function parse(key: string, body: Uint8Array): StoredRelease {
@@ -120,8 +158,12 @@ function parse(key: string, body: Uint8Array): StoredRelease {
 }
 
 function refOf(files: readonly SiteFile[]): string {
-  const lines = files.map(({ path, sha256, size, headers }) =>
-    JSON.stringify([path, sha256, size, headers]),
-  );
-  return `sha256:${hash("sha256", lines.join("\n"), "hex")}`;
+  const sum = createHash("sha256");
+  for (let at = 0; at < files.length; at += BATCH) {
+    const lines = files
+      .slice(at, at + BATCH)
+      .map(({ path, sha256, size, headers }) => JSON.stringify([path, sha256, size, headers]));
+    sum.update(`${at === 0 ? "" : "\n"}${lines.join("\n")}`);
+  }
+  return `sha256:${sum.digest("hex")}`;
 }

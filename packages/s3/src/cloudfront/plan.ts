@@ -10,7 +10,6 @@ import {
 import { comparison } from "../comparison.ts";
 import { refuseShrunk } from "../guards.ts";
 import { settle } from "../moves.ts";
-import { siteRelease } from "../release.ts";
 import { readFiles } from "../site.ts";
 import { baseOf } from "../steps/base.ts";
 import { checkSite } from "../steps/check-site.ts";
@@ -63,7 +62,7 @@ async function planDeploy(
   if (from === ref) return nothing(position, { ref, count: files.length });
   refuseShrunk(settings, base, site.release);
   refuseLongKeys(settings, site.release);
-  const release = siteRelease(settle(files, base));
+  const release = settle(site.release, base);
   await refuseFull(routesOf(release, settings.prefix).table, ctx);
   return {
     ...comparison(base.from, release),

@@ -1,6 +1,6 @@
 import { sourceChanged, type Step, type TargetContext, type WriteContext } from "@lockstep/plugin";
 import { settle } from "../moves.ts";
-import { encodeRelease, type KeptRelease, type SiteRelease, siteRelease } from "../release.ts";
+import { encodeRelease, type KeptRelease, keptRelease, type SiteRelease } from "../release.ts";
 import { makeSite, readFiles, type Site, type SiteSource } from "../site.ts";
 import { shortRef } from "../steps/base.ts";
 import { announce } from "./announce.ts";
@@ -35,9 +35,9 @@ export const stage: Step<StageInput, null, null, RoutedConnection> = {
     switchboard.refuseOlder(await switchboard.known(ctx), ctx.stamp);
     const site = await plannedSite(input, ctx);
     const from = input.from === null ? null : await connection.release(input.from, signal);
-    const files = settle(site.release.files, { from, also: null });
+    const settled = settle(site.release, { from, also: null });
     // first of all: what is not named by a manifest is never removed again
-    const release = await putManifest({ ...siteRelease(files), made: site.made }, ctx);
+    const release = await putManifest(keptRelease(settled, site.made), ctx);
     await send(site, { release, from }, ctx);
     await announce(release.ref, ctx);
     return null;
@@ -74,7 +74,7 @@ async function putManifest(
   const { connection } = ctx;
   const key = connection.layout.release(release.ref);
   const headers = { "content-type": "application/gzip" };
-  const put = { key, body: encodeRelease(release), absent: true, headers };
+  const put = { key, body: await encodeRelease(release), absent: true, headers };
   const written = await connection.bucket.put(put, ctx);
   if (written === "refused") return connection.release(release.ref, ctx.signal);
   connection.remember(release);

@@ -8,10 +8,10 @@ import { inParallel } from "../parallel.ts";
 import {
   encodeRelease,
   isSameHeaders,
+  keptRelease,
   type SiteFile,
   type KeptRelease,
   type SiteRelease,
-  siteRelease,
 } from "../release.ts";
 import { isLarge, makeSite, readFiles, type Site } from "../site.ts";
 import { baseOf, shortRef } from "./base.ts";
@@ -43,10 +43,7 @@ export const stage: Step<StageInput, null, null, S3Connection> = {
     const site = await plannedSite(input, ctx);
     await sayBegun(ctx);
     // first of all: what is not named by a manifest is never removed again
-    const release = await putManifest(
-      { ...siteRelease(settle(site.release.files, base)), made: site.made },
-      ctx,
-    );
+    const release = await putManifest(keptRelease(settle(site.release, base), site.made), ctx);
     const staging = stagingOf(release, base, connection.settings.entries);
     await keep(staging, ctx);
     await send(site, staging, ctx);
@@ -87,7 +84,7 @@ async function putManifest(
   const { connection } = ctx;
   const key = connection.layout.release(release.ref);
   const headers = { "content-type": "application/gzip" };
-  const put = { key, body: encodeRelease(release), absent: true, headers };
+  const put = { key, body: await encodeRelease(release), absent: true, headers };
   const written = await connection.bucket.put(put, ctx);
   if (written === "refused") return connection.release(release.ref, ctx.signal);
   connection.remember(release);
