@@ -2,15 +2,14 @@ export { type Account, type AccountOptions, createAccount } from "./account.ts";
 export type { ForeignEdit } from "./claims.ts";
 export { testContext } from "./context.ts";
 export { type Direction, type FaultProxy, startFaultProxy } from "./fault-proxy.ts";
-export {
-  type RegistryAuth,
-  type RegistryFault,
-  type RegistryQuirks,
-  type RegistryRequest,
-  type SandboxRegistry,
-  type SandboxRegistryOptions,
-  startSandboxRegistry,
-} from "./registry-sandbox.ts";
+export type {
+  RegistryAuth,
+  RegistryFault,
+  RegistryQuirks,
+  RegistryRequest,
+  SandboxRegistry,
+} from "./registry-exchange.ts";
+export { type SandboxRegistryOptions, startSandboxRegistry } from "./registry-sandbox.ts";
 export {
   type Distribution,
   type DistributionOptions,
@@ -48,4 +47,4 @@ export { type HookTime, type MemoryRef, type MemoryUnit, MemoryWorld } from "./m
 export { describeStepContract, type StepCase } from "./step-contract.ts";
 export { describeStoreContract, type StoreWorld } from "./store-contract.ts";
 export { describeTargetContract } from "./target-contract.ts";
-export type { ContractWorld, TargetWorld } from "./target-driver.ts";
+export type { ContractWorld, TargetWorld } from "./target-world.ts";

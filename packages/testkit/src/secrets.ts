@@ -1,5 +1,5 @@
 import { must } from "./claims.ts";
-import type { TargetWorld } from "./target-driver.ts";
+import type { TargetWorld } from "./target-world.ts";
 
 /** Rejects when the value of a secret of the world is in what was planned, returned or said. */
 export function searchForSecrets(

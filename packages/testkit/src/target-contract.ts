@@ -4,7 +4,8 @@ import { searchForSecrets } from "./secrets.ts";
 import { guardClaims } from "./target-claims/guard.ts";
 import { runClaims } from "./target-claims/run.ts";
 import { shapeClaims } from "./target-claims/shape.ts";
-import { type ContractWorld, TargetDriver, type TargetWorld } from "./target-driver.ts";
+import { TargetDriver } from "./target-driver.ts";
+import type { ContractWorld, TargetWorld } from "./target-world.ts";
 
 /**
  * Registers one test for each promise of a target; `make` builds a fresh, empty world for every one.

@@ -1,6 +1,5 @@
 import {
   type CheckResult,
-  isLockstepError,
   type Json,
   type Live,
   type PlannedStep,
@@ -8,45 +7,13 @@ import {
   type Release,
   type Stamp,
   type Step,
-  type Target,
   type TargetPlan,
   type WriteContext,
 } from "@lockstep/plugin";
-import { type ForeignEdit, throughJournal } from "./claims.ts";
+import { throughJournal } from "./claims.ts";
 import { testContext } from "./context.ts";
-
-/** A target in a world that can be looked at from outside. */
-export interface TargetWorld {
-  readonly target: Target;
-  /** Absolute folder that relative sources start from. */
-  readonly folder: string;
-  /** Variables of the process, for what a platform defines. */
-  readonly env?: Readonly<Record<string, string>>;
-  /** Secrets by the variable that holds them; no value may show up in a plan, an output, a line or an error. */
-  readonly secrets?: Readonly<Record<string, string>>;
-  /** Makes the source hold version one or two; they differ. */
-  build(version: "one" | "two"): Promise<void>;
-  /** What users get, by a way that is independent of the plugin; null when there is nothing. */
-  observe(): Promise<unknown>;
-  dispose?(): Promise<void>;
-  /** Somebody else changes what is live; or one line why nobody can. */
-  readonly foreignEdit?: ForeignEdit;
-}
-
-/** A world for the contract suite, which must know what somebody else can do. */
-export type ContractWorld = TargetWorld & Required<Pick<TargetWorld, "foreignEdit">>;
-
-/** A step of a plan, with what it saw before. */
-export interface SeenStep {
-  readonly step: PlannedStep;
-  readonly before: Json;
-}
-
-/** A whole deploy: its plan and all that it applied. */
-export interface Deployed {
-  readonly plan: TargetPlan;
-  readonly steps: readonly SeenStep[];
-}
+import { noted, surroundingsOf, type TargetWorld } from "./target-world.ts";
+import { releaseOf, type Deployed, type SeenStep, stampOf, undoable } from "./test-run.ts";
 
 type Phase = PlannedStep["phase"];
 type AnyStep = Step<Json, Json, Json, AsyncDisposable>;
@@ -120,7 +87,7 @@ export class TargetDriver implements AsyncDisposable {
   }
 
   live(): Promise<readonly Live[]> {
-    return this.#noted(() => this.world.target.live(this.#context()));
+    return noted(this.seen, () => this.world.target.live(this.#context()));
   }
 
   /** What is live, without stamps and kept releases. */
@@ -137,7 +104,7 @@ export class TargetDriver implements AsyncDisposable {
     const request: PlanRequest =
       refs === undefined ? { kind: "deploy", release: this.#release } : { kind: "return", refs };
     const context = { ...this.#context(), connection, outputs: () => undefined };
-    return this.#noted(() => this.world.target.plan(request, context));
+    return noted(this.seen, () => this.world.target.plan(request, context));
   }
 
   /** Plans over a connection of its own, as a later process does. */
@@ -149,7 +116,7 @@ export class TargetDriver implements AsyncDisposable {
   }
 
   async fence(stamp: Stamp = this.#stamp): Promise<void> {
-    await this.#noted(async () => this.world.target.fence?.(stamp, this.#context(stamp)));
+    await noted(this.seen, async () => this.world.target.fence?.(stamp, this.#context(stamp)));
   }
 
   /** Applies the steps of a phase, wave after wave; what they saw comes back. */
@@ -182,7 +149,8 @@ export class TargetDriver implements AsyncDisposable {
 
   async applyOne({ step, before }: SeenStep, stamp: Stamp = this.#stamp): Promise<Json> {
     const handler = this.#handlerOf(step);
-    const output = await this.#noted(
+    const output = await noted(
+      this.seen,
       async () =>
         (await handler?.apply(step.input, before, this.#context(stamp, step.unit))) ?? null,
     );
@@ -195,7 +163,7 @@ export class TargetDriver implements AsyncDisposable {
     const results: string[] = [];
     for (const { step, before } of undoable(steps).toReversed()) {
       const handler = this.#handlerOf(step);
-      const result = await this.#noted(async () =>
+      const result = await noted(this.seen, async () =>
         handler?.revert?.(step.input, before, this.#context(stamp, step.unit)),
       );
       results.push(result ?? "untouched");
@@ -211,7 +179,7 @@ export class TargetDriver implements AsyncDisposable {
       if (handler === undefined) continue;
       this.seen.push(handler.describe(step.input));
       const context = this.#context(this.#stamp, step.unit);
-      results.push(await this.#noted(() => handler.check(step.input, context)));
+      results.push(await noted(this.seen, () => handler.check(step.input, context)));
     }
     return results;
   }
@@ -222,7 +190,7 @@ export class TargetDriver implements AsyncDisposable {
       if (handler === undefined) continue;
       this.seen.push(handler.describe(step.input));
       const context = this.#context(this.#stamp, step.unit);
-      await this.#noted(() => handler.retire(step.input, context));
+      await noted(this.seen, () => handler.retire(step.input, context));
     }
   }
 
@@ -267,7 +235,7 @@ export class TargetDriver implements AsyncDisposable {
     if (handler === undefined) throw new Error(`There is no handler for ${step.kind}.`);
     this.seen.push(handler.describe(step.input));
     const context = this.#context(this.#stamp, step.unit);
-    const before = await this.#noted(() => handler.inspect(step.input, context));
+    const before = await noted(this.seen, () => handler.inspect(step.input, context));
     return { step, before: throughJournal(before) };
   }
 
@@ -277,39 +245,6 @@ export class TargetDriver implements AsyncDisposable {
 
   #nextStamp(): Stamp {
     this.#epoch += 1;
-    const run = `test-${String(this.#epoch).padStart(6, "0")}-00000000`;
-    return { lineage: "0".repeat(32), epoch: this.#epoch, run };
+    return stampOf(this.#epoch);
   }
-
-  async #noted<T>(call: () => Promise<T>): Promise<T> {
-    try {
-      const result = await call();
-      this.seen.push(result);
-      return result;
-    } catch (error) {
-      const leaves: readonly unknown[] = error instanceof AggregateError ? error.errors : [error];
-      for (const leaf of leaves) {
-        this.seen.push(String(leaf), isLockstepError(leaf) ? leaf.hint : undefined);
-      }
-      throw error;
-    }
-  }
-}
-
-/** The steps that a run which is put back reverts. */
-export function undoable(steps: readonly SeenStep[]): SeenStep[] {
-  return steps.filter(({ step }) => step.undo === undefined);
-}
-
-function surroundingsOf({ env, secrets, folder }: TargetWorld): {
-  readonly env: Readonly<Record<string, string>>;
-  readonly folder: string;
-} {
-  return { env: { ...env, ...secrets }, folder };
-}
-
-function releaseOf({ epoch }: Stamp): Release {
-  const time = `0000${String(epoch).padStart(2, "0")}`;
-  const id = `20261121T${time}Z-${String(epoch).padStart(8, "0")}`;
-  return { id, createdAt: "2026-11-21T00:00:00.000Z" };
 }

@@ -3,7 +3,7 @@ import type { Json, Target } from "@lockstep/plugin";
 import { describe, expect, it } from "vitest";
 import { mustFail } from "../claims.ts";
 import { searchForSecrets } from "../secrets.ts";
-import type { SeenStep } from "../target-driver.ts";
+import type { SeenStep } from "../test-run.ts";
 import { judge, type MayMiss, strikeAt } from "./inconclusive.ts";
 import { type Killed, runKilled } from "./process.ts";
 import { sampleOf } from "./sample.ts";

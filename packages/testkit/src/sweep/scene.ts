@@ -1,5 +1,7 @@
 import type { Json, Release, Stamp, TargetPlan } from "@lockstep/plugin";
-import { type SeenStep, TargetDriver, type TargetWorld } from "../target-driver.ts";
+import { TargetDriver } from "../target-driver.ts";
+import type { TargetWorld } from "../target-world.ts";
+import { type SeenStep } from "../test-run.ts";
 
 /** The parts of a run that are killed. */
 export const PARTS = ["fence", "deploy", "undo", "retire"] as const;

@@ -8,7 +8,8 @@ import {
   mustFail,
   withoutForeignEdit,
 } from "../claims.ts";
-import { type SeenStep, type TargetDriver, undoable } from "../target-driver.ts";
+import { type TargetDriver } from "../target-driver.ts";
+import { type SeenStep, undoable } from "../test-run.ts";
 
 /** Promises about runs that others come into: newer runs, other people, a build that goes on. */
 export const guardClaims: readonly Claim<TargetDriver>[] = [

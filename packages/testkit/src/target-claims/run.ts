@@ -1,6 +1,7 @@
 import { canonicalJson, type Json } from "@lockstep/plugin";
 import { type Claim, isSame, must, mustEqual } from "../claims.ts";
-import { type TargetDriver, undoable } from "../target-driver.ts";
+import { type TargetDriver } from "../target-driver.ts";
+import { undoable } from "../test-run.ts";
 
 const VERSIONS = ["one", "two"] as const;
 
