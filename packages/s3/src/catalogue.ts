@@ -38,6 +38,11 @@ export const s3Errors: ErrorCatalogue = {
     why: "Without that right the site cannot be put live, or put back.",
     fix: "Give the account the rights that `lockstep doctor` lists.",
   },
+  S3_DISTRIBUTION: {
+    when: "The distribution of CloudFront does not exist, or not in this account.",
+    why: "Visitors would go on getting what it keeps of older pages.",
+    fix: "Correct `cloudfront.distribution`, and allow the account `cloudfront:CreateInvalidation` for it.",
+  },
   S3_EMPTY: {
     when: "The source has no file, or no page.",
     why: "A build that failed quietly looks like that, and would empty the site.",

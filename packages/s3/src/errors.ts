@@ -50,6 +50,11 @@ export function denied(request: string): LockstepError {
   return raise("S3_DENIED", `${request} is not allowed.`);
 }
 
+/** No such distribution. */
+export function distributionMissing(id: string): LockstepError {
+  return raise("S3_DISTRIBUTION", `There is no distribution ${plain(id)} in this account.`);
+}
+
 /** Nothing to deploy. */
 export function siteEmpty(source: string, what: string): LockstepError {
   return raise("S3_EMPTY", `${plain(source)} holds no ${what}.`);

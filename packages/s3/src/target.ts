@@ -3,6 +3,7 @@ import { defineTarget, isLockstepError, type Target, type TargetBody } from "@lo
 import { audit } from "./audit.ts";
 import { placeOf } from "./bucket-options.ts";
 import { s3Errors } from "./catalogue.ts";
+import { activatePurged } from "./cloudfront/activate-purged.ts";
 import { routedTarget } from "./cloudfront/target.ts";
 import { openConnection, type S3Connection } from "./connection.ts";
 import { doctor } from "./doctor.ts";
@@ -38,7 +39,7 @@ function make(settings: S3Settings): TargetBody<S3Connection> {
     places: [placeOf(settings.bucket, settings.prefix)],
     // pages are copied without a condition: a run that wakes up late can still write one
     traits: { fencing: "none" },
-    steps: [stage, activate],
+    steps: [stage, activate, activatePurged],
     checks: [checkSite],
     retires: [retire],
     errors: { ...artifactErrors, ...s3Errors },

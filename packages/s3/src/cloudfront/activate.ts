@@ -29,7 +29,8 @@ export const activate: Step<ActivateInput, ActivateBefore, null, RoutedConnectio
     release === null ? "take the preview away" : `lead visitors to ${shortRef(release)}`,
 
   async inspect(_input, ctx) {
-    const { route, past } = await ctx.connection.switchboard.known(ctx);
+    // anew: staging wrote to the store, and the write that goes live is to be the first one to fit
+    const { route, past } = await ctx.connection.switchboard.read(ctx);
     return { route: route ?? null, past };
   },
 

@@ -139,6 +139,7 @@ async function send<T>(
     try {
       return await call(signal === undefined ? {} : { abortSignal: signal });
     } catch (error) {
+      signal?.throwIfAborted(); // why it was, rather than that it was
       const { status, code, message } = failureOf(error);
       if (status === 404) return "missing";
       if (isMoved(status, `${code} ${message}`)) return "moved";

@@ -24,9 +24,9 @@ export function routedOptions(
 export async function siteAt(
   values: ReadonlyMap<string, string>,
   objects: S3Bucket,
-  visit: Visit = {},
+  { site = "site", ...visit }: Visit & { readonly site?: string } = {},
 ): Promise<unknown> {
-  const edge = new Edge(cloudFrontFunctions({ previews: "preview.example.com" }), {
+  const edge = new Edge(cloudFrontFunctions({ site, previews: "preview.example.com" }), {
     values,
     objects,
   });

@@ -1,0 +1,4 @@
+import { describeRoutedCrashes, describeRoutedNetwork } from "./sweeps.ts";
+
+describeRoutedCrashes({});
+describeRoutedNetwork({ positions: 60 });

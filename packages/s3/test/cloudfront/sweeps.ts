@@ -1,0 +1,98 @@
+import type { Json } from "@lockstep/plugin";
+import {
+  type CrashWorld,
+  describeCrashSweep,
+  describeNetworkSweep,
+  startSandboxS3,
+} from "@lockstep/testkit";
+import { afterAll, beforeAll, describe } from "vitest";
+import { filesOf, Folder } from "../world.ts";
+import { targetOf } from "./crash-target.ts";
+import { type KeyValueServer, startKeyValueServer } from "./key-value-server.ts";
+import { siteAt } from "./routed-world.ts";
+
+/** How much of a sweep is done. */
+export interface Amount {
+  readonly kills?: number;
+  readonly positions?: number;
+  readonly seed?: number;
+}
+
+type Sandbox = Awaited<ReturnType<typeof startSandboxS3>>;
+
+/** Kills processes that deploy behind the router; see `describeCrashSweep`. */
+export function describeRoutedCrashes(amount: Amount): void {
+  describeCrashSweep("s3 behind the router", {
+    ...amount,
+    module: new URL("crash-target.ts", import.meta.url).href,
+    mayMiss: { share: 0.2, because: "what is written at once depends on time" },
+    async open() {
+      const server = await startSandboxS3({ buckets: ["shop"] });
+      const store = await startKeyValueServer(server.credentials.accessKeyId);
+      const world = await openWorld(server, store, {});
+      return {
+        ...world,
+        async dispose() {
+          await world.dispose?.();
+          await store[Symbol.asyncDispose]();
+          await server[Symbol.asyncDispose]();
+        },
+      };
+    },
+  });
+}
+
+/** Breaks the network to the key value store; see `describeNetworkSweep`. The bucket has sweeps of its own. */
+export function describeRoutedNetwork(amount: Amount): void {
+  describe("between a run and the key value store", () => {
+    let server: Sandbox;
+    let store: KeyValueServer;
+    beforeAll(async () => {
+      server = await startSandboxS3({ buckets: ["shop"] });
+      store = await startKeyValueServer(server.credentials.accessKeyId);
+    });
+    afterAll(async () => {
+      await store[Symbol.asyncDispose]();
+      await server[Symbol.asyncDispose]();
+    });
+
+    describeNetworkSweep("the key value store", {
+      ...amount,
+      mayMiss: { share: 0.2, because: "the last bytes and messages depend on time" },
+      get upstream() {
+        return { host: "127.0.0.1", port: store.port };
+      },
+      open: ({ port }) => openWorld(server, store, { port }),
+    });
+  });
+}
+
+let worlds = 0;
+
+/** A site of its own in the bucket and in the store. */
+async function openWorld(
+  server: Sandbox,
+  store: KeyValueServer,
+  { port = store.port }: { readonly port?: number },
+): Promise<CrashWorld> {
+  const folder = await Folder.open();
+  const site = `site-${(worlds += 1)}`;
+  const options = {
+    bucket: "shop",
+    source: "dist",
+    prefix: `${site}/`,
+    endpoint: server.endpoint,
+    region: server.region,
+    cloudfront: { keyValueStore: store.arn, site, endpoint: `http://127.0.0.1:${port}` },
+    limits: { inFlight: 2, tries: 3, backoffMs: 20, timeoutMs: 700 },
+  } as unknown as Json;
+  return {
+    target: targetOf(options),
+    folder: folder.path,
+    secrets: { S3_SECRET: server.credentials.secretAccessKey },
+    state: { options, folder: folder.path },
+    build: (version) => folder.build(filesOf(version)),
+    observe: () => siteAt(store.values, server.buckets.get("shop") ?? new Map(), { site }),
+    dispose: () => folder[Symbol.asyncDispose](),
+  };
+}
