@@ -213,7 +213,9 @@ function liveRefOf(
   }
   const id = releaseOf(text);
   const meta = releases.find((one) => one.id === id);
-  if (id === undefined) throw currentForeign(host, `points at ${text}, outside of releases/`);
+  if (id === undefined) {
+    throw currentForeign(host, `points at ${text}, outside of releases/`, adoptable);
+  }
   if (!resolves) throw currentForeign(host, `points at ${text}, which is not there`);
   if (meta === undefined) {
     throw currentForeign(host, `points at ${text}, which Lockstep did not upload`, adoptable);

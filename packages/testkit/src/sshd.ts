@@ -34,18 +34,49 @@ export interface Sshd extends SandboxSsh {
   start(): Promise<void>;
 }
 
+/** Name of the file with the number of the process. */
+const PID_FILE = "sshd.pid";
+
+/** How often a port is tried that others take for themselves between two looks. */
+const TRIES = 20;
+
+/** Milliseconds between two tries of a port that has to be the same. */
+const PATIENCE_MS = 250;
+
+/** Why an sshd did not start: another program has its port. */
+class PortTaken extends Error {}
+
 /**
  * Starts the system's OpenSSH server on a free loopback port. Needs root and `/usr/sbin/sshd`.
  *
+ * @param nextPort - Which port to try next; one that another program took meanwhile is left to it.
  * @see sshd_config(5)
  */
-export async function startSshd(options: SshdOptions): Promise<Sshd> {
+export async function startSshd(
+  options: SshdOptions,
+  nextPort: () => Promise<number> = freePort,
+): Promise<Sshd> {
+  return untilFree(async () => startOn(await nextPort(), options));
+}
+
+/** Tries again while the port is taken. */
+async function untilFree<T>(start: () => Promise<T>, pauseMs = 0): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await start();
+    } catch (error) {
+      if (!(error instanceof PortTaken) || tries === TRIES) throw error;
+      await sleep(pauseMs);
+    }
+  }
+}
+
+async function startOn(port: number, options: SshdOptions): Promise<Sshd> {
   const { folder, user = "root" } = options;
   const account = await lookUp(user);
   await mkdir("/run/sshd", { recursive: true });
   await mkdir(folder, { recursive: true });
   const [host, client] = [makeKeyPair(), makeKeyPair()];
-  const port = await freePort();
   const config = await writeServerFiles({
     ...options,
     uid: account.uid,
@@ -61,8 +92,8 @@ export async function startSshd(options: SshdOptions): Promise<Sshd> {
     hostKey,
     key: client.private,
   });
-  const launchAgain = (): Promise<ChildProcess> => launch(config, port, options.mounts ?? []);
-  let daemon = await launchAgain();
+  const launchOnce = (): Promise<ChildProcess> => launch(config, port, options);
+  let daemon = await launchOnce();
   return {
     address,
     port,
@@ -76,7 +107,7 @@ export async function startSshd(options: SshdOptions): Promise<Sshd> {
     stop: () => stop(daemon),
     async start() {
       await stop(daemon);
-      daemon = await launchAgain();
+      daemon = await untilFree(launchOnce, PATIENCE_MS);
     },
     [Symbol.asyncDispose]: () => stop(daemon, { commands: true }),
   };
@@ -105,7 +136,7 @@ async function writeServerFiles(
     "ListenAddress 127.0.0.1",
     `HostKey ${hostKey}`,
     `AuthorizedKeysFile ${authorized}`,
-    `PidFile ${join(folder, "sshd.pid")}`,
+    `PidFile ${join(folder, PID_FILE)}`,
     "StrictModes no",
     "UsePAM no",
     "PasswordAuthentication no",
@@ -129,7 +160,7 @@ async function lookUp(user: string): Promise<{ readonly uid: number; readonly ho
 async function launch(
   config: string,
   port: number,
-  mounts: NonNullable<SshdOptions["mounts"]>,
+  { folder, mounts = [] }: SshdOptions,
 ): Promise<ChildProcess> {
   // A mount namespace of its own; each mount is two words of the script, and sshd takes the shell's place.
   const script =
@@ -146,12 +177,22 @@ async function launch(
     said = `${said}${chunk.toString()}`.slice(-2000);
   });
   for (let tries = 0; tries < 200; tries += 1) {
-    if (daemon.exitCode !== null) throw new Error(`sshd ended: ${said}`);
-    if (await greets(port)) return daemon;
+    if (daemon.exitCode !== null) {
+      const what = `sshd ended: ${said}`;
+      throw said.includes("Address already in use") ? new PortTaken(what) : new Error(what);
+    }
+    // who greets may be another server that was quicker: this one writes its number once the port is its own
+    if ((await pidIn(folder)) === daemon.pid && (await greets(port))) return daemon;
     await sleep(25);
   }
   await killGroup(daemon);
   throw new Error(`sshd does not answer: ${said}`);
+}
+
+/** What the daemon that was started last in a folder wrote down. */
+async function pidIn(folder: string): Promise<number | undefined> {
+  const text = await readFile(join(folder, PID_FILE), "utf8").catch(() => "");
+  return text.endsWith("\n") ? Number(text) : undefined;
 }
 
 /** True when a server on the port sends an SSH banner. */
