@@ -18,8 +18,17 @@ export interface SourceOptions {
   readonly exclude?: readonly string[];
   /** Guards that are switched off. */
   readonly allow?: readonly GuardName[];
+  /**
+   * Files that were read before, which are not read again while nobody touched them. What is read is added.
+   *
+   * Only for a source that is read several times in a few seconds: it rests on times that the file system gives.
+   */
+  readonly seen?: Seen;
   readonly signal?: AbortSignal;
 }
+
+/** Digests by path, each with what tells whether it still holds. */
+export type Seen = Map<string, { readonly state: string; readonly digest: Digest }>;
 
 /** One file, directory or symbolic link of an artifact. */
 export type Entry =

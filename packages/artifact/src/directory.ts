@@ -21,6 +21,8 @@ const PIECE = 256 * 1024;
 const SMALL = 64 * 1024;
 /** Milliseconds of reading after which everything else has a turn. */
 const MOST_MS = 10;
+/** Milliseconds in which changes of a file may have one and the same time, by far. */
+const TICK_MS = 100;
 /** Never follows a link that took the place of a file, never waits for the writer of a fifo. */
 const FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
@@ -97,7 +99,15 @@ function look(directory: string, { name }: Dirent<Buffer>): Child {
   }
   if (!stats.isFile()) return { name, kind: "special", what: kindOf(stats) };
   const executable = (stats.mode & constants.S_IXUSR) !== 0;
-  return { name, kind: "file", size: stats.size, executable };
+  return { name, kind: "file", size: stats.size, executable, state: stateOf(stats) };
+}
+
+/**
+ * What nobody can set back: the time of the last change, by the clock of the file system. It has ticks, so that of
+ * a file that changed just now the next change may look the same.
+ */
+function stateOf({ dev, ino, size, ctimeMs }: Stats): string | undefined {
+  return Date.now() - ctimeMs < TICK_MS ? undefined : `${dev} ${ino} ${size} ${ctimeMs}`;
 }
 
 function kindOf(stats: Stats): string {

@@ -3,6 +3,7 @@ export type {
   Entry,
   FileEntry,
   Manifest,
+  Seen,
   SourceOptions,
   WrittenSource,
 } from "./artifact.ts";

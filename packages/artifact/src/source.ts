@@ -2,8 +2,8 @@ import { lstat, realpath, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { sourceChanged } from "@lockstep/plugin";
-import type { Artifact, Entry, FileEntry, SourceOptions, WrittenSource } from "./artifact.ts";
-import { digester } from "./digest.ts";
+import type { Artifact, Entry, FileEntry, Seen, SourceOptions, WrittenSource } from "./artifact.ts";
+import { type Digest, digester } from "./digest.ts";
 import { directoryTree } from "./directory.ts";
 import { sourceMissing, sourceRefused, sourceUnreadable } from "./errors.ts";
 import { gitTree } from "./git.ts";
@@ -37,7 +37,8 @@ export async function readSource(source: WrittenSource, options: SourceOptions):
       : await gitTree(source, options);
   const isIgnored = ignoreRules(await ignoreText(tree, verdict), options.exclude);
   const { directories, files, links } = await walk(tree, { ...options, isIgnored, verdict });
-  const contents = await digestFiles(tree, files, { verdict, signal: options.signal });
+  const { signal, seen } = options;
+  const contents = await digestFiles(tree, files, { verdict, signal, seen });
   if (verdict.offenders.length > 0) throw sourceRefused(tree.name, verdict.offenders);
 
   return artifactOf(tree, [
@@ -99,25 +100,45 @@ async function ignoreText(tree: Tree, verdict: Verdict): Promise<string> {
   return new TextDecoder().decode(Buffer.concat(pieces));
 }
 
+/** How files are digested. */
+interface Digesting {
+  readonly verdict: Verdict;
+  readonly signal: AbortSignal | undefined;
+  readonly seen: Seen | undefined;
+}
+
 async function digestFiles(
   tree: Tree,
   files: readonly FoundFile[],
-  { verdict, signal }: { readonly verdict: Verdict; readonly signal: AbortSignal | undefined },
+  how: Digesting,
 ): Promise<readonly FileEntry[]> {
   const entries: FileEntry[] = [];
-  await eachOf(files, PARALLEL, async ({ path, size, executable }) => {
-    const scan = verdict.isOn("secrets") ? secretScan(path, size) : undefined;
-    const sum = digester(size);
-    for await (const piece of tree.read({ path, size }, signal)) {
-      sum.update(piece);
-      scan?.update(piece);
-    }
-    const reason = scan?.reason();
-    if (reason !== undefined) verdict.refuse({ path: shown(path), guard: "secrets", reason });
-    const mode = executable ? 0o755 : 0o644;
-    entries.push({ type: "file", path, mode, size, digest: sum.digest() });
+  await eachOf(files, PARALLEL, async (file) => {
+    const { path, size, executable } = file;
+    const before = how.seen?.get(path);
+    const isSame = before !== undefined && before.state === file.state;
+    const digest = isSame ? before.digest : await digestFile(tree, file, how);
+    entries.push({ type: "file", path, mode: executable ? 0o755 : 0o644, size, digest });
   });
   return entries;
+}
+
+async function digestFile(
+  tree: Tree,
+  { path, size, state }: FoundFile,
+  { verdict, signal, seen }: Digesting,
+): Promise<Digest> {
+  const scan = verdict.isOn("secrets") ? secretScan(path, size) : undefined;
+  const sum = digester(size);
+  for await (const piece of tree.read({ path, size }, signal)) {
+    sum.update(piece);
+    scan?.update(piece);
+  }
+  const reason = scan?.reason();
+  const digest = sum.digest();
+  if (reason !== undefined) verdict.refuse({ path: shown(path), guard: "secrets", reason });
+  else if (state !== undefined) seen?.set(path, { state, digest });
+  return digest;
 }
 
 function artifactOf(tree: Tree, entries: readonly Entry[]): Artifact {

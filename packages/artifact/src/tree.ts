@@ -1,7 +1,13 @@
 /** One name in a directory of a tree, before anybody judged it. */
 export type Child = { readonly name: Uint8Array } & (
   | { readonly kind: "directory" }
-  | { readonly kind: "file"; readonly size: number; readonly executable: boolean }
+  | {
+      readonly kind: "file";
+      readonly size: number;
+      readonly executable: boolean;
+      /** Another one whenever the file is written to or replaced; undefined where that cannot be told. */
+      readonly state?: string | undefined;
+    }
   | { readonly kind: "link"; readonly target: Uint8Array }
   /** Cannot be shipped; `what` names it: `a socket`. */
   | { readonly kind: "special"; readonly what: string }

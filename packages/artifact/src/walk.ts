@@ -7,6 +7,8 @@ import type { Child, SizedFile, Tree } from "./tree.ts";
 /** A file that was found, with what its entry will say of it. */
 export interface FoundFile extends SizedFile {
   readonly executable: boolean;
+  /** As in {@link Child}. */
+  readonly state?: string | undefined;
 }
 
 /** What a walk found and no guard refused. */
@@ -39,12 +41,19 @@ export async function walk(tree: Tree, options: WalkOptions): Promise<Walked> {
       if (child.kind === "directory") ahead.push(path);
       if (child.kind === "directory") directories.push(path);
       else if (child.kind === "link") links.set(path, Buffer.from(child.target).toString());
-      else if (child.kind === "file") files.push({ path, ...child });
+      else if (child.kind === "file") files.push(found(path, child));
     }
   }
 
   return { directories, files, links: judgedLinks(links, options.verdict) };
 }
+
+/** Without the bytes of its name: there may be many files. */
+function found(path: string, { size, executable, state }: FileChild): FoundFile {
+  return { path, size, executable, state };
+}
+
+type FileChild = Child & { readonly kind: "file" };
 
 interface Named {
   readonly path: string;

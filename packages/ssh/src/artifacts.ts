@@ -1,4 +1,4 @@
-import { type Artifact, readSource, type WrittenSource } from "@lockstep/artifact";
+import { type Artifact, readSource, type Seen, type WrittenSource } from "@lockstep/artifact";
 import { sourceChanged, type TargetContext } from "@lockstep/plugin";
 import type { SshConnection } from "./connection.ts";
 import { imageArtifact } from "./image.ts";
@@ -12,10 +12,10 @@ export type Source = {
 /** What was read in a run, by digest. An artifact compares what it reads with its manifest, so it never gets old. */
 const known = new WeakMap<SshConnection, Map<string, Artifact>>();
 
-/** Reads a source and digests all of it. */
+/** Reads a source and digests all of it, but for files that were seen. */
 export async function readArtifact(
   { folder, signal, connection }: TargetContext & { readonly connection: SshConnection },
-  { source, exclude, allow }: Source,
+  { source, exclude, allow, seen }: Source & { readonly seen?: Seen },
 ): Promise<Artifact> {
   if (typeof source !== "string" && "image" in source) return imageArtifact(source.image);
   const artifact = await readSource(source, {
@@ -23,6 +23,7 @@ export async function readArtifact(
     signal,
     ...(exclude === undefined ? {} : { exclude }),
     ...(allow === undefined ? {} : { allow }),
+    ...(seen === undefined ? {} : { seen }),
   });
   const all = known.get(connection) ?? new Map<string, Artifact>();
   known.set(connection, all.set(artifact.digest, artifact));

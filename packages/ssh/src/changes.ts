@@ -43,6 +43,17 @@ export async function changesOf(
   };
 }
 
+/**
+ * Asks for what is live before it is known whether it is another content than the one that is to be: the source is
+ * being read meanwhile.
+ */
+export function readBefore(
+  ctx: TargetContext & { readonly connection: SshConnection },
+  hosts: readonly HostPlan[],
+): Promise<Manifest> {
+  return liveManifest(ctx, hosts);
+}
+
 /** The manifest of what is live; empty where it is gone or altered, so that everything counts as added. */
 async function liveManifest(
   ctx: TargetContext & { readonly connection: SshConnection },

@@ -1,4 +1,5 @@
 import type { LockstepError, TargetContext } from "@lockstep/plugin";
+import { drop } from "./foreseen.ts";
 import { type Heartbeats, newHeartbeats } from "./heartbeat.ts";
 import type { RemoteHost } from "./host.ts";
 import type { SshSettings } from "./options.ts";
@@ -28,6 +29,7 @@ export function gatherHosts({
     hosts,
     heartbeats,
     async [Symbol.asyncDispose]() {
+      drop(this);
       await heartbeats.end();
       await Promise.all(hosts.map((host) => host[Symbol.asyncDispose]()));
       await gateway[Symbol.asyncDispose]();
@@ -35,8 +37,13 @@ export function gatherHosts({
   };
 }
 
-/** The host a call is about. */
-export function hostOf({ hosts }: SshConnection, unit: string | undefined): RemoteHost {
+/** The host a step is about. What was found out about any host before no longer counts. */
+export function hostOf(connection: SshConnection, unit: string | undefined): RemoteHost {
+  drop(connection);
+  return hostNamed(connection, unit);
+}
+
+function hostNamed({ hosts }: SshConnection, unit: string | undefined): RemoteHost {
   const host = hosts.find(({ name }) => name === unit);
   if (host === undefined) throw new TypeError(`This target has no unit ${String(unit)}.`);
   return host;
@@ -52,7 +59,7 @@ export async function eachHost<T>(
   ctx: TargetContext,
   ask: (host: RemoteHost) => Promise<T>,
 ): Promise<T[]> {
-  const hosts = ctx.unit === undefined ? connection.hosts : [hostOf(connection, ctx.unit)];
+  const hosts = ctx.unit === undefined ? connection.hosts : [hostNamed(connection, ctx.unit)];
   const results = await Promise.allSettled(hosts.map((host) => ask(host)));
   const failures = results.flatMap((result) =>
     result.status === "rejected" ? [result.reason as LockstepError] : [],

@@ -19,7 +19,7 @@ else cat manifest; fi`;
 const PACKED = "H4sI";
 
 /** Manifests that were read in a run, by digest. They never change. */
-const known = new WeakMap<SshConnection, Map<string, Manifest>>();
+const known = new WeakMap<SshConnection, Map<string, Promise<Manifest>>>();
 
 /** Remembers a manifest for the rest of the run, so that no host is asked for it. */
 export function rememberManifest(
@@ -27,28 +27,43 @@ export function rememberManifest(
   digest: string,
   manifest: Manifest,
 ): void {
-  const all = known.get(connection) ?? new Map<string, Manifest>();
-  all.set(digest, manifest);
-  known.set(connection, all);
+  knownTo(connection).set(digest, Promise.resolve(manifest));
 }
 
-/** The manifest of a release on a host; empty where it is gone or altered. */
+/** The manifest of a release on a host; empty where it is gone or altered. Each content is asked for once. */
 export async function readManifest(
+  ctx: TargetContext & { readonly connection: SshConnection },
+  host: RemoteHost,
+  ref: Ref,
+): Promise<Manifest> {
+  const all = knownTo(ctx.connection);
+  const before = all.get(ref.digest);
+  if (before !== undefined) return before;
+  const reading = askManifest(ctx, host, ref);
+  all.set(ref.digest, reading);
+  const found = await reading.catch(() => []);
+  // another host may have it, and this one later
+  if (found.length === 0) all.delete(ref.digest);
+  return reading;
+}
+
+function knownTo(connection: SshConnection): Map<string, Promise<Manifest>> {
+  const all = known.get(connection) ?? new Map<string, Promise<Manifest>>();
+  known.set(connection, all);
+  return all;
+}
+
+async function askManifest(
   ctx: TargetContext & { readonly connection: SshConnection },
   host: RemoteHost,
   { release, digest }: Ref,
 ): Promise<Manifest> {
-  const { connection } = ctx;
-  const before = known.get(connection)?.get(digest);
-  if (before !== undefined) return before;
-  const script = { text: READ, values: { P: connection.settings.path, ID: release } };
+  const script = { text: READ, values: { P: ctx.connection.settings.path, ID: release } };
   const ran = await host.run(ctx, script, { outputBytes: MANIFEST_BYTES });
   if (ran.status !== 0) return [];
   try {
     const manifest = parseManifest(await unpacked(ran.stdout));
-    if (manifestDigest(manifest) !== digest) return [];
-    rememberManifest(connection, digest, manifest);
-    return manifest;
+    return manifestDigest(manifest) === digest ? manifest : [];
   } catch {
     return [];
   }

@@ -1,9 +1,11 @@
 import type { Json, PlanContext, PlanRequest, TargetPlan } from "@lockstep/plugin";
-import { readArtifact, type Source } from "./artifacts.ts";
-import { changesOf, type HostPlan } from "./changes.ts";
+import { takeArtifact, takeFacts } from "./ahead.ts";
+import type { Source } from "./artifacts.ts";
+import { changesOf, type HostPlan, readBefore } from "./changes.ts";
 import { eachHost, type SshConnection } from "./connection.ts";
 import { releaseGone } from "./errors.ts";
-import { keptOf, liveOf, readFacts, type Ref } from "./facts.ts";
+import { keptOf, liveOf, type Ref } from "./facts.ts";
+import { drop } from "./foreseen.ts";
 import type { RemoteHost } from "./host.ts";
 import { imageOf } from "./image.ts";
 import type { SshSettings } from "./options.ts";
@@ -28,10 +30,10 @@ async function planDeploy(ctx: PlanContext<SshConnection>, release: string): Pro
   const { connection } = ctx;
   const { settings } = connection;
   const source = sourceOf(ctx, settings);
-  const [hosts, artifact] = await Promise.all([
-    look(ctx),
-    readArtifact(ctx, { ...settings, source }),
-  ]);
+  const looking = look(ctx);
+  const reading = takeArtifact(ctx, { ...settings, source });
+  void looking.then((hosts) => readBefore(ctx, hosts)).catch(() => undefined);
+  const [hosts, artifact] = await Promise.all([looking, reading]);
   const { digest } = artifact;
   const changing = hosts.filter(({ live }) => live?.digest !== digest);
   refuseAll(changing, ({ host, facts }) => {
@@ -64,6 +66,7 @@ async function planReturn(
 ): Promise<TargetPlan> {
   const { settings } = ctx.connection;
   const hosts = await look(ctx);
+  drop(ctx.connection);
   const wanted = hosts.flatMap(({ host, facts, live }) => {
     const ref = refs.find(({ unit }) => unit === host.name)?.ref as Ref | null | undefined;
     return ref === null || ref === undefined ? [] : [{ host, facts, live, ref }];
@@ -101,7 +104,7 @@ async function planReturn(
 async function look(ctx: PlanContext<SshConnection>): Promise<HostPlan[]> {
   const { connection } = ctx;
   return eachHost(connection, ctx, async (host) => {
-    const facts = await readFacts(ctx, host, connection.settings.path);
+    const facts = await takeFacts(ctx, host);
     return { host, facts, live: liveOf(host, facts, connection.settings).ref };
   });
 }

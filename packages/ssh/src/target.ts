@@ -1,10 +1,12 @@
 import { artifactErrors } from "@lockstep/artifact";
 import { defineTarget, type Target, type TargetBody } from "@lockstep/plugin";
+import { lookAhead, whileReading } from "./ahead.ts";
 import { sshErrors } from "./catalogue.ts";
 import { eachHost, gatherHosts, type SshConnection } from "./connection.ts";
 import { doctor } from "./doctor.ts";
-import { liveOf, readFacts } from "./facts.ts";
+import { liveOf } from "./facts.ts";
 import { fenceHost } from "./fence.ts";
+import { drop } from "./foreseen.ts";
 import { Gateway } from "./gateway.ts";
 import { type SshOptions, type SshSettings, sshSchema } from "./options.ts";
 import { placeOf } from "./place.ts";
@@ -57,8 +59,10 @@ function make(settings: SshSettings): TargetBody<SshConnection> {
     },
 
     async live(ctx) {
-      return eachHost(ctx.connection, ctx, async (host) =>
-        liveOf(host, await readFacts(ctx, host, path), settings),
+      return whileReading(ctx, async () =>
+        eachHost(ctx.connection, ctx, async (host) =>
+          liveOf(host, await lookAhead(ctx, host), settings),
+        ),
       );
     },
 
@@ -66,6 +70,7 @@ function make(settings: SshSettings): TargetBody<SshConnection> {
 
     async fence(stamp, ctx) {
       const { heartbeats } = ctx.connection;
+      drop(ctx.connection);
       await eachHost(ctx.connection, ctx, (host) =>
         fenceHost(ctx, host, { path, stamp, heartbeats }),
       );
