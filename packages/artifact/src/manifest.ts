@@ -1,5 +1,6 @@
+import { createHash } from "node:crypto";
 import type { Entry, Manifest } from "./artifact.ts";
-import { type Digest, digestOf } from "./digest.ts";
+import type { Digest } from "./digest.ts";
 import { manifestInvalid } from "./errors.ts";
 import { isCleanPath, isCleanTarget } from "./names.ts";
 
@@ -22,8 +23,15 @@ export function manifestText(manifest: Manifest): string {
 
 /** Digest of the manifest's text, and so of all that the artifact holds. */
 export function manifestDigest(manifest: Manifest): Digest {
-  return digestOf(manifestText(manifest));
+  const sum = createHash("sha256");
+  for (let at = 0; at < manifest.length; at += BATCH) {
+    sum.update(manifestText(manifest.slice(at, at + BATCH)));
+  }
+  return `sha256:${sum.digest("hex")}`;
 }
+
+/** Entries whose text is held at once. */
+const BATCH = 1000;
 
 /**
  * Reads the text of a manifest that may come from anywhere: the inverse of {@link manifestText}.
@@ -53,10 +61,23 @@ export function parseManifest(text: string): Manifest {
 
 /** The same entries in the order of a manifest. */
 export function sorted(entries: readonly Entry[]): Manifest {
-  return entries
-    .map((entry) => ({ entry, key: Buffer.from(entry.path) }))
-    .toSorted((a, b) => Buffer.compare(a.key, b.key))
-    .map(({ entry }) => entry);
+  return entries.toSorted((a, b) => byUtf8(a.path, b.path));
+}
+
+/** Orders texts as their bytes are ordered, without making any. */
+function byUtf8(left: string, right: string): number {
+  const length = Math.min(left.length, right.length);
+  for (let at = 0; at < length; at += 1) {
+    const a = left.charCodeAt(at);
+    const b = right.charCodeAt(at);
+    if (a !== b) return rank(a) - rank(b);
+  }
+  return left.length - right.length;
+}
+
+/** UTF-16 has halves of characters beyond U+FFFF before U+E000, UTF-8 has the characters after U+FFFF. */
+function rank(unit: number): number {
+  return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit;
 }
 
 /** Path of the directory that holds a path; empty for the root. */
