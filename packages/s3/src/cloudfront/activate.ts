@@ -28,9 +28,14 @@ export const activate: Step<ActivateInput, ActivateBefore, null, RoutedConnectio
   describe: ({ release }) =>
     release === null ? "take the preview away" : `lead visitors to ${shortRef(release)}`,
 
-  async inspect(_input, ctx) {
+  async inspect({ release }, ctx) {
+    const { connection } = ctx;
+    // now rather than between two pointers; a release that is not staged cannot go live either
+    if (release !== null && (await connection.isStaged(release, ctx.signal))) {
+      connection.announced.add(await announcedRoute(release, ctx));
+    }
     // anew: staging wrote to the store, and the write that goes live is to be the first one to fit
-    const { route, past } = await ctx.connection.switchboard.read(ctx);
+    const { route, past } = await connection.switchboard.read(ctx);
     return { route: route ?? null, past };
   },
 
@@ -61,11 +66,16 @@ export const activate: Step<ActivateInput, ActivateBefore, null, RoutedConnectio
 };
 
 /** The route of a release that the store was told all about. */
-async function routeTo(
-  release: string | null,
-  { connection, signal }: { readonly connection: RoutedConnection; readonly signal: AbortSignal },
-): Promise<string | null> {
+async function routeTo(release: string | null, ctx: Looking): Promise<string | null> {
   if (release === null) return null;
+  const { connection, signal } = ctx;
+  const text = encodeRoute((await connection.routes(release, signal)).route);
+  return connection.announced.has(text) ? text : announcedRoute(release, ctx);
+}
+
+type Looking = { readonly connection: RoutedConnection; readonly signal: AbortSignal };
+
+async function announcedRoute(release: string, { connection, signal }: Looking): Promise<string> {
   const { route } = await connection.routes(release, signal);
   const text = encodeRoute(route);
   const { keys } = connection.switchboard;

@@ -11,6 +11,8 @@ import { openSwitchboard, type Switchboard } from "./switchboard.ts";
 export interface RoutedConnection extends S3Connection {
   readonly values: KeyValues;
   readonly switchboard: Switchboard;
+  /** Routes that the store was seen to hold, with their tables. */
+  readonly announced: Set<string>;
   /** Key of an asset, the same for all releases. */
   asset(path: string): string;
   /** Key of a document of a release. */
@@ -32,6 +34,7 @@ export async function openRouted(
   return Object.assign(connection, {
     values,
     switchboard: openSwitchboard(values, router.name),
+    announced: new Set<string>(),
     asset: (path: string) => `${prefix}p/${path}`,
     document: (ref: string, path: string) => `${prefix}r/${ref.replace("sha256:", "")}/${path}`,
     async routes(ref: string, signal?: AbortSignal) {

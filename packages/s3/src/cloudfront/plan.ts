@@ -32,7 +32,7 @@ export async function plan(
   request: PlanRequest,
   ctx: PlanContext<RoutedConnection>,
 ): Promise<TargetPlan> {
-  const position = await ctx.connection.switchboard.read(ctx);
+  const position = await ctx.connection.switchboard.recent(ctx);
   if (request.kind === "return") return planReturn(position, request.refs, ctx);
   return router.remove ? planRemoval(position) : planDeploy(position, ctx);
 }
@@ -133,7 +133,7 @@ function liveSteps(
   const steps = [planned(activate, { id: "activate", phase: "activate", input: { release } })];
   if (check !== undefined) {
     const { until, ...asked } = check;
-    const input = { run, release, from, ...asked };
+    const input = { run, release, from, ...asked, clean: true } as const;
     steps.push(planned(checkSite, { id: "check", phase: "verify", input, until }));
   }
   const input = { release, ...keep };

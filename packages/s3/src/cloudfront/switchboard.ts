@@ -23,6 +23,8 @@ export interface Switchboard {
   /** Names of everything that belongs to the site. */
   readonly keys: SiteKeys;
   read(options?: CallOptions): Promise<Position>;
+  /** What was read a moment ago, by a look at what is live just before; else reads it. */
+  recent(options?: CallOptions): Promise<Position>;
   /** What was read or written last; else reads it. Whoever builds a write on it is told when it is out of date. */
   known(options?: CallOptions): Promise<Position>;
   /**
@@ -86,50 +88,69 @@ const MOST_PARTS = 40;
 /** Times a write is tried anew because somebody else wrote other keys meanwhile. */
 const MOST_TRIES = 20;
 
+/** How long, in milliseconds, a look counts as recent. */
+const RECENT_MS = 1_000;
+
 /** Makes the switchboard of a site; reads nothing yet. */
 export function openSwitchboard(values: KeyValues, name: string): Switchboard {
   const keys = siteKeys(name);
   const place = `${values.name}/${name}`;
   let last: ReadPosition | undefined;
+  let lookedAt = -Infinity;
   const refuse = (position: Position, stamp: Stamp): void => refuseOlder(place, position, stamp);
   const read = async (options?: CallOptions): Promise<ReadPosition> => {
     last = undefined;
+    const started = performance.now();
     last = await readPosition(values, keys, options);
+    lookedAt = started;
     return last;
   };
   return {
     place,
     keys,
     read,
+    async recent(options) {
+      const isRecent = last !== undefined && performance.now() - lookedAt < RECENT_MS;
+      return isRecent && last !== undefined ? last : read(options);
+    },
     known: async (options) => last ?? read(options),
     refuseOlder: refuse,
     async write(next, options) {
       const base = last ?? (await readPosition(values, keys, options));
       last = undefined; // until it is known what became of it
-      const nonce = randomBytes(16).toString("hex");
-      const { parts, ...changes } = changesTo(keys, base, { ...next, nonce });
-      let { etag } = base;
-      for (let tries = 1; tries <= MOST_TRIES; tries += 1) {
-        const written = await values.update({ ...changes, etag }, options);
-        if (written !== "moved") {
-          last = { ...next, nonce, parts, etag: written.etag };
-          return;
-        }
-        const found = await readPosition(values, keys, options);
-        if (found.nonce === nonce) {
-          last = found; // our own write, whose reply was lost
-          return;
-        }
-        refuse(found, next.stamp);
-        const isSame = found.nonce === base.nonce && found.route === base.route;
-        if (!isSame) {
-          throw stepConflict(place, { wanted: "what this run had read", found: "another" });
-        }
-        etag = found.etag; // another site of the same store, or a list of pages
-      }
-      throw valuesContended(values.name);
+      last = await replace({ values, keys, place }, { base, next }, options);
     },
   };
+}
+
+/** Writes until it is known who did: this run, or somebody who came before it. */
+async function replace(
+  {
+    values,
+    keys,
+    place,
+  }: { readonly values: KeyValues; readonly keys: SiteKeys; readonly place: string },
+  {
+    base,
+    next,
+  }: { readonly base: ReadPosition; readonly next: Position & { readonly stamp: Stamp } },
+  options?: CallOptions,
+): Promise<ReadPosition> {
+  const nonce = randomBytes(16).toString("hex");
+  const { parts, ...changes } = changesTo(keys, base, { ...next, nonce });
+  let { etag } = base;
+  for (let tries = 1; tries <= MOST_TRIES; tries += 1) {
+    const written = await values.update({ ...changes, etag }, options);
+    if (written !== "moved") return { ...next, nonce, parts, etag: written.etag };
+    const found = await readPosition(values, keys, options);
+    if (found.nonce === nonce) return found; // our own write, whose reply was lost
+    refuseOlder(place, found, next.stamp);
+    if (found.nonce !== base.nonce || found.route !== base.route) {
+      throw stepConflict(place, { wanted: "what this run had read", found: "another" });
+    }
+    etag = found.etag; // another site of the same store, or a list of pages
+  }
+  throw valuesContended(values.name);
 }
 
 function refuseOlder(place: string, { stamp }: Position, ours: Stamp): void {

@@ -18,6 +18,8 @@ export type CheckSiteInput = {
   readonly url: string;
   readonly paths: readonly string[];
   readonly sample: number;
+  /** Whether pages are served without the end of their names, too: `/about` for `about.html`. */
+  readonly clean?: true;
 };
 
 /** One question and the answer that is wanted. */
@@ -59,12 +61,14 @@ export const checkSite: Check<CheckSiteInput, S3Connection> = {
 };
 
 function questionsOf(
-  { url, paths, sample }: CheckSiteInput,
+  { url, paths, sample, clean }: CheckSiteInput,
   release: SiteRelease,
   before: SiteRelease | null,
 ): readonly Question[] {
+  const addressesOf = (path: string): readonly string[] =>
+    clean === true ? [...urlsOf(path), `/${path.replace(/\.html$/, "")}`] : urlsOf(path);
   const named = paths.flatMap((path): Question[] => {
-    const file = release.files.find((one) => urlsOf(one.path).includes(decodeURI(path)));
+    const file = release.files.find((one) => addressesOf(one.path).includes(decodeURI(path)));
     return file === undefined ? [] : [{ url: `${url}${path}`, file }];
   });
   const chosen = release.files.filter(({ size }) => size <= LONGEST);

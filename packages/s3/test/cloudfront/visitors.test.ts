@@ -11,6 +11,7 @@ describe("what visitors of a routed site get", () => {
   let world: RoutedRig;
   let front: Server;
   let site: Rig;
+  let url: string;
   beforeEach(async () => {
     world = await RoutedRig.open();
     front = createServer((message, response) => {
@@ -23,7 +24,7 @@ describe("what visitors of a routed site get", () => {
     });
     front.listen(0, "127.0.0.1");
     await once(front, "listening");
-    const url = `http://127.0.0.1:${(front.address() as AddressInfo).port}`;
+    url = `http://127.0.0.1:${(front.address() as AddressInfo).port}`;
     site = await world.beside({}, { check: { url, paths: ["/", "/about/"], sample: 20 } });
   });
   afterEach(async () => {
@@ -47,6 +48,19 @@ describe("what visitors of a routed site get", () => {
     const step = plan.steps.find(({ phase }) => phase === "verify");
     return site.target.checks?.[0]?.check(step?.input ?? null, site.context());
   }
+
+  it("fails the check when a page is not what a clean URL is to show", async () => {
+    await site.folder.build({ ...files, "shop.html": "<p>shop</p>" });
+    expect(await checked()).toEqual({ status: "pass" });
+    const name = digestOf((await site.live()).ref);
+    site.edit(`r/${name}/shop.html`, "by hand");
+    world.edge.cache.clear();
+    const input = { release: `sha256:${name}`, run: "", from: null, url, sample: 0, clean: true };
+    const check = async (path: string): Promise<CheckResult | undefined> =>
+      site.target.checks?.[0]?.check({ ...input, paths: [path] }, site.context());
+    expect(await check("/shop")).toMatchObject({ status: "fail" });
+    expect(await check("/about/")).toMatchObject({ status: "pass" });
+  });
 
   it("passes the check: pages, assets, redirects, and the page for what is missing", async () => {
     await site.folder.build(files);
