@@ -34,13 +34,13 @@ export async function openBucket(
   surroundings: BucketSurroundings,
   limits: BucketLimits = usualLimits,
 ): Promise<Bucket> {
-  const { tries, backoffMs, inFlight } = limits;
+  const { tries, backoffMs, deadlineMs, inFlight } = limits;
   const pace = createPace({ most: inFlight });
   const opened = await openClient(settings, surroundings, limits);
   const sdk = sdkCalls(opened, settings);
   const engine = createEngine(opened.client, settings);
   const hot = engine === undefined ? sdk : engineCalls(engine, settings);
-  const patience = { pace, tries, backoffMs, random: surroundings.random };
+  const patience = { pace, tries, backoffMs, deadlineMs, random: surroundings.random };
   return {
     ...bucketOf({ settings, patience, sdk, hot, parts: partCalls(opened, settings) }),
     async [Symbol.asyncDispose]() {
@@ -55,13 +55,15 @@ function bucketOf(access: Access): Omit<Bucket, typeof Symbol.asyncDispose> {
     name: `s3://${settings.bucket}`,
 
     async get(key, { signal } = {}) {
-      const found = await send(access, { method: "GET", key, signal }, () => sdk.get(key, signal));
+      const found = await send(access, { method: "GET", key, signal }, (limit) =>
+        sdk.get(key, limit),
+      );
       return typeof found === "string" ? undefined : found;
     },
 
     async head(key, { signal } = {}) {
-      const found = await send(access, { method: "HEAD", key, signal }, () =>
-        hot.head(key, signal),
+      const found = await send(access, { method: "HEAD", key, signal }, (limit) =>
+        hot.head(key, limit),
       );
       return typeof found === "string" ? undefined : found;
     },
@@ -69,8 +71,8 @@ function bucketOf(access: Access): Omit<Bucket, typeof Symbol.asyncDispose> {
     async put(upload, { signal } = {}) {
       const sha256 = upload.sha256 ?? hash("sha256", upload.body, "hex");
       const digested = { ...upload, sha256 };
-      const written = await send(access, { method: "PUT", key: upload.key, signal }, () =>
-        hot.put(digested, signal),
+      const written = await send(access, { method: "PUT", key: upload.key, signal }, (limit) =>
+        hot.put(digested, limit),
       );
       return typeof written === "string" ? "refused" : written;
     },
@@ -78,15 +80,15 @@ function bucketOf(access: Access): Omit<Bucket, typeof Symbol.asyncDispose> {
     putLarge: (upload, { signal } = {}) => putLarge(access, upload, signal),
 
     async copy(copy, { signal } = {}) {
-      const copied = await send(access, { method: "COPY", key: copy.to, signal }, () =>
-        hot.copy(copy, signal),
+      const copied = await send(access, { method: "COPY", key: copy.to, signal }, (limit) =>
+        hot.copy(copy, limit),
       );
       return copied !== "missing";
     },
 
     async remove(key, { signal, etag } = {}) {
-      const removed = await send(access, { method: "DELETE", key, signal }, () =>
-        hot.remove(key, { etag }, signal),
+      const removed = await send(access, { method: "DELETE", key, signal }, (limit) =>
+        hot.remove(key, { etag }, limit),
       );
       return removed === "refused" ? "refused" : "removed";
     },
@@ -106,12 +108,12 @@ interface About {
 async function send<T>(
   { settings, patience }: Access,
   { method, key, signal }: About,
-  call: () => Promise<T>,
+  call: (signal: AbortSignal) => Promise<T>,
 ): Promise<T | "missing" | "refused"> {
   const what = `${method} s3://${settings.bucket}/${key}`;
-  const answered = async (): Promise<T | "missing" | "refused"> => {
+  const answered = async (limit: AbortSignal): Promise<T | "missing" | "refused"> => {
     try {
-      return await call();
+      return await call(limit);
     } catch (error) {
       const { status, code } = failureOf(error);
       if (status === 404 && code !== "NoSuchBucket") return "missing";
@@ -133,22 +135,22 @@ async function putLarge(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const { parts, hot } = access;
-  const id = await must(access, { method: "POST", key, signal }, () =>
-    parts.start(key, headers, signal),
+  const id = await must(access, { method: "POST", key, signal }, (limit) =>
+    parts.start(key, headers, limit),
   );
   try {
     const etags: string[] = [];
     for await (const body of partsOf(pieces, partBytes)) {
       const part = { key, id, number: etags.length + 1, body, sha256: hash("sha256", body, "hex") };
       const about = { method: "PUT", key, signal };
-      etags.push(await must(access, about, () => parts.send(part, signal)));
+      etags.push(await must(access, about, (limit) => parts.send(part, limit)));
     }
-    const done = await send(access, { method: "POST", key, signal }, () =>
-      parts.complete({ key, id, etags }, signal),
+    const done = await send(access, { method: "POST", key, signal }, (limit) =>
+      parts.complete({ key, id, etags }, limit),
     );
     // an upload that is gone was completed by a try whose answer was lost
     if (done === "missing") {
-      await must(access, { method: "HEAD", key, signal }, () => hot.head(key, signal));
+      await must(access, { method: "HEAD", key, signal }, (limit) => hot.head(key, limit));
     }
   } catch (error) {
     await parts.abort({ key, id }).catch(() => undefined);
@@ -157,7 +159,11 @@ async function putLarge(
 }
 
 /** As {@link send}, where no answer but the good one is expected. */
-async function must<T>(access: Access, about: About, call: () => Promise<T>): Promise<T> {
+async function must<T>(
+  access: Access,
+  about: About,
+  call: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const answer = await send(access, about, call);
   if (answer !== "missing" && answer !== "refused") return answer;
   throw answerUnexpected(
@@ -174,8 +180,8 @@ async function* list(
   const seen = new Set<string>();
   for (let token: string | undefined; ;) {
     const asked = token;
-    const page = await send(access, { method: "LIST", key: prefix, signal }, () =>
-      access.sdk.list(prefix, asked, signal),
+    const page = await send(access, { method: "LIST", key: prefix, signal }, (limit) =>
+      access.sdk.list(prefix, asked, limit),
     );
     if (typeof page === "string") return;
     for (const { Key, Size, ETag } of page.Contents ?? []) {

@@ -19,8 +19,10 @@ export interface BucketLimits {
   readonly tries: number;
   /** First pause between two tries, in milliseconds. */
   readonly backoffMs: number;
-  /** Milliseconds without an answer until a request counts as lost. */
+  /** Milliseconds in which nothing comes or goes until a request counts as lost. */
   readonly timeoutMs: number;
+  /** Milliseconds for all tries of one request together. */
+  readonly deadlineMs: number;
 }
 
 /** What is fitting where nobody says otherwise. */
@@ -29,6 +31,7 @@ export const usualLimits: BucketLimits = {
   tries: 12,
   backoffMs: 100,
   timeoutMs: 30_000,
+  deadlineMs: 600_000,
 };
 
 /** The SDK, and a client of it for one bucket. */
@@ -56,8 +59,7 @@ export async function openClient(
     maxAttempts: 1, // `patiently` repeats
     requestHandler: new NodeHttpHandler({
       connectionTimeout: 5_000,
-      requestTimeout: limits.timeoutMs,
-      throwOnRequestTimeout: true,
+      socketTimeout: limits.timeoutMs, // of silence: a large body on a slow line takes its time
       // instances: for bodies of 2 MiB and more the handler makes an agent without keep-alive otherwise
       httpAgent: new HttpAgent({ keepAlive: true, maxSockets: limits.inFlight }),
       httpsAgent: new HttpsAgent({ keepAlive: true, maxSockets: limits.inFlight }),

@@ -133,6 +133,7 @@ const limits = z.strictObject({
   tries: z.int().min(1).max(100).default(usualLimits.tries),
   backoffMs: z.int().min(1).default(usualLimits.backoffMs),
   timeoutMs: z.int().min(1).default(usualLimits.timeoutMs),
+  deadlineMs: z.int().min(1).default(usualLimits.deadlineMs),
 });
 
 const source = z.union([

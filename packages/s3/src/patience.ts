@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isLockstepError } from "@lockstep/plugin";
 import { answerUnexpected, busy, clockWrong, unreachable } from "./errors.ts";
 import type { Pace } from "./pace.ts";
+import { timeLimit } from "./time-limit.ts";
 
 /** What kind of trouble a failed request met. */
 export type Trouble =
@@ -23,6 +24,8 @@ export interface Patience {
   readonly tries: number;
   /** First pause, in milliseconds; each further one may be twice as long. */
   readonly backoffMs: number;
+  /** Milliseconds for all tries and pauses of a request together. */
+  readonly deadlineMs: number;
   readonly random: () => number;
 }
 
@@ -30,7 +33,8 @@ export interface Patience {
 export interface Attempt<T> {
   /** Without secrets: `PUT s3://shop-web/index.html`. */
   readonly what: string;
-  send(): Promise<T>;
+  /** @param signal - Aborts when nobody waits for the answer any more. */
+  send(signal: AbortSignal): Promise<T>;
   judge(error: unknown): Trouble;
 }
 
@@ -44,15 +48,31 @@ const LONGEST_PAUSE_MS = 5_000;
  * @throws {LockstepError} `S3_BUSY`, `S3_UNREACHABLE`, `S3_CLOCK`, or what the judge calls final
  */
 export async function patiently<T>(
+  patience: Patience,
+  attempt: Attempt<T>,
+  signal?: AbortSignal,
+): Promise<T> {
+  const { deadlineMs } = patience;
+  using limit = timeLimit(deadlineMs, signal);
+  try {
+    return await repeatedly(patience, attempt, limit.signal);
+  } catch (error) {
+    if (!limit.signal.aborted) throw error;
+    signal?.throwIfAborted(); // why it was given up, rather than that it was
+    throw unreachable(attempt.what, `none within ${deadlineMs / 1000} s`, error);
+  }
+}
+
+async function repeatedly<T>(
   { pace, tries, backoffMs, random }: Patience,
   { what, send, judge }: Attempt<T>,
-  signal?: AbortSignal,
+  signal: AbortSignal,
 ): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await pace.run(send, signal);
+      return await pace.run(() => send(signal), signal);
     } catch (error) {
-      if (signal?.aborted === true || isLockstepError(error)) throw error;
+      if (signal.aborted || isLockstepError(error)) throw error;
       const trouble = judge(error);
       if (trouble.kind === "final") throw trouble.error;
       if (attempt >= tries || (isCorrected(trouble) && attempt > 1)) {
@@ -60,7 +80,7 @@ export async function patiently<T>(
       }
       const pauseMs = random() * Math.min(LONGEST_PAUSE_MS, backoffMs * 2 ** (attempt - 1));
       if (trouble.kind === "throttled") pace.slowDown(pauseMs);
-      else await sleep(pauseMs, undefined, signal === undefined ? {} : { signal });
+      else await sleep(pauseMs, undefined, { signal });
     }
   }
 }

@@ -35,7 +35,7 @@ export async function openKeyValues(
   const { NodeHttpHandler } = await import("@smithy/node-http-handler");
   // the store knows no other signature, and the client finds this one only when it was loaded
   await import("@aws-sdk/signature-v4a");
-  const { tries, backoffMs, timeoutMs } = settings.limits;
+  const { tries, backoffMs, deadlineMs, timeoutMs } = settings.limits;
   const client = new sdk.CloudFrontKeyValueStoreClient({
     ...(await accountOf(settings.bucket, surroundings)),
     region: "us-east-1",
@@ -50,7 +50,7 @@ export async function openKeyValues(
   });
   if (router.endpoint !== undefined) redirectTo(client, new URL(router.endpoint));
   const pace = createPace({ most: IN_FLIGHT });
-  const patience = { pace, tries, backoffMs, random: surroundings.random };
+  const patience = { pace, tries, backoffMs, deadlineMs, random: surroundings.random };
   const name = `kvs://${router.keyValueStore.replace(/^.*\//, "")}`;
   return keyValuesOf({ sdk, client, arn: router.keyValueStore, name, patience });
 }

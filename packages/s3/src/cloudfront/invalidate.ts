@@ -49,7 +49,8 @@ export async function invalidate(
     };
     const what = `INVALIDATE ${purge.distribution}`;
     const pace = createPace({ most: 1 });
-    const patience = { pace, tries: limits.tries, backoffMs: limits.backoffMs, random: ctx.random };
+    const { tries, backoffMs, deadlineMs } = limits;
+    const patience = { pace, tries, backoffMs, deadlineMs, random: ctx.random };
     const judged = (error: unknown): ReturnType<typeof judge> => judgeOf(what, purge, error);
     await patiently(patience, { what, send: post, judge: judged }, ctx.signal);
   } finally {

@@ -46,9 +46,9 @@ async function probeAnew(place: ProbePlace): Promise<Capabilities> {
   const { settings, surroundings, limits, prefix } = place;
   const aws = await openClient(settings, surroundings, limits);
   const what = `TRY s3://${settings.bucket}/${prefix}.trial`;
-  const { tries, backoffMs } = limits;
+  const { tries, backoffMs, deadlineMs } = limits;
   const { random } = surroundings;
-  const patience = { pace: createPace({ most: 1 }), tries, backoffMs, random };
+  const patience = { pace: createPace({ most: 1 }), tries, backoffMs, deadlineMs, random };
   const send = (): Promise<Capabilities> => tryOut({ aws, settings, prefix }, patience);
   // a pace of one holds one request: the trials themselves go beside it
   const outer = { ...patience, pace: createPace({ most: 1 }) };

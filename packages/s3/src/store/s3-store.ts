@@ -70,7 +70,13 @@ const schema: z.ZodType<StoreSettings> = z
   }));
 
 /** A lease must be renewed in time: rather an error than an answer that is minutes late. */
-const LIMITS: BucketLimits = { inFlight: 64, tries: 8, backoffMs: 100, timeoutMs: 10_000 };
+const LIMITS: BucketLimits = {
+  inFlight: 64,
+  tries: 8,
+  backoffMs: 100,
+  timeoutMs: 10_000,
+  deadlineMs: 60_000,
+};
 
 /**
  * Keeps lease, journal and history in a bucket, for runners that share nothing but that bucket.
