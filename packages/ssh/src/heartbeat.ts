@@ -14,7 +14,7 @@ export const LEASE_SECONDS = 60;
 const BEAT_MS = (LEASE_SECONDS * 1000) / 4;
 
 /** Milliseconds in which hosts are given free at the end. */
-const GOODBYE_MS = 2000;
+const GOODBYE_MS = 1000;
 
 /** What a run holds a host with. */
 interface Holding {

@@ -13,7 +13,7 @@ import {
 } from "@lockstep/testkit";
 import { afterAll, beforeAll } from "vitest";
 import type { SshOptions } from "../../src/index.ts";
-import type { Amount } from "./furnished.ts";
+import type { Amount } from "../sweep/real-hosts.ts";
 import { targetOf } from "./steps-target.ts";
 
 /** What containers need where the limits of the machine may not be raised. */

@@ -1,3 +1,5 @@
-import { describeFurnishedSweeps } from "./furnished.ts";
+import { describeBreaks, describeCrashes } from "../sweep/real-hosts.ts";
+import { FURNISHED } from "./furnished.ts";
 
-describeFurnishedSweeps({ positions: 100 });
+describeCrashes(FURNISHED, {});
+describeBreaks(FURNISHED, { positions: 100 });

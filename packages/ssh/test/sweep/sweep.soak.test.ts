@@ -1,4 +1,5 @@
-import { describeSshCrashes, describeSshNetwork } from "./sweeps.ts";
+import { PLAIN } from "./plain.ts";
+import { describeBreaks, describeCrashes } from "./real-hosts.ts";
 
-describeSshCrashes({});
-describeSshNetwork({ positions: 100 });
+describeCrashes(PLAIN, {});
+describeBreaks(PLAIN, { positions: 100 });

@@ -1,7 +1,8 @@
-import { describeSshCrashes, describeSshNetwork } from "../sweeps.ts";
+import { PLAIN } from "../plain.ts";
+import { describeBreaks, describeCrashes } from "../real-hosts.ts";
 
 const seed = Number(process.env["LOCKSTEP_SEED"] ?? Date.now() % 1_000_000);
 process.stdout.write(`LOCKSTEP_SEED=${seed}\n`);
 
-describeSshCrashes({ kills: 2, seed });
-describeSshNetwork({ positions: 2, seed });
+describeCrashes(PLAIN, { kills: 2, seed });
+describeBreaks(PLAIN, { positions: 2, seed });
