@@ -2,6 +2,7 @@ import { hash } from "node:crypto";
 import { type Artifact, type FileEntry, type GuardName, readSource } from "@lockstep/artifact";
 import type { TargetContext } from "@lockstep/plugin";
 import { looksDigested } from "./assets.ts";
+import { STATUS_HEADER } from "./cloudfront/route.ts";
 import { headersUnfit, keysUnfit, linksBroken, siteEmpty } from "./errors.ts";
 import type { S3Settings, SiteGuard } from "./options.ts";
 import { type References, readReferences } from "./references.ts";
@@ -79,7 +80,8 @@ export async function makeSite(
       ? Buffer.from(await collect(artifact.open(name, ctx.signal))).toString()
       : "";
   const rules = readHeadersFile(await textOf(HEADERS_FILE));
-  const redirects = readRedirectsFile(await textOf(REDIRECTS_FILE));
+  const by = settings.cloudfront?.router === undefined ? "bucket" : "router";
+  const redirects = readRedirectsFile(await textOf(REDIRECTS_FILE), by);
   refuseRules(settings, { [HEADERS_FILE]: rules.problems, [REDIRECTS_FILE]: redirects.problems });
   const read = (path: string, signal?: AbortSignal): Promise<Uint8Array> => {
     const entry = files.get(path);
@@ -150,6 +152,7 @@ function redirectFiles(redirects: readonly Redirect[], files: Files): readonly S
       const headers = {
         ...policy({ path: "redirect.html", isAsset: false }),
         "x-amz-website-redirect-location": redirect.to,
+        ...(redirect.status === undefined ? {} : { [STATUS_HEADER]: String(redirect.status) }),
       };
       made.set(path, { path, sha256: hash("sha256", "", "hex"), size: 0, headers, inPlace: false });
     }

@@ -146,11 +146,31 @@ describe("a _redirects file", () => {
     ["/a javascript:alert(1)", "neither a path nor a URL"],
     ["/a /b/:splat", "patterns"],
     ["/a", "neither a path nor a URL"],
+    ["/100% /b", "percent"],
   ])("names the line %s", (line, problem) => {
     expect(readRedirectsFile(line)).toEqual({
       rules: [],
       problems: [expect.stringContaining(problem)],
     });
+  });
+
+  it("has other statuses and whole folders for a router, and no more", () => {
+    const { rules, problems } = readRedirectsFile(
+      "/a /b 302\n/blog/* /news/:splat 308!\n/x/* /y\n/b/* /:splat/:splat\n/c/*/d /e\n/d /e 200\n/a/* /index.html 200\n/* /index.html 200",
+      "router",
+    );
+    expect(rules).toEqual([
+      { from: "/a", to: "/b", status: 302 },
+      { from: "/blog/*", to: "/news/:splat", status: 308 },
+      { from: "/x/*", to: "/y" },
+      { from: "/*", to: "/index.html", status: 200 },
+    ]);
+    expect(problems.map((problem) => problem.slice(0, 6))).toEqual([
+      "line 4",
+      "line 5",
+      "line 6",
+      "line 7",
+    ]);
   });
 
   it.each([

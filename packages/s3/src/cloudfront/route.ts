@@ -11,19 +11,22 @@ export interface Route {
   readonly parts: number;
   /** Told to the hash, so that no asset is taken for a document. */
   readonly salt: number;
-  /** Whether there is a page for what is missing. */
-  readonly missing: boolean;
+  /** The document in place of pages that are missing; empty when there is none. */
+  readonly fallback: string;
+  /** Whether there are redirects from all below a folder. */
+  readonly patterns: boolean;
 }
 
 /** The page for what is missing, at the top of a site. */
 export const MISSING_PAGE = "404.html";
 
-/** Says with which status an object is answered; the second function follows it. */
+/** Says with which status an object or a redirect is answered; the second function follows it. */
 export const STATUS_HEADER = "x-amz-meta-lockstep-status";
 
 /** A route as it is stored: the same route is always the same text. */
-export function encodeRoute({ version, base, id, table, parts, salt, missing }: Route): string {
-  return JSON.stringify({ version, base, id, table, parts, salt, missing });
+export function encodeRoute(route: Route): string {
+  const { version, base, id, table, parts, salt, fallback, patterns } = route;
+  return JSON.stringify({ version, base, id, table, parts, salt, fallback, patterns });
 }
 
 /** The name of the release that a stored route leads to; null when it is no route of ours. */

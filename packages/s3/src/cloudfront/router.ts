@@ -82,9 +82,15 @@ async function handler(event) {
   if (found.redirect) {
     const target = await read(name + '.t.' + route.table + '.r' + digest(found.redirect).slice(0, 24));
     if (target === null) return answer(503, 'The redirect cannot be read.');
-    return redirect(target.slice(4));
+    return redirect(parseInt(target, 10), target.slice(4));
   }
-  if (found.location) return redirect(found.location);
+  if (found.location) return redirect(301, found.location);
+  if (found.isMissing && route.patterns) {
+    const patterns = await read(name + '.t.' + route.table + '.w');
+    if (patterns === null) return answer(503, 'The redirects cannot be read.');
+    const target = patternFor(path, patterns.split('\n'));
+    if (target !== null) return redirect(parseInt(target, 10), target.slice(4));
+  }
   if (!found.key) return answer(404, 'Not found.');
   request.uri = '/' + encode(route.base + found.key);
   return request;
@@ -94,20 +100,34 @@ function resolve(path, list, route) {
   const documents = 'r/' + route.id + '/';
   const has = (kind, file) => isListed(list, route.salt + kind + file);
   if (path === '' || path.slice(-1) === '/') {
-    if (has('=', path + 'index.html')) return { key: documents + path + 'index.html' };
-    if (has('>', path + 'index.html')) return { redirect: path + 'index.html' };
     const page = path.slice(0, -1);
+    if (has('=', path + 'index.html')) return { key: documents + path + 'index.html' };
     if (page !== '' && has('=', page + '.html')) return { location: '/' + encode(page) };
+    if (has('>', path + 'index.html')) return { redirect: path + 'index.html' };
   } else {
     if (has('=', path)) return { key: documents + path };
-    if (has('>', path)) return { redirect: path };
-    if (POOL.test(path)) return { key: 'p/' + path };
     if (has('=', path + '.html')) return { key: documents + path + '.html' };
     if (has('=', path + '/index.html')) return { location: '/' + encode(path) + '/' };
+    if (has('>', path)) return { redirect: path };
+    if (POOL.test(path)) return { key: 'p/' + path };
   }
   // scripts and pictures that are missing are never answered with a page
   const isPage = /(?:^|\/)[^.\/]*$|\.html?$/.test(path);
-  return { key: isPage && route.missing ? documents + '404.html' : '' };
+  return { isMissing: true, key: isPage && route.fallback ? documents + route.fallback : '' };
+}
+
+function patternFor(path, lines) {
+  let at = 0;
+  while (at < lines.length) {
+    const words = lines[at].split(' ');
+    const folder = decodeURIComponent(words[0]);
+    if (path.slice(0, folder.length) === folder || path + '/' === folder) {
+      const rest = encode(path.slice(folder.length));
+      return words[1] + ' ' + words[2].split(':splat').join(rest);
+    }
+    at += 1;
+  }
+  return null;
 }
 
 function pathOf(uri) {
@@ -171,15 +191,18 @@ function choose(uri, wish) {
   return response;
 }
 
-function redirect(location) {
-  const response = answer(301, '');
+function redirect(status, location) {
+  const response = answer(status, '');
   response.headers.location = { value: location };
   return response;
 }
 
 function answer(status, text) {
-  const caching = status === 301 ? 'public, max-age=0, must-revalidate' : 'no-store';
-  const words = { 200: 'OK', 301: 'Moved Permanently', 302: 'Found', 404: 'Not Found' };
+  const caching = status === 301 || status === 308 ? 'public, max-age=0, must-revalidate' : 'no-store';
+  const words = { 200: 'OK', 301: 'Moved Permanently', 302: 'Found', 303: 'See Other' };
+  words[307] = 'Temporary Redirect';
+  words[308] = 'Permanent Redirect';
+  words[404] = 'Not Found';
   return {
     statusCode: status,
     statusDescription: words[status] || 'Service Unavailable',

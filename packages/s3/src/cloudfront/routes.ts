@@ -2,7 +2,7 @@ import { hash } from "node:crypto";
 import { routesUnfit } from "../errors.ts";
 import type { SiteFile, SiteRelease } from "../release.ts";
 import { isRedirect, redirectTarget } from "./documents.ts";
-import { MISSING_PAGE, type Route } from "./route.ts";
+import { MISSING_PAGE, type Route, STATUS_HEADER } from "./route.ts";
 import { POOL_SHAPE } from "./shape.ts";
 
 /** A release as the router sees it: a route, and the table it needs. */
@@ -33,8 +33,11 @@ const AIM = 120;
  * @throws {LockstepError} `S3_ROUTES` when a redirect does not fit
  */
 export function routesOf(release: SiteRelease, base: string): Routes {
-  const listed = release.files.filter(({ inPlace }) => !inPlace);
-  const content = listed.map((file) => [file.path, redirectTarget(file)]);
+  const all = release.files.filter(({ inPlace }) => !inPlace);
+  const listed = all.filter((file) => !isPattern(file));
+  const patterns = all.filter((file) => isPattern(file) && !isFallback(file));
+  const fallback = fallbackOf(release);
+  const content = all.map((file) => [file.path, isRedirect(file) ? valueOf(file) : ""]);
   const pool = release.files.filter(({ inPlace }) => inPlace).map(({ path }) => path);
   let [salt, parts] = [0, Math.max(1, Math.ceil(listed.length / AIM))];
   for (;;) {
@@ -43,11 +46,23 @@ export function routesOf(release: SiteRelease, base: string): Routes {
     else if (pool.some((path) => isListed(made, { path, parts, salt }))) salt += 1;
     else {
       const name = hash("sha256", JSON.stringify([content, parts, salt]), "hex").slice(0, 24);
-      const missing = release.byPath.has(MISSING_PAGE);
       const id = release.ref.replace("sha256:", "");
       return {
-        route: { version: 1, base, id, table: name, parts, salt, missing },
-        table: new Map([...textsOf(made), ...listed.filter(isRedirect).map(redirectEntry)]),
+        route: {
+          version: 1,
+          base,
+          id,
+          table: name,
+          parts,
+          salt,
+          fallback,
+          patterns: patterns.length > 0,
+        },
+        table: new Map([
+          ...textsOf(made),
+          ...listed.filter(isRedirect).map(redirectEntry),
+          ...patternEntries(patterns),
+        ]),
       };
     }
   }
@@ -102,9 +117,46 @@ function textsOf(made: readonly string[][]): [string, string][] {
 }
 
 function redirectEntry(file: SiteFile): [string, string] {
-  const value = `301 ${redirectTarget(file) ?? ""}`;
+  const value = valueOf(file);
   if (Buffer.byteLength(value) > LONGEST_VALUE) {
     throw routesUnfit(`the redirect of ${file.path} is longer than ${LONGEST_VALUE} bytes`);
   }
   return [`r${hash("sha256", file.path, "hex").slice(0, 24)}`, value];
+}
+
+/** Redirects from all below a folder, the longest folder first: the router takes the first that fits. */
+function patternEntries(patterns: readonly SiteFile[]): [string, string][] {
+  if (patterns.length === 0) return [];
+  const lines = patterns
+    .toSorted((a, b) => b.path.length - a.path.length || (a.path < b.path ? -1 : 1))
+    .map((file) => `${encodeURI(file.path.slice(0, -1))} ${valueOf(file)}`);
+  const value = lines.join("\n");
+  if (Buffer.byteLength(value) > LONGEST_VALUE) {
+    const problem = `redirects from whole folders take more than ${LONGEST_VALUE} bytes`;
+    throw routesUnfit(problem);
+  }
+  return [["w", value]];
+}
+
+function isPattern(file: SiteFile): boolean {
+  return isRedirect(file) && file.path.endsWith("*");
+}
+
+function isFallback(file: SiteFile): boolean {
+  return isPattern(file) && file.headers[STATUS_HEADER] === "200";
+}
+
+/** What an application of one page says comes in place of every page, else the page for what is missing. */
+function fallbackOf({ files, byPath }: SiteRelease): string {
+  const rule = files.find(isFallback);
+  if (rule === undefined) return byPath.has(MISSING_PAGE) ? MISSING_PAGE : "";
+  const path = decodeURI(redirectTarget(rule) ?? "").slice(1);
+  const document = path === "" ? "index.html" : path;
+  if (byPath.get(document)?.inPlace === false) return document;
+  throw routesUnfit(`there is no page ${document} to answer for all others`);
+}
+
+/** Status and target of a redirect, as the router reads them. */
+function valueOf(file: SiteFile): string {
+  return `${file.headers[STATUS_HEADER] ?? "301"} ${redirectTarget(file) ?? ""}`;
 }

@@ -9,19 +9,25 @@ export interface Redirect {
   readonly from: string;
   /** Path of a URL, or a whole one. */
   readonly to: string;
+  /** Absent: 301. */
+  readonly status?: number;
 }
+
+/** Who answers with redirects: a bucket alone, or the router of CloudFront. */
+export type Redirecting = "bucket" | "router";
 
 /** Longest target, in bytes, that a server takes. */
 const LONGEST_TARGET = 2048;
 
 /**
  * Reads a `_redirects` file: `from to status` on each line. A bucket sends 301 from single paths, and
- * nothing else: no patterns, no conditions, no rewrites.
+ * nothing else; a router also other statuses, from all below a folder, and `/* /index.html 200` for applications of one page.
+ * Neither has conditions or other rewrites.
  *
  * @see https://docs.netlify.com/routing/redirects/
  * @see Amazon S3 User Guide, "Configuring a webpage redirect"
  */
-export function readRedirectsFile(text: string): ReadRules<Redirect> {
+export function readRedirectsFile(text: string, by: Redirecting = "bucket"): ReadRules<Redirect> {
   const rules: Redirect[] = [];
   const problems: string[] = [];
   for (const [index, line] of text.split(/\r?\n/).entries()) {
@@ -31,14 +37,34 @@ export function readRedirectsFile(text: string): ReadRules<Redirect> {
       .split(/\s+/);
     const [from = "", to = "", status = "301", ...more] = words;
     if (from === "") continue;
+    const isFallback = by === "router" && `${from} ${status}` === "/* 200" && !to.includes("*");
     const problem =
-      redirectProblem({ from, to }) ??
-      (/^301!?$/.test(status) ? undefined : `a bucket answers 301, not ${status}`) ??
+      (by === "router" ? patternProblem({ from, to }) : redirectProblem({ from, to })) ??
+      (isFallback || STATUS[by].test(status)
+        ? undefined
+        : `a ${by} answers ${ANSWERS[by]}, not ${status}`) ??
       (more.length > 0 ? "conditions need a server" : undefined);
-    if (problem === undefined) rules.push({ from, to });
+    const other = status.startsWith("301") ? {} : { status: Number.parseInt(status, 10) };
+    if (problem === undefined) rules.push({ from, to, ...other });
     else problems.push(`line ${index + 1}: ${problem}`);
   }
   return { rules, problems };
+}
+
+const STATUS = { bucket: /^301!?$/, router: /^30[12378]!?$/ };
+
+const ANSWERS = { bucket: "301", router: "301, 302, 303, 307 and 308" };
+
+/** Half a sentence: why a router cannot send visitors there; undefined when it can. */
+function patternProblem({ from, to }: Redirect): string | undefined {
+  if (!from.endsWith("/*")) return redirectProblem({ from, to });
+  const problem = redirectProblem({
+    from: from.slice(0, -1),
+    to: to.replace(/:splat(?=$|[/?#])/, "splat"),
+  });
+  return problem === "patterns need a server"
+    ? "a router knows `:splat` once and no other pattern"
+    : problem;
 }
 
 /** Half a sentence: why a bucket cannot send visitors there; undefined when it can. */
@@ -46,6 +72,7 @@ export function redirectProblem({ from, to }: Redirect): string | undefined {
   if (!/^\/[^*:?#\s]*$/.test(from) || /\/\.{1,2}(?:\/|$)|\/\//.test(from)) {
     return "a bucket redirects single paths alone, without patterns";
   }
+  if (/%(?![0-9a-fA-F]{2})/.test(from)) return "a percent sign stands alone";
   if (!/^(?:\/(?!\/)|https?:\/\/)[\u0021-\u007e]*$/.test(to)) {
     return "the target is neither a path nor a URL";
   }
@@ -55,6 +82,7 @@ export function redirectProblem({ from, to }: Redirect): string | undefined {
 
 /** The objects that a redirect is made of, so that it works with and without a slash at the end. */
 export function redirectPaths({ from }: Redirect): readonly string[] {
+  if (from.endsWith("/*")) return [decodeURI(from).slice(1)];
   const path = decodeURI(from).replace(/^\//, "").replace(/\/$/, "");
   if (path === "") return ["index.html"];
   return /\.[a-z0-9]+$/i.test(path) ? [path] : [path, `${path}/index.html`];

@@ -43,9 +43,11 @@ export function worldOf(
   });
   const release = siteRelease([
     ...paths.map((path) => file(path, path === "404.html" ? MARKED : {})),
-    ...Object.entries(redirects).map(([path, to]) =>
-      file(path, { "x-amz-website-redirect-location": to }),
-    ),
+    ...Object.entries(redirects).map(([path, target]) => {
+      const [, status, to = target] = /^(\d{3}) (.*)$/.exec(target) ?? [];
+      const marked = status === undefined ? {} : { "x-amz-meta-lockstep-status": status };
+      return file(path, { "x-amz-website-redirect-location": to, ...marked });
+    }),
     file(SCRIPT, {}, true),
   ]);
   const { route, table } = routesOf(release, "");

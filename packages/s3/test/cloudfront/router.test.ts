@@ -104,6 +104,53 @@ describe("the router", () => {
   });
 });
 
+describe("redirects of the router", () => {
+  const edge = edgeOf(
+    worldOf(PATHS, {
+      about: "/never", // there is a page of that name
+      moved: "302 https://other.example.com/x?y=1",
+      "blog/*": "308 /news/:splat",
+      "blog/old/*": "/archive/",
+      "docs/*": "307 /manual/:splat?from=docs",
+      "go/:a": "/x",
+    }),
+  );
+
+  it.each([
+    ["/moved", 302, "https://other.example.com/x?y=1"],
+    ["/blog/2024/a%20b", 308, "/news/2024/a%20b"],
+    ["/blog/$&/x", 308, "/news/%24%26/x"],
+    ["/blog", 308, "/news/"],
+    ["/blog/", 308, "/news/"],
+    ["/blog/old/x", 301, "/archive/"],
+    ["/docs/gone", 307, "/manual/gone?from=docs"],
+  ])("send %s with %s to %s", async (uri, status, location) => {
+    expect(await edge.visit(uri)).toMatchObject({ status, headers: { location } });
+  });
+
+  it("never hide a page, and take nothing else", async () => {
+    expect(await edge.visit("/about")).toMatchObject({ status: 200 });
+    expect(await edge.visit("/docs/")).toMatchObject({ status: 200 });
+    expect(await edge.visit("/blogs")).toMatchObject({ status: 404 });
+    expect(await edge.visit("/blog//evil.example.com")).toMatchObject({ status: 404 });
+  });
+});
+
+describe("an application of one page", () => {
+  it("answers for every page that is none, and for no script", async () => {
+    const world = worldOf(PATHS, { "*": "200 /index.html", "old/*": "301 /new" });
+    const edge = edgeOf(world);
+    const page = { status: 200, body: `${world.documents}index.html` };
+    expect(await edge.visit("/users/7")).toMatchObject(page);
+    expect(await edge.visit("/users/7/")).toMatchObject(page);
+    expect(await edge.visit("/about")).toMatchObject({ body: `${world.documents}about.html` });
+    expect(await edge.visit("/old/x")).toMatchObject({ status: 301 });
+    expect(await edge.visit("/chunk.js")).toMatchObject({ status: 404, body: "Not found.\n" });
+    expect(await edge.visit("/assets/app.ffffffff1.js")).toMatchObject({ status: 403 });
+    expect(() => worldOf(["index.html"], { "*": "200 /app.html" })).toThrow("app.html");
+  });
+});
+
 describe("a staged release", () => {
   const world = worldOf(PATHS);
   const next = worldOf([...PATHS, "new.html"]);

@@ -72,8 +72,12 @@ describe("a site behind the router", () => {
     expect(await edge.visit("/gone")).toMatchObject({ status: 404, body: page });
     expect(await edge.visit("/gone.js")).toMatchObject({ status: 404, body: "Not found.\n" });
     expect(rig.keys().filter((key) => key.includes("go"))).toEqual([]);
-    await rig.deploy({ ...files, _redirects: "/go /new-place 301\n" });
-    expect(await edge.visit("/go")).toMatchObject({ headers: { location: "/new-place" } });
+    const rules = "/go /new-place 302\n/blog/* https://blog.example.com/:splat 308\n";
+    await rig.deploy({ ...files, _redirects: rules });
+    const elsewhere = { status: 302, headers: { location: "/new-place" } };
+    expect(await edge.visit("/go")).toMatchObject(elsewhere);
+    const blog = { status: 308, headers: { location: "https://blog.example.com/a" } };
+    expect(await edge.visit("/blog/a")).toMatchObject(blog);
   });
 
   it("writes no list of pages again when only pages changed, and nothing at all without a change", async () => {

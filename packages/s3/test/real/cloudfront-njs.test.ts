@@ -8,9 +8,20 @@ import { edgeOf, PATHS, SCRIPT, worldOf } from "../cloudfront/router-world.ts";
 
 // njs is the engine that CloudFront Functions grew from: what it runs, no newer syntax is in.
 describe("the router in njs", () => {
-  const world = worldOf(PATHS, { old: "/docs/", "old/index.html": "/docs/" });
+  const world = worldOf(PATHS, {
+    old: "/docs/",
+    "old/index.html": "/docs/",
+    "blog/*": "308 /:splat",
+  });
   const uris = ["/", "/about", "/about/", "/docs", "/docs/", "/docs/a%20b", "/docs/%C3%BC.html"];
-  const others = ["/old", `/${SCRIPT}`, "/assets/app.ffffffff1.js", "/nothing", "/gone.js"];
+  const others = [
+    "/old",
+    "/blog/x",
+    `/${SCRIPT}`,
+    "/assets/app.ffffffff1.js",
+    "/nothing",
+    "/gone.js",
+  ];
   const refused = ["/../x", "/%2e%2e/x", "//x", "/%", "/a%00b", "/.well-known/lockstep-router"];
   let folder: string;
   beforeAll(() => {
