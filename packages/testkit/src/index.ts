@@ -1,5 +1,11 @@
 export { type Account, type AccountOptions, createAccount } from "./account.ts";
 export type { ForeignEdit } from "./claims.ts";
+export {
+  type KeyValueFault,
+  type KeyValueRequest,
+  type SandboxKeyValues,
+  startSandboxKeyValues,
+} from "./cloudfront-values.ts";
 export { testContext } from "./context.ts";
 export { type Direction, type FaultProxy, startFaultProxy } from "./fault-proxy.ts";
 export type {

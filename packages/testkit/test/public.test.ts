@@ -7,6 +7,7 @@ describe("the package", () => {
     expect(Object.keys(await import("../src/index.ts"))).toMatchInlineSnapshot(`
       [
         "createAccount",
+        "startSandboxKeyValues",
         "testContext",
         "startFaultProxy",
         "startSandboxRegistry",

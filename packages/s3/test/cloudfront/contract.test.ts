@@ -1,14 +1,13 @@
-import { describeTargetContract, startSandboxS3 } from "@lockstep/testkit";
+import { describeTargetContract, startSandboxS3, startSandboxKeyValues } from "@lockstep/testkit";
 import { describe } from "vitest";
 import { s3 } from "../../src/index.ts";
 import { filesOf, Folder } from "../world.ts";
-import { startKeyValueServer } from "./key-value-server.ts";
 import { routedOptions, siteAt } from "./routed-world.ts";
 
 describe.each(["", "site/"])("behind the router, below the prefix %j", (prefix) => {
   describeTargetContract("s3", async () => {
     const server = await startSandboxS3({ buckets: ["shop"] });
-    const store = await startKeyValueServer(server.credentials.accessKeyId);
+    const store = await startSandboxKeyValues(server.credentials.accessKeyId);
     const folder = await Folder.open();
     const objects = server.buckets.get("shop") ?? new Map();
     return {

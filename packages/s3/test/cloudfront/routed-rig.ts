@@ -1,17 +1,17 @@
 import type { Json } from "@lockstep/plugin";
+import { type SandboxKeyValues, startSandboxKeyValues } from "@lockstep/testkit";
 import type { CloudFrontOptions, S3Options } from "../../src/index.ts";
 import { cloudFrontFunctions } from "../../src/index.ts";
 import { Rig, type RigOptions } from "../rig.ts";
 import { Edge } from "./edge.ts";
-import { type KeyValueServer, startKeyValueServer } from "./key-value-server.ts";
 
 /** A site behind the router: a rig, the store, and one place of CloudFront. */
 export class RoutedRig implements AsyncDisposable {
   readonly rig: Rig;
-  readonly store: KeyValueServer;
+  readonly store: SandboxKeyValues;
   readonly edge: Edge;
 
-  private constructor(rig: Rig, store: KeyValueServer) {
+  private constructor(rig: Rig, store: SandboxKeyValues) {
     this.rig = rig;
     this.store = store;
     const code = cloudFrontFunctions({ previews: "preview.example.com" });
@@ -19,7 +19,7 @@ export class RoutedRig implements AsyncDisposable {
   }
 
   static async open(options: Omit<RigOptions, "cloudfront"> = {}): Promise<RoutedRig> {
-    const store = await startKeyValueServer("SANDBOXKEY");
+    const store = await startSandboxKeyValues("SANDBOXKEY");
     const rig = await Rig.open({ ...options, ...behind(store) });
     return new RoutedRig(rig, store);
   }
@@ -39,7 +39,7 @@ export class RoutedRig implements AsyncDisposable {
 }
 
 function behind(
-  { arn, endpoint }: KeyValueServer,
+  { arn, endpoint }: SandboxKeyValues,
   cloudfront: CloudFrontOptions = {},
 ): Pick<S3Options, "cloudfront" | "limits"> {
   return {

@@ -1,16 +1,15 @@
-import type { S3Bucket } from "@lockstep/testkit";
+import { type S3Bucket, type SandboxKeyValues } from "@lockstep/testkit";
 import { cloudFrontFunctions } from "../../src/index.ts";
 import type { CloudFrontOptions, S3Options } from "../../src/index.ts";
 import { optionsFor, type Server } from "../world.ts";
 import { Edge, type Visit } from "./edge.ts";
-import type { KeyValueServer } from "./key-value-server.ts";
 
 /** Options of a site behind the router. */
 export function routedOptions(
   {
     server,
     store,
-  }: { readonly server: Server; readonly store: Pick<KeyValueServer, "arn" | "endpoint"> },
+  }: { readonly server: Server; readonly store: Pick<SandboxKeyValues, "arn" | "endpoint"> },
   more: Partial<Omit<S3Options, "cloudfront">> & { readonly cloudfront?: CloudFrontOptions } = {},
 ): S3Options {
   const { cloudfront, ...rest } = more;

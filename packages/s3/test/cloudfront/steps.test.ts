@@ -4,11 +4,12 @@ import {
   startSandboxS3,
   type StepCase,
   testContext,
+  type SandboxKeyValues,
+  startSandboxKeyValues,
 } from "@lockstep/testkit";
 import { describe } from "vitest";
 import { s3, type S3Connection } from "../../src/index.ts";
 import { filesOf, Folder } from "../world.ts";
-import { type KeyValueServer, startKeyValueServer } from "./key-value-server.ts";
 import { routedOptions } from "./routed-world.ts";
 
 describe("steps behind the router", () => {
@@ -20,7 +21,7 @@ async function stepCase(
   phase: "stage" | "activate",
 ): Promise<StepCase<Json, Json, Json, S3Connection>> {
   const server = await startSandboxS3({ buckets: ["shop"] });
-  const store = await startKeyValueServer(server.credentials.accessKeyId);
+  const store = await startSandboxKeyValues(server.credentials.accessKeyId);
   const folder = await Folder.open();
   const target = s3(routedOptions({ server, store }));
   const env = { S3_SECRET: server.credentials.secretAccessKey };
@@ -72,7 +73,7 @@ async function stepCase(
 }
 
 /** Without the nonce and the stamp, which differ with every write. */
-function valuesOf({ values }: KeyValueServer): unknown {
+function valuesOf({ values }: SandboxKeyValues): unknown {
   const all = [...values].filter(([key]) => key !== "site.control");
   return all.toSorted(([a], [b]) => (a < b ? -1 : 1));
 }

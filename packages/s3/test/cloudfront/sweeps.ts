@@ -4,11 +4,12 @@ import {
   describeCrashSweep,
   describeNetworkSweep,
   startSandboxS3,
+  type SandboxKeyValues,
+  startSandboxKeyValues,
 } from "@lockstep/testkit";
 import { afterAll, beforeAll, describe } from "vitest";
 import { filesOf, Folder } from "../world.ts";
 import { targetOf } from "./crash-target.ts";
-import { type KeyValueServer, startKeyValueServer } from "./key-value-server.ts";
 import { siteAt } from "./routed-world.ts";
 
 /** How much of a sweep is done. */
@@ -28,7 +29,7 @@ export function describeRoutedCrashes(amount: Amount): void {
     mayMiss: { share: 0.2, because: "what is written at once depends on time" },
     async open() {
       const server = await startSandboxS3({ buckets: ["shop"] });
-      const store = await startKeyValueServer(server.credentials.accessKeyId);
+      const store = await startSandboxKeyValues(server.credentials.accessKeyId);
       const world = await openWorld(server, store, {});
       return {
         ...world,
@@ -46,10 +47,10 @@ export function describeRoutedCrashes(amount: Amount): void {
 export function describeRoutedNetwork(amount: Amount): void {
   describe("between a run and the key value store", () => {
     let server: Sandbox;
-    let store: KeyValueServer;
+    let store: SandboxKeyValues;
     beforeAll(async () => {
       server = await startSandboxS3({ buckets: ["shop"] });
-      store = await startKeyValueServer(server.credentials.accessKeyId);
+      store = await startSandboxKeyValues(server.credentials.accessKeyId);
     });
     afterAll(async () => {
       await store[Symbol.asyncDispose]();
@@ -72,7 +73,7 @@ let worlds = 0;
 /** A site of its own in the bucket and in the store. */
 async function openWorld(
   server: Sandbox,
-  store: KeyValueServer,
+  store: SandboxKeyValues,
   { port = store.port }: { readonly port?: number },
 ): Promise<CrashWorld> {
   const folder = await Folder.open();

@@ -14,7 +14,7 @@ export interface KeyValueRequest {
 }
 
 /** The protocol of CloudFront's key value stores, as its reference says it; never compared with Amazon's server. */
-export interface KeyValueServer extends AsyncDisposable {
+export interface SandboxKeyValues extends AsyncDisposable {
   readonly endpoint: string;
   readonly port: number;
   readonly arn: string;
@@ -29,7 +29,7 @@ export interface KeyValueServer extends AsyncDisposable {
 }
 
 /** Starts a key value store on a free port of 127.0.0.1. */
-export async function startKeyValueServer(accessKeyId: string): Promise<KeyValueServer> {
+export async function startSandboxKeyValues(accessKeyId: string): Promise<SandboxKeyValues> {
   const arn =
     "arn:aws:cloudfront::123456789012:key-value-store/5a1c0d1e-0000-4000-8000-000000000001";
   const values = new Map<string, string>();
@@ -67,7 +67,7 @@ export async function startKeyValueServer(accessKeyId: string): Promise<KeyValue
   listener.listen(0, "127.0.0.1");
   await once(listener, "listening");
   const { port } = listener.address() as AddressInfo;
-  const server: KeyValueServer = {
+  const server: SandboxKeyValues = {
     endpoint: `http://127.0.0.1:${port}`,
     port,
     arn,
