@@ -18,6 +18,8 @@ export interface MetaFacts {
 /** What one request finds out about a host. */
 export interface HostFacts {
   readonly missingTools: readonly string[];
+  /** Programs that a deploy does without, but is faster with. */
+  readonly tools: readonly string[];
   readonly user: string;
   readonly group: string;
   readonly path: "writable" | "creatable" | "denied";
@@ -45,6 +47,7 @@ const SCRIPT = `
 for t in tar sha256sum mkdir mv ln rm rmdir cat find readlink tail sync sed sort uniq xargs tr cmp ls date; do
   command -v "$t" >/dev/null 2>&1 || printf 'missing %s\\n' "$t"
 done
+for t in zstd gzip gunzip; do if command -v "$t" >/dev/null 2>&1; then printf 'tool %s\\n' "$t"; fi; done
 printf 'id '; id
 d=$P
 while [ ! -e "$d" ] && [ ! -L "$d" ]; do d=\${d%/*}; d=\${d:-/}; done
@@ -99,6 +102,7 @@ export function parseFacts(output: string): HostFacts {
   const [path = "denied"] = all("path");
   return {
     missingTools: all("missing"),
+    tools: all("tool"),
     ...parseIdentity(all("id")[0]),
     path: path === "writable" || path === "creatable" ? path : "denied",
     layout: all("layout")[0],

@@ -40,15 +40,12 @@ export interface RemoteHost extends AsyncDisposable {
    * @returns undefined where there was none, or it was lost meanwhile
    */
   runIfOpen(script: Script): Promise<Ran | undefined>;
-  /**
-   * Runs a script in a shell of its own, with `body` as stdin: for bulk data and for commands of the user.
-   *
-   * A script that is not known yet is waited for while the shell is started. Where it turns out that there is
-   * none, nothing is run, and the answer is empty with status 0.
-   */
+  /** Has the next {@link exec} find a shell that runs already, where that can be; nobody waits for it. */
+  prepare(ctx: TargetContext): void;
+  /** Runs a script in a shell of its own, with `body` as stdin: for bulk data and for commands of the user. */
   exec(
     ctx: TargetContext,
-    script: Script | Promise<Script | undefined>,
+    script: Script,
     more?: Limits & { readonly body?: AsyncIterable<Uint8Array> },
   ): Promise<Ran>;
   /**

@@ -28,6 +28,7 @@ export const REFUSED: {
   readonly absent: 73;
   readonly incomplete: 74;
   readonly wentBack: 76;
+  readonly otherBase: 77;
 } = {
   /** The run's stamp is not on the host: another run took over, or the layout is gone. */
   fenced: 70,
@@ -41,6 +42,8 @@ export const REFUSED: {
   incomplete: 74,
   /** Nobody confirmed in time, and the host went back by itself. */
   wentBack: 76,
+  /** The release before is another one than was planned with; the tree is there, and empty. */
+  otherBase: 77,
 };
 
 /** What scripts print for a `current` that is no link. */

@@ -27,6 +27,8 @@ export interface Link {
   readonly control: ControlChannel;
   /** Starts a shell in a channel of its own, which reads a script up to a line with the nonce, and runs it. */
   open(nonce: string): Promise<Channel>;
+  /** The same for a channel that nobody waits for: it is never worth another connection. */
+  openSpare?(nonce: string): Promise<Channel>;
   /** Opens a TCP connection from the host; `refused` by the other end, or `denied` by the SSH server. */
   forward(to: {
     readonly address: string;

@@ -17,6 +17,7 @@ import {
   type SshLoginOptions,
   textValue as text,
 } from "./login-options.ts";
+import { overlaps, strangers } from "./option-problems.ts";
 import type { HostSettings, LoginSettings } from "./reach.ts";
 import {
   releaseFields,
@@ -131,7 +132,11 @@ export const sshSchema: z.ZodType<SshSettings> = z
     const login = loginOf(written);
     return { ...rest, hosts: hosts.map((one) => hostOf(one, written)), login };
   })
-  .superRefine(({ hosts, source, container, confirmWithinMs }, context) => {
+  .superRefine((settings, context) => {
+    const { hosts, source, container, confirmWithinMs } = settings;
+    for (const { path, message } of [...overlaps(settings), ...strangers(hosts, settings)]) {
+      context.addIssue({ code: "custom", path: [...path], message });
+    }
     if (container !== undefined && confirmWithinMs !== undefined) {
       const message = "A host cannot go back to a container by itself";
       context.addIssue({ code: "custom", path: ["confirmWithinMs"], message });

@@ -3,7 +3,7 @@ import type { CheckSettings } from "./check-options.ts";
 import type { ContainerSettings } from "./container-options.ts";
 import type { RemoteHost } from "./host.ts";
 import type { SshSettings } from "./options.ts";
-import { countOf, wavesOf } from "./rollout.ts";
+import { mayFail, wavesOf } from "./rollout.ts";
 import { activate } from "./steps/activate.ts";
 import { checkHttp } from "./steps/check-http.ts";
 import { checkProcess } from "./steps/check-process.ts";
@@ -27,9 +27,14 @@ interface Place {
   readonly wave?: number;
   /** First word of the ids of its steps. */
   readonly word: string;
+  /** Hosts that may fail. */
+  readonly budget: number;
 }
 
-/** Moves the links in waves; the checks stand between a wave and the next, and after the last. */
+/**
+ * Moves the links in waves; the checks stand between a wave and the next, and after the last. The hosts of a first
+ * wave are canaries: none of them may fail.
+ */
 export function liveSteps(hosts: readonly RemoteHost[], moved: Moved): PlannedStep[] {
   const { settings } = moved;
   const labelled = hosts.map((host) => ({
@@ -38,11 +43,12 @@ export function liveSteps(hosts: readonly RemoteHost[], moved: Moved): PlannedSt
     labels: settings.hosts.find(({ name }) => name === host.name)?.labels,
   }));
   const waves = wavesOf(labelled, settings.rollout).map((all) => all.map(({ host }) => host));
+  const budget = mayFail(settings.rollout.maxFailures, hosts.length);
   return [
     ...waves.flatMap((wave, index) =>
-      waveSteps(wave, { index, isLast: index === waves.length - 1, moved }),
+      waveSteps(wave, { index, waves, moved, budget: index === 0 ? 0 : budget }),
     ),
-    ...checkSteps(hosts, settings, { phase: "verify", word: "check" }),
+    ...checkSteps(hosts, settings, { phase: "verify", word: "check", budget }),
     ...hosts.flatMap((host) => heldSteps(host, moved)),
   ];
 }
@@ -51,9 +57,15 @@ function waveSteps(
   hosts: readonly RemoteHost[],
   {
     index,
-    isLast,
+    waves,
     moved,
-  }: { readonly index: number; readonly isLast: boolean; readonly moved: Moved },
+    budget,
+  }: {
+    readonly index: number;
+    readonly waves: readonly (readonly RemoteHost[])[];
+    readonly moved: Moved;
+    readonly budget: number;
+  },
 ): PlannedStep[] {
   const { settings, releaseOf } = moved;
   const { pauseMs } = settings.rollout;
@@ -68,7 +80,7 @@ function waveSteps(
       input: activateInput(settings, releaseOf(name)),
     }),
   );
-  if (isLast) return moves;
+  if (index === waves.length - 1) return moves;
   const wait = planned(pause, {
     id: `pause-${wave}`,
     phase: "activate",
@@ -76,7 +88,10 @@ function waveSteps(
     timeoutMs: pauseMs + SLACK_MS,
     input: { ms: pauseMs },
   });
-  const checks = checkSteps(hosts, settings, { phase: "activate", wave, word: `wave-${wave}` });
+  // hosts that failed in an earlier wave count in this one
+  const asked = budget === 0 ? hosts : waves.slice(0, index + 1).flat();
+  const place = { phase: "activate", wave, word: `wave-${wave}`, budget } as const;
+  const checks = checkSteps(asked, settings, place);
   return [...moves, ...checks, ...(pauseMs === 0 ? [] : [wait])];
 }
 
@@ -119,10 +134,9 @@ function heldSteps({ name }: RemoteHost, { settings, releaseOf }: Moved): Planne
 function checkSteps(
   hosts: readonly RemoteHost[],
   settings: SshSettings,
-  { word, ...place }: Place,
+  { word, budget: maxFailures, ...place }: Place,
 ): PlannedStep[] {
-  const { checks, path, rollout } = settings;
-  const maxFailures = countOf(rollout.maxFailures, hosts.length);
+  const { checks, path } = settings;
   if (maxFailures === 0 || checks.length === 0) {
     return hosts.flatMap(({ name: unit }) =>
       checks.map((check, index) => ({

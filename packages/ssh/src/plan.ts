@@ -12,6 +12,7 @@ import type { SshSettings } from "./options.ts";
 import { liveSteps } from "./plan-live.ts";
 import { confirmSteps, onceSteps, retireSteps, stageSteps } from "./plan-steps.ts";
 import { refuseShared, refuseTaken, refuseTooSmall, refuseUnfit } from "./preflight.ts";
+import { rememberStart } from "./start.ts";
 
 const UNDO =
   "Each host's link goes back to the release it had, and what follows it is run again; a host that had none has none again.";
@@ -43,6 +44,10 @@ async function planDeploy(ctx: PlanContext<SshConnection>, release: string): Pro
   });
   refuseShared(settings, artifact);
   const { changes, unchanged } = await changesOf(ctx, hosts, artifact);
+  for (const { host, facts, live } of changing) {
+    rememberStart(host, facts, { digest, live });
+    host.prepare(ctx);
+  }
   const only = hosts[0]?.live?.release ?? release;
   return {
     changes,

@@ -1,7 +1,7 @@
 import type { ActivationSettings } from "./rollout-options.ts";
 
 /** Something that belongs to a host with a name and labels. */
-interface Labelled {
+export interface Labelled {
   readonly name: string;
   readonly labels?: readonly string[] | undefined;
 }
@@ -29,7 +29,16 @@ export function wavesOf<T extends Labelled>(
   return found;
 }
 
-/** A number, or a share of a total, rounded up. */
-export function countOf(size: number | string, total: number): number {
-  return typeof size === "number" ? size : Math.ceil((Number.parseInt(size, 10) * total) / 100);
+/** Hosts in a wave: a number, or a share of all, rounded up. */
+function countOf(size: number | string, total: number): number {
+  return typeof size === "number" ? size : Math.ceil(shareOf(size, total));
+}
+
+/** Hosts of all that may fail: a number, or a share of all, rounded down. */
+export function mayFail(failures: number | string, total: number): number {
+  return typeof failures === "number" ? failures : Math.floor(shareOf(failures, total));
+}
+
+function shareOf(size: string, total: number): number {
+  return (Number.parseInt(size, 10) * total) / 100;
 }

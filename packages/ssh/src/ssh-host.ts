@@ -6,11 +6,12 @@ import { isLockstepError, type TargetContext } from "@lockstep/plugin";
 import type { Keeping } from "./control.ts";
 import { abortOf, asError } from "./deferred.ts";
 import { connectionLost, timedOut } from "./errors.ts";
-import { Kept, newNonce, readerText } from "./framing.ts";
+import { Kept, readerText } from "./framing.ts";
 import type { Limits, Ran, RemoteHost } from "./host.ts";
 import type { Channel, Connect, Link, SshHostSettings } from "./link.ts";
 import { connectOpenssh } from "./openssh-link.ts";
 import type { Script } from "./shell.ts";
+import { Spare } from "./spare.ts";
 import { connectSsh2 } from "./ssh2-link.ts";
 
 /** Bytes kept of what a command prints. */
@@ -39,6 +40,7 @@ class SshHost implements RemoteHost {
   #open: Link | undefined;
   /** Calls under way. */
   #calls = 0;
+  readonly #spare = new Spare();
 
   constructor(settings: SshHostSettings) {
     this.name = settings.where.name;
@@ -54,16 +56,18 @@ class SshHost implements RemoteHost {
     return this.#open?.control.run(script, keeping({})).catch(() => undefined);
   }
 
+  prepare(ctx: TargetContext): void {
+    const prepared = this.#bounded(ctx, {}, async (link) => this.#spare.prepare(link));
+    prepared.catch(() => undefined); // whoever asks next is told
+  }
+
   async exec(
     ctx: TargetContext,
-    script: Script | Promise<Script | undefined>,
+    script: Script,
     { body, ...limits }: Limits & { readonly body?: AsyncIterable<Uint8Array> } = {},
   ): Promise<Ran> {
     return this.#bounded(ctx, limits, async (link, signal) => {
-      const nonce = newNonce();
-      const opening = link.open(nonce);
-      const known = await unlessVain(script, opening);
-      if (known === undefined) return NOTHING;
+      const { nonce, channel: opening } = this.#spare.take(link);
       const channel = await opening;
       if (signal.aborted) {
         channel.close();
@@ -75,7 +79,7 @@ class SshHost implements RemoteHost {
       const stop = (): void => channel.stop();
       signal.addEventListener("abort", stop);
       try {
-        const failure = await feed(channel, bodyOf(readerText(known, nonce), body));
+        const failure = await feed(channel, bodyOf(readerText(script, nonce), body));
         // a refused upload fails while it is sent: what the command said is the better reason
         if (isLockstepError(failure)) throw failure;
         return await ended;
@@ -165,26 +169,6 @@ class SshHost implements RemoteHost {
   #forget(): void {
     this.#link = undefined;
     this.#open = undefined;
-  }
-}
-
-/** What comes of no script. */
-const NOTHING: Ran = { status: 0, stdout: "", stderr: "" };
-
-/** The script, once it is known; a channel that was opened in vain is closed. */
-async function unlessVain(
-  script: Script | Promise<Script | undefined>,
-  opening: Promise<Channel>,
-): Promise<Script | undefined> {
-  const close = (): void => void opening.then((channel) => channel.close()).catch(() => undefined);
-  opening.catch(() => undefined);
-  try {
-    const known = await script;
-    if (known === undefined) close();
-    return known;
-  } catch (cause) {
-    close();
-    throw cause;
   }
 }
 

@@ -58,7 +58,9 @@ export async function connectSsh2(
         return openApart(await enter({ route, settings, command }, fresh), command);
       });
     };
-    return { control, open, forward: (to) => forward(client, to), lost, hold, giveUp };
+    const openSpare = async (nonce: string): Promise<Channel> =>
+      opened({ client }, readerCommand(nonce));
+    return { control, open, openSpare, forward: (to) => forward(client, to), lost, hold, giveUp };
   } catch (cause) {
     giveUp();
     throw isLockstepError(cause) ? cause : hostUnreachable(where, cause);

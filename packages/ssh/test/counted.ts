@@ -20,6 +20,7 @@ export function counted(connection: SshConnection): SshConnection & Waits {
       return host.run(...args);
     },
     runIfOpen: (script) => host.runIfOpen(script),
+    prepare: (...args) => host.prepare(...args),
     exec(...args) {
       waits.roundTrips += CHANNEL_TRIPS;
       return host.exec(...args);

@@ -5,6 +5,16 @@ export const INSPECT: string = `
 cd "$P/.lockstep/meta/$ID" 2>/dev/null || exit 0
 if [ -f furnished ]; then cat furnished; fi`;
 
+/** Whether no folder on the way to a path of the release is a link: through one, something else would be changed. */
+const WITHIN = `
+within() {
+  d=\${1%/*}
+  while [ "$d" != "releases/$ID" ]; do
+    [ ! -L "$d" ] || return 1
+    d=\${d%/*}
+  done
+}`;
+
 /**
  * Makes the links to what is shared, and takes the variables from stdin. All of it does nothing the second time:
  * a link that is right stays, and the file is renamed into place.
@@ -19,14 +29,16 @@ if [ -f "$S/meta/$ID/furnished" ]; then
   read -r found <"$S/meta/$ID/furnished"
   [ "$found" != "$KEY" ] || { echo 'done'; exit 0; }
 fi
+${WITHIN}
 printf '%s' "$SHARED" | while read -r kind mode && IFS= read -r p && IFS= read -r link; do
+  t="releases/$ID/$p"
+  within "$t" || { printf '%s\\n' "$P/$t"; exit ${REFUSED.conflict}; }
   if [ "$kind" = f ]; then
     [ -f "shared/$p" ] || { printf '%s\\n' "$P/shared/$p"; exit ${REFUSED.absent}; }
   elif [ ! -d "shared/$p" ]; then
     mkdir -p "shared/$p" || exit
     if [ "$mode" != - ]; then chmod "$mode" "shared/$p" || exit; fi
   fi
-  t="releases/$ID/$p"
   if [ -L "$t" ] && [ "$(readlink "$t")" = "$link" ]; then continue; fi
   if [ -e "$t" ] || [ -L "$t" ]; then
     [ -n "$REPLACE" ] || { printf '%s\\n' "$P/$t"; exit ${REFUSED.conflict}; }
@@ -38,6 +50,7 @@ done || exit
 if [ -n "$ENVFILE" ]; then
   umask 077
   e="releases/$ID/$ENVFILE"
+  within "$e" || { printf '%s\\n' "$P/$e"; exit ${REFUSED.conflict}; }
   (umask 022; mkdir -p "\${e%/*}") && cat >"$S/meta/$ID/env.new" && mv -f "$S/meta/$ID/env.new" "$e" || exit
 fi`;
 
@@ -53,10 +66,11 @@ run=; [ -f "$S/meta/$ID/run" ] && read -r run <"$S/meta/$ID/run"
 [ "$run" = "$RUN" ] && [ "$(linked)" != "releases/$ID" ] || { echo untouched; exit 0; }
 found=untouched
 if [ -f "$S/meta/$ID/furnished" ]; then found=restored; rm -f "$S/meta/$ID/furnished" || exit; fi
-if [ -n "$ENVFILE" ] && [ -f "releases/$ID/$ENVFILE" ]; then
+${WITHIN}
+if [ -n "$ENVFILE" ] && within "releases/$ID/$ENVFILE" && [ -f "releases/$ID/$ENVFILE" ]; then
   found=restored; rm -f "releases/$ID/$ENVFILE" || exit
 fi
 printf '%s' "$SHARED" | while read -r kind mode && IFS= read -r p && IFS= read -r link; do
-  if [ -L "releases/$ID/$p" ]; then rm -f "releases/$ID/$p" || exit; fi
+  if within "releases/$ID/$p" && [ -L "releases/$ID/$p" ]; then rm -f "releases/$ID/$p" || exit; fi
 done || exit
 echo "$found"`;

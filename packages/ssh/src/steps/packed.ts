@@ -8,9 +8,11 @@ import {
 import type { WriteContext } from "@lockstep/plugin";
 import { compressed, type Compression } from "../compress.ts";
 import type { SshConnection } from "../connection.ts";
+import { asError } from "../deferred.ts";
 import { stampName } from "../layout.ts";
 import { proofOf } from "../proof.ts";
 import type { Script } from "../shell.ts";
+import { bytesOf, channelsFor, partsOf } from "./parts.ts";
 
 /** What is uploaded, and where it goes. */
 export type UploadInput = {
@@ -43,49 +45,59 @@ export interface Sending {
 
 /** Bytes on their way, and what the host is told about them. */
 export interface Packed {
-  readonly body: AsyncIterable<Uint8Array>;
+  /** One for each channel; unpacked in any order they are the tree, and the lists it is compared with. */
+  readonly bodies: readonly AsyncIterable<Uint8Array>[];
   readonly values: Script["values"];
+}
+
+/** What the streams of one transfer have in common. */
+interface Shared {
+  readonly ctx: WriteContext<SshConnection>;
+  readonly totalBytes: number;
+  sentBytes: number;
+  /** Of the first that failed; the others end too. */
+  failure?: Error;
 }
 
 /** Packs what one transfer sends, while it is sent. */
 export function packed(
   ctx: WriteContext<SshConnection>,
   { path, release, base: how }: UploadInput,
-  { attempt, artifact, only }: Sending,
+  sending: Sending,
 ): Packed {
+  const { attempt, artifact, only } = sending;
   const { name, base, compression } = attempt;
   const folder = `.lockstep.${name}`;
   const proof = proofOf(artifact, folder, base?.manifest);
-  const tar = tarStream(artifact, {
-    trailer: proof.trailer,
-    signal: ctx.signal,
-    ...(only === undefined ? {} : { only }),
+  const shared: Shared = { ctx, totalBytes: bytesOf(artifact, only), sentBytes: 0 };
+  const parts = partsOf(sending, channelsFor(ctx.connection, sending));
+  const bodies = parts.map((part, index) => {
+    const tar = tarStream(artifact, {
+      trailer: index === 0 ? proof.trailer : [],
+      signal: ctx.signal,
+      ...(part === undefined ? {} : { only: part }),
+    });
+    return compressed(counted(tar, shared), compression);
   });
   const values = { P: path, ID: release, STAMP: stampName(ctx.stamp), N: name, LISTS: folder };
-  const more = { ...proof.values, BASE: base?.release ?? "", HOW: how ?? "", Z: compression };
-  return {
-    body: compressed(counted(tar, bytesOf(artifact, only), ctx), compression),
-    values: { ...values, ...more },
-  };
-}
-
-function bytesOf({ manifest }: Artifact, only: ReadonlySet<string> | undefined): number {
-  return manifest.reduce(
-    (sum, entry) =>
-      entry.type === "file" && (only?.has(entry.path) ?? true) ? sum + entry.size : sum,
-    0,
-  );
+  const more = { BASE: base?.release ?? "", HOW: how ?? "", Z: compression };
+  return { bodies, values: { ...values, ...proof.values, ...more } };
 }
 
 async function* counted(
   bytes: AsyncIterable<Uint8Array>,
-  totalBytes: number,
-  ctx: WriteContext<SshConnection>,
+  shared: Shared,
 ): AsyncGenerator<Uint8Array> {
-  let sent = 0;
-  for await (const chunk of bytes) {
-    yield chunk;
-    sent += chunk.length;
-    ctx.progress({ bytes: Math.min(sent, totalBytes), totalBytes });
+  const { ctx, totalBytes } = shared;
+  try {
+    for await (const chunk of bytes) {
+      if (shared.failure !== undefined) throw shared.failure;
+      yield chunk;
+      shared.sentBytes += chunk.length;
+      ctx.progress({ bytes: Math.min(shared.sentBytes, totalBytes), totalBytes });
+    }
+  } catch (cause) {
+    shared.failure ??= asError(cause);
+    throw cause;
   }
 }

@@ -10,12 +10,17 @@ import type { Ran } from "../host.ts";
 import { linkTo, REFUSED, stampName } from "../layout.ts";
 import { readManifest, rememberManifest } from "../manifests.ts";
 import type { Script } from "../shell.ts";
-import { type Attempt, type Packed, packed, type Sending, type UploadInput } from "./packed.ts";
+import { startOn } from "../start.ts";
+import { type Attempt, packed, type Sending, type UploadInput } from "./packed.ts";
+import { channelsFor } from "./parts.ts";
 import { refusalOf, type Wish } from "./refusal.ts";
-import { ARRIVE, BEGIN } from "./upload-scripts.ts";
+import { ARRIVE, BEGIN, AT_ONCE, GATHER, UNPACK } from "./upload-scripts.ts";
 
 /** Bytes kept of the names of files that have to be sent again. */
 const NAMES_BYTES = 1_048_576;
+
+/** What was sent, and what the host said to it; undefined when it has the release already. */
+type Sent = { readonly sending: Sending; readonly ran: Ran } | undefined;
 
 /**
  * Makes a release complete on a host: what changed since the release before is sent, the rest copied there, and
@@ -29,33 +34,69 @@ export async function send(
   input: UploadInput,
   wanted: string | null,
 ): Promise<void> {
-  const first = prepared(ctx, input, begin(ctx, input, { wanted, isWhole: input.base === "none" }));
-  let ran = await transfer(ctx, input, first);
-  const sending = await first;
-  if (sending === undefined) return;
+  const sent = await sendAtOnce(ctx, input, wanted);
+  if (sent === undefined) return;
+  const { sending } = sent;
+  let { ran } = sent;
   const { attempt, artifact } = sending;
   if (ran.status !== 0 && attempt.base !== undefined) {
     ctx.log(`${linkTo(attempt.base.release)} was altered on the host; what differs is sent\n`);
     const only = namesIn(ran, artifact);
-    const again =
+    const again = { attempt: { ...attempt, base: undefined }, artifact, only };
+    ran =
       only === undefined
-        ? prepared(ctx, input, begin(ctx, input, { wanted: `staging ${ctx.run}`, isWhole: true }))
-        : Promise.resolve({ attempt: { ...attempt, base: undefined }, artifact, only });
-    ran = await transfer(ctx, input, again);
+        ? ((await sendAsked(ctx, input, { wanted: `staging ${ctx.run}`, isWhole: true }))?.ran ??
+          ran)
+        : await transfer(ctx, input, again);
   }
   if (ran.status !== 0) throw uploadIncomplete(hostOf(ctx.connection, ctx.unit), ran.stderr);
   rememberManifest(ctx.connection, input.digest, artifact.manifest);
 }
 
-/** What an attempt sends; undefined when there is none. */
-async function prepared(
+/**
+ * Sends without asking first what there is to start from, where planning has seen it and little is to be sent: one
+ * round trip. Else, and when the host has something else by now, it is asked.
+ */
+async function sendAtOnce(
   ctx: WriteContext<SshConnection>,
   input: UploadInput,
-  begun: Promise<Attempt | undefined>,
-): Promise<Sending | undefined> {
+  wanted: string | null,
+): Promise<Sent> {
+  const isWhole = input.base === "none";
+  const host = hostOf(ctx.connection, ctx.unit);
+  host.prepare(ctx);
+  const start = startOn(host);
+  if (start === undefined) return sendAsked(ctx, input, { wanted, isWhole });
+  const artifact = await plannedArtifact(ctx, input);
+  const { compression, base: ref } = start;
+  const manifest = ref === undefined || isWhole ? [] : await readManifest(ctx, host, ref);
+  const base = ref === undefined || manifest.length === 0 ? undefined : { ...ref, manifest };
+  const attempt = { name: newNonce(), compression, base };
+  const sending = { attempt, artifact, only: changedSince(base?.manifest, artifact) };
+  if (channelsFor(ctx.connection, sending) > 1) return sendAsked(ctx, input, { wanted, isWhole });
+  const { bodies, values } = packed(ctx, input, sending);
+  const [body] = bodies;
+  const begun = { ...beginning(ctx, input, { name: attempt.name, wanted }), ...values };
+  const script = { text: AT_ONCE, values: { ...begun, BASEDIGEST: ref?.digest ?? "" } };
+  const ran = await host.exec(ctx, script, { ...(body && { body }), outputBytes: NAMES_BYTES });
+  if (ran.status === REFUSED.otherBase) {
+    return sendAsked(ctx, input, { wanted: `staging ${ctx.run}`, isWhole });
+  }
+  await refuseAll(ctx, input, { ran, wanted });
+  return { sending, ran };
+}
+
+/** Asks what there is to start from, and sends what is not. */
+async function sendAsked(
+  ctx: WriteContext<SshConnection>,
+  input: UploadInput,
+  how: { readonly wanted: string | null; readonly isWhole: boolean },
+): Promise<Sent> {
+  const begun = begin(ctx, input, how);
   const [attempt, artifact] = await Promise.all([begun, plannedArtifact(ctx, input)]);
   if (attempt === undefined) return undefined;
-  return { attempt, artifact, only: changedSince(attempt.base?.manifest, artifact) };
+  const sending = { attempt, artifact, only: changedSince(attempt.base?.manifest, artifact) };
+  return { sending, ran: await transfer(ctx, input, sending) };
 }
 
 /** Makes an empty tree; undefined when the host has the release already. */
@@ -65,7 +106,7 @@ async function begin(
   { wanted, isWhole }: { readonly wanted: string | null; readonly isWhole: boolean },
 ): Promise<Attempt | undefined> {
   const name = newNonce();
-  const more = { N: name, DIGEST: input.digest, BEFORE: wanted ?? "", RUN: ctx.run };
+  const more = beginning(ctx, input, { name, wanted });
   const { stdout } = await askHost(ctx, input, { text: BEGIN, more, wanted });
   const lines = stdout.split("\n").map((line) => line.split(" "));
   if (lines[0]?.[0] === "done") return undefined;
@@ -75,6 +116,14 @@ async function begin(
   const host = hostOf(ctx.connection, ctx.unit);
   const manifest = await readManifest(ctx, host, { release, digest });
   return { name, compression, ...(manifest.length === 0 ? {} : { base: { release, manifest } }) };
+}
+
+function beginning(
+  { run }: WriteContext<SshConnection>,
+  { digest }: UploadInput,
+  { name, wanted }: { readonly name: string; readonly wanted: string | null },
+): Script["values"] {
+  return { N: name, DIGEST: digest, BEFORE: wanted ?? "", RUN: run };
 }
 
 /** Runs a script of this step; whatever it refuses is thrown. */
@@ -115,26 +164,39 @@ function namesIn({ stdout }: Ran, { manifest }: Artifact): Set<string> | undefin
 }
 
 /**
- * Sends what is named and has the whole compared; the answer says whether it is complete. The channel is opened
- * while the host makes ready what is sent to.
+ * Sends what is named and has the whole compared; the answer says whether it is complete. What is large goes through
+ * several channels, and is compared once all of it is there.
  */
 async function transfer(
   ctx: WriteContext<SshConnection>,
   input: UploadInput,
-  made: Promise<Sending | undefined>,
+  sending: Sending,
 ): Promise<Ran> {
-  const packing = made.then((sending) => sending && packed(ctx, input, sending));
-  const script = packing.then((all) => all && { text: ARRIVE, values: all.values });
-  script.catch(() => undefined); // of a host that cannot be reached nobody asks for it
   const host = hostOf(ctx.connection, ctx.unit);
-  const ran = await host.exec(ctx, script, { body: bodyOf(packing), outputBytes: NAMES_BYTES });
-  if (ran.status === 0 || ran.status === REFUSED.incomplete) return ran;
-  const { path, release } = input;
-  const name = (await made)?.attempt.name ?? "";
-  throw await refusalOf(ctx, wishFor(path, release, `attempt ${name}`), ran);
+  const { bodies, values } = packed(ctx, input, sending);
+  const wanted = `attempt ${sending.attempt.name}`;
+  const outputBytes = NAMES_BYTES;
+  const text = bodies.length === 1 ? ARRIVE : UNPACK;
+  const sent = await Promise.allSettled(
+    bodies.map(async (body) => host.exec(ctx, { text, values }, { body, outputBytes })),
+  );
+  const failed = sent.find(({ status }) => status === "rejected");
+  if (failed?.status === "rejected") throw failed.reason;
+  const answers = sent.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+  for (const ran of answers) await refuseAll(ctx, input, { ran, wanted });
+  const [first] = answers;
+  if (first !== undefined && answers.length === 1) return first;
+  const ran = await host.run(ctx, { text: GATHER, values }, { outputBytes });
+  await refuseAll(ctx, input, { ran, wanted });
+  return ran;
 }
 
-async function* bodyOf(packing: Promise<Packed | undefined>): AsyncGenerator<Uint8Array> {
-  const all = await packing;
-  if (all !== undefined) yield* all.body;
+/** Throws what the host refused; what is only incomplete can be sent again. */
+async function refuseAll(
+  ctx: WriteContext<SshConnection>,
+  { path, release }: UploadInput,
+  { ran, wanted }: { readonly ran: Ran; readonly wanted: string | null },
+): Promise<void> {
+  if (ran.status === 0 || ran.status === REFUSED.incomplete) return;
+  throw await refusalOf(ctx, wishFor(path, release, wanted), ran);
 }

@@ -57,17 +57,17 @@ done 2>/dev/null
 [ "$state" != ready ] || printf 'base %s %s\\n' "$base" "$digest"`;
 
 /**
- * Unpacks stdin into the tree. First the directory is entered, then the attempt is compared: a later try
- * renames this directory away after it has written its own attempt, so neither can write into the other's.
- *
- * With a base, what the manifest lists and did not arrive is copied from there, file by file: nothing that was
- * added to the base is, and what was altered in it shows in the comparison.
+ * First the directory is entered, then the attempt is compared: a later try renames this directory away after it
+ * has written its own attempt, so neither can write into the other's.
  */
-export const UNPACK: string = `
+const ENTER = `
 LC_ALL=C; export LC_ALL; umask 022
 cd "$P/releases/$ID" || exit
 read -r attempt <"../../.lockstep/meta/$ID/attempt"
-[ "$attempt" = "$N" ] || exit ${REFUSED.conflict}
+[ "$attempt" = "$N" ] || exit ${REFUSED.conflict}`;
+
+/** Unpacks stdin into the tree. */
+export const UNPACK: string = `${ENTER}
 inflate() {
   case $Z in
     (zstd) zstd -dcq ;;
@@ -75,7 +75,13 @@ inflate() {
     (*) cat ;;
   esac
 }
-inflate | tar -xof - || exit
+inflate | tar -xof - || exit`;
+
+/**
+ * With a base, what the manifest lists and did not arrive is copied from there, file by file: nothing that was
+ * added to the base is, and what was altered in it shows in the comparison.
+ */
+const COPY = `
 [ -n "$BASE" ] && [ -d "$LISTS" ] || exit 0
 B="$P/releases/$BASE" D=$PWD; export D
 if [ -f "$LISTS/edit" ]; then
@@ -154,10 +160,25 @@ flush
 [ -d "../../fence/$STAMP" ] || exit ${REFUSED.fenced}
 echo ready >state.new && mv -f state.new state`;
 
-/** Both in one go. */
+/** All in one go. */
 export const ARRIVE: string = `(${UNPACK}
+${COPY}
 ) || exit
 ${FINISH}`;
+
+/** What is left to do when all parts were unpacked. */
+export const GATHER: string = `(${ENTER}
+${COPY}
+) || exit
+${FINISH}`;
+
+/** Begins, and goes on without having been told to where the release before is the one that was planned with. */
+export const AT_ONCE: string = `umask 022
+told=$( (${BEGIN}
+) </dev/null) || { s=$?; printf '%s\\n' "$told"; exit "$s"; }
+[ "$told" != 'done' ] || exit 0
+[ -z "$BASE" ] || case $told in (*"base $BASE $BASEDIGEST") ;; (*) exit ${REFUSED.otherBase} ;; esac
+${ARRIVE}`;
 
 /** Removes what this run uploaded, unless it is live. Prints what it found. */
 export const REMOVE: string = `

@@ -94,6 +94,41 @@ describe.concurrent.each(["dash", "busybox"] as const)(
       expect(await readdir(join(shop.path, "current"))).toEqual(Object.keys(files));
     });
 
+    it("starts from what is live by then, when that is another release than was planned with", async () => {
+      await using shop = await openShop();
+      await using other = await Shop.open(host, { path: shop.path });
+      const files = { "big.bin": large(), "index.html": "one" };
+      await shop.deploy(ONE, files);
+      await shop.build({ ...files, "index.html": "three" });
+      const [upload, activate] = await shop.planPair(THREE);
+      other.epoch = shop.epoch + 1;
+      await other.deploy(TWO, { "big.bin": files["big.bin"], "other.html": "two" });
+      shop.epoch = other.epoch + 1;
+
+      await shop.fence();
+      await shop.apply(upload);
+      await shop.apply(activate);
+
+      const whole = { ...files, "index.html": "three" };
+      expect(await shop.observe()).toEqual({ link: `releases/${THREE}`, files: whole });
+    });
+
+    it("brings what is large in several parts, first and later, and repairs it", async () => {
+      await using shop = await openShop();
+      const many = Array.from({ length: 12 }, (_, index) => `part-${index}/of/a.bin`);
+      const all = (): Record<string, string> =>
+        Object.fromEntries(many.map((name) => [name, randomBytes(600_000).toString("base64")]));
+      const first = { ...all(), "same.txt": "same" };
+      await shop.deploy(ONE, first);
+      expect(await shop.observe()).toEqual({ link: `releases/${ONE}`, files: first });
+      await writeFile(join(shop.path, "releases", ONE, "same.txt"), "altered");
+      const second = { ...all(), "same.txt": "same" };
+
+      await shop.deploy(TWO, second);
+
+      expect(await shop.observe()).toEqual({ link: `releases/${TWO}`, files: second });
+    });
+
     it("starts from nothing when it is told to", async () => {
       await using proxy = await startProxy();
       await using shop = await openShop(proxy, "none");
