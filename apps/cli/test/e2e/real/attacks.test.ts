@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import {
   deployHeld,
   edit,
@@ -13,7 +13,8 @@ import {
   nextEdition,
   PRODUCTION,
 } from "./held.ts";
-import { type Rig, startRig } from "./rig.ts";
+import { ownRig } from "./own-rig.ts";
+import type { Rig } from "./rig.ts";
 
 let rig: Rig;
 let old: (string | null)[];
@@ -22,13 +23,9 @@ const DEPLOY = ["deploy", ...PRODUCTION, "-y"];
 const RECOVER = ["recover", ...PRODUCTION];
 const RETRY = [...RECOVER, "--retry"];
 
-beforeAll(async () => {
-  rig = await startRig();
-}, 60_000);
-
-afterAll(async () => {
-  await rig[Symbol.asyncDispose]();
-}, 30_000);
+ownRig((made) => {
+  rig = made;
+});
 
 beforeEach(async () => {
   await rig.configure(HELD);

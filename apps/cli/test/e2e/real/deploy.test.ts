@@ -1,18 +1,15 @@
 import { execFileSync } from "node:child_process";
 import { mkdir, readFile, readlink, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Rig, serviceOf, startRig, type TestHost } from "./rig.ts";
+import { describe, expect, it } from "vitest";
+import { ownRig } from "./own-rig.ts";
+import { type Rig, serviceOf, type TestHost } from "./rig.ts";
 
 let rig: Rig;
 
-beforeAll(async () => {
-  rig = await startRig();
-}, 60_000);
-
-afterAll(async () => {
-  await rig[Symbol.asyncDispose]();
-}, 30_000);
+ownRig((made) => {
+  rig = made;
+});
 
 /** Kind, mode, link target and digest of everything below a folder, sorted by path. */
 function treeOf(folder: string): string {

@@ -1,24 +1,21 @@
 import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ended, type Rig, serviceOf, startRig } from "./rig.ts";
+import { describe, expect, it } from "vitest";
+import { ownRig } from "./own-rig.ts";
+import { ended, type Rig, serviceOf } from "./rig.ts";
 
 let rig: Rig;
 let editions = 0;
 
 const FILLING_BYTES = 20 << 20;
 
-beforeAll(async () => {
-  rig = await startRig();
+ownRig(async (made) => {
+  rig = made;
   await rig.configure("service: true");
   await nextEdition();
   await rig.mustDeploy();
-}, 60_000);
-
-afterAll(async () => {
-  await rig[Symbol.asyncDispose]();
-}, 30_000);
+});
 
 async function nextEdition(brokenOn = ""): Promise<void> {
   editions += 1;

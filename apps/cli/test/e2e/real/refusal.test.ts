@@ -2,23 +2,20 @@ import { execFileSync } from "node:child_process";
 import { chmod, chown, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { makeKeyPair } from "@lockstep/testkit";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { type Ended, type Rig, startRig } from "./rig.ts";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { ownRig } from "./own-rig.ts";
+import { type Ended, type Rig } from "./rig.ts";
 
 let rig: Rig;
 let before: Awaited<ReturnType<Rig["kept"]>>;
 let links: (string | null)[];
 
-beforeAll(async () => {
-  rig = await startRig();
+ownRig(async (made) => {
+  rig = made;
   await rig.configure();
   await writeFile(join(rig.build, "index.html"), "one\n");
   await rig.mustDeploy();
-}, 60_000);
-
-afterAll(async () => {
-  await rig[Symbol.asyncDispose]();
-}, 30_000);
+});
 
 beforeEach(async () => {
   [before, links] = [await rig.kept(), await rig.links()];

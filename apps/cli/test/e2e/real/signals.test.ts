@@ -1,9 +1,10 @@
 import { once } from "node:events";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { deployHeld, HELD, nextEdition, PRODUCTION } from "./held.ts";
-import { ended, type Rig, startRig } from "./rig.ts";
+import { ownRig } from "./own-rig.ts";
+import { ended, type Rig } from "./rig.ts";
 
 let rig: Rig;
 let old: (string | null)[];
@@ -14,14 +15,10 @@ const SIGNALS = [
   ["SIGTERM", 143],
 ] as const;
 
-beforeAll(async () => {
-  rig = await startRig();
+ownRig(async (made) => {
+  rig = made;
   await rig.configure(HELD);
-}, 60_000);
-
-afterAll(async () => {
-  await rig[Symbol.asyncDispose]();
-}, 30_000);
+});
 
 beforeEach(async () => {
   await nextEdition(rig);

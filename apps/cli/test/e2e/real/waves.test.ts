@@ -1,21 +1,18 @@
 import { copyFile, lstat, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { nextEdition } from "./held.ts";
-import { PATH, type Rig, startRig } from "./rig.ts";
+import { ownRig } from "./own-rig.ts";
+import { PATH, type Rig } from "./rig.ts";
 
 const DEPLOY = ["deploy", "-e", "production", "-y"] as const;
 const UNTIL = "until: { successes: 2, intervalMs: 50, deadlineMs: 2000 }";
 
 let rig: Rig;
 
-beforeAll(async () => {
-  rig = await startRig();
-}, 60_000);
-
-afterAll(async () => {
-  await rig[Symbol.asyncDispose]();
-}, 30_000);
+ownRig((made) => {
+  rig = made;
+});
 
 beforeEach(async () => {
   await rig.configure("keep: 100");
