@@ -1,3 +1,4 @@
+import { Socket } from "node:net";
 import { isLockstepError, type LockstepError } from "@lockstep/plugin";
 import type { AnyAuthMethod, Client, ClientChannel, ParsedKey } from "ssh2";
 import { abortOf, deferred } from "./deferred.ts";
@@ -72,6 +73,8 @@ async function shakeHands(client: Client, socket: MaybeSocket, attempt: Attempt)
       lost,
       hold: (yes) => void (yes ? socket.ref?.() : socket.unref?.()),
       giveUp() {
+        // once it is on its way nothing is waited for; a channel through another host ends by being answered
+        if (socket instanceof Socket) socket.once("finish", () => socket.destroy());
         client.end();
         setTimeout(() => socket.destroy(), GOODBYE_MS).unref();
       },
