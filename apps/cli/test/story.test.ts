@@ -91,6 +91,18 @@ describe("the story of a run", () => {
     ]);
   });
 
+  it("says what a check let go, and nothing of one that saw nothing wrong", () => {
+    const { lines } = told([
+      { type: "check.tried", ...UPLOAD, status: "pass" },
+      { type: "check.tried", ...UPLOAD, status: "fail", found: "status 500" },
+      { type: "check.tried", ...UPLOAD, status: "pass", found: "web-2: status 500" },
+    ]);
+
+    expect(lines.filter((line) => line.includes("passed"))).toEqual([
+      "[web web-1] passed, found web-2: status 500",
+    ]);
+  });
+
   it("cannot be taken over by what a host prints", () => {
     const hostile = "::error::x\n##[group]y ##vso[task]z\u001b[2J\u001b]0;title\u0007\u202eabc\n";
     const { lines } = told([

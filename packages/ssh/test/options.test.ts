@@ -11,6 +11,51 @@ const problemsOf = (more: object): string[] =>
     ({ path, message }) => `${path.join(".")}: ${message}`,
   );
 
+describe("options that are right one by one", () => {
+  it.each([
+    [
+      "paths that lie in a shared folder",
+      { shared: { dirs: ["storage", "storage/logs"], files: ["storage/key"] } },
+      [
+        "shared.dirs.1: storage/logs lies in the shared folder storage.",
+        "shared.files.0: storage/key lies in the shared folder storage.",
+      ],
+    ],
+    [
+      "variables in what is shared",
+      { shared: { dirs: ["config"] }, envFile: { path: "config/.env", values: {} } },
+      ["envFile.path: config/.env lies in the shared folder config."],
+    ],
+    [
+      "one path for two things",
+      { shared: { files: [".env"], dirs: ["a", "a"] }, envFile: { values: {} } },
+      ["shared.dirs.1: a is the shared folder a.", "envFile.path: .env is the shared file .env."],
+    ],
+    [
+      "names that no host has",
+      {
+        once: [{ name: "migrate", run: ["true"], on: "web-9", undo: "leave" }],
+        rollout: { waves: [1], first: "canari" },
+      },
+      [
+        'once.0.on: No host has the name or label "web-9".',
+        'rollout.first: No host has the name or label "canari".',
+      ],
+    ],
+  ])("are refused together: %s", (_, more, wanted) => {
+    expect(problemsOf(more)).toEqual(wanted);
+  });
+
+  it("may be names that begin alike, and labels", () => {
+    const more = {
+      hosts: [{ address: "web-1", labels: ["db"] }],
+      shared: { dirs: ["storage", "storage-old"] },
+      once: [{ name: "migrate", run: ["true"], on: "db", undo: "leave" }],
+    };
+    expect(problemsOf(more)).toEqual([]);
+  });
+});
+
 describe("hosts", () => {
   it.each([
     ["web-1", { name: "web-1", address: "web-1" }],

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { countOf, wavesOf } from "../src/rollout.ts";
+import { mayFail, wavesOf } from "../src/rollout.ts";
 
 const hosts = (count: number, labels: Readonly<Record<number, string>> = {}) =>
   Array.from({ length: count }, (_, index) => ({
@@ -33,7 +33,9 @@ describe("waves", () => {
     expect(wavesOf(hosts(2), { waves: [1], first: "web-2" })[0]?.[0]?.name).toBe("web-2");
   });
 
-  it("take a share of hosts rounded up", () => {
-    expect([countOf("10%", 11), countOf("0%", 11), countOf(3, 11)]).toEqual([2, 0, 3]);
+  it("let a share of all hosts fail, rounded down", () => {
+    expect([mayFail("10%", 9), mayFail("10%", 19), mayFail("20%", 10), mayFail(3, 11)]).toEqual([
+      0, 1, 2, 3,
+    ]);
   });
 });

@@ -1,4 +1,5 @@
 import { type Event, type Phase, type StepResult } from "@lockstep/events";
+import type { CheckResult } from "@lockstep/plugin";
 import type { Look } from "./look.ts";
 import { keyOf, linesOf, type RunState } from "./state.ts";
 import { bytesText, countText, placeText, safeText, timeText } from "./text.ts";
@@ -58,10 +59,13 @@ export function renderEvent(state: RunState, event: Event, look: Look): string[]
       return event.verdict === "abort"
         ? [`Putting everything back: ${safeText(event.reason)}`]
         : [];
+    case "check.tried":
+      return isLenient(event)
+        ? [at(placeText(event), `passed, found ${safeText(event.found ?? "")}`, look)]
+        : [];
     case "step.started":
     case "step.progress":
     case "step.log":
-    case "check.tried":
     case "diagnostic":
     case "finding":
     case "phase.finished":
@@ -83,11 +87,16 @@ export function renderDetails(state: RunState, event: Event, look: Look): string
     const rest = state.partial.get(keyOf(event)) ?? "";
     return rest.trim() === "" ? [] : [at(placeText(event), `| ${safeText(rest)}`, look)];
   }
-  if (event.type === "check.tried") {
+  if (event.type === "check.tried" && !isLenient(event)) {
     const found = event.found === undefined ? "" : `, found ${safeText(event.found)}`;
     return [at(placeText(event), `${event.status}${found}`, look)];
   }
   return [];
+}
+
+/** A check that passes although it found something. */
+function isLenient({ status, found }: CheckResult): boolean {
+  return status === "pass" && found !== undefined;
 }
 
 /** No text from elsewhere can begin a line: a log that is read by a CI system would take it for an order. */

@@ -297,6 +297,27 @@ describe("a rollout", { timeout: 30_000 }, () => {
     ]);
   });
 
+  it("lets no canary fail, and counts the hosts that fail over all waves", async () => {
+    await using shop = await Shop.open(host, {
+      hosts: hosts(),
+      checks: [{ command: ["true"] }],
+      rollout: { waves: [1], first: "canary", maxFailures: "50%" },
+    });
+    await shop.build();
+
+    const checks = (await planAll(shop, ONE)).filter(({ id }) => /^(wave|check)-/.test(id));
+
+    expect(checks.map(({ id, unit }) => [id, unit])).toEqual([
+      ["wave-1-1:b", "b"],
+      ["wave-2-gate", undefined],
+      ["check-gate", undefined],
+    ]);
+    expect(checks.slice(1).map(({ input }) => input)).toMatchObject([
+      { hosts: ["b", "a"], maxFailures: 1 },
+      { hosts: ["a", "b", "c"], maxFailures: 1 },
+    ]);
+  });
+
   it("lets as many hosts fail as it may, and no more", async () => {
     const path = join(host.root, "gate", "shop");
     await using plain = await Shop.open(host, { path });
@@ -305,7 +326,7 @@ describe("a rollout", { timeout: 30_000 }, () => {
     const until = { successes: 1, intervalMs: 0, deadlineMs: 0 };
     const answers: string[] = [];
     await using shops = new AsyncDisposableStack();
-    for (const maxFailures of [1, "50%"]) {
+    for (const maxFailures of [1, "67%"]) {
       const shop = shops.use(
         await Shop.open(host, {
           path,

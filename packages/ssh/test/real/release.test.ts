@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { readdir, readFile, readlink, stat, writeFile } from "node:fs/promises";
+import { readdir, readFile, readlink, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { secret } from "@lockstep/plugin";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -70,6 +70,35 @@ describe.concurrent.each(["dash", "busybox"] as const)(
       await expect(deployed).rejects.toMatchObject({ code: "SSH_SHARED_CONFLICT" });
       expect(await readdir(host.root)).not.toContain("storage");
     });
+
+    it.each(["refuse", "replace"] as const)(
+      "never changes what is shared through a link on the way (%s)",
+      async (onConflict) => {
+        await using shop = await Shop.open(host, {
+          shared: { dirs: ["storage/logs"], onConflict },
+          envFile: { path: "storage/.env", values: { A: "1" } },
+        });
+        const [run] = shop.connection.hosts;
+        await run?.run(shop.context(), {
+          text: 'mkdir -p "$P/shared/storage/logs" && echo mine >"$P/shared/storage/logs/app.log"',
+          values: { P: shop.path },
+        });
+        await shop.build({ "index.html": "one", "data/logs/seed.txt": "seed" });
+        await symlink("data", join(shop.folder, "dist/storage"));
+
+        await shop.fence();
+        const steps = await shop.plan(ONE);
+        const staged = (async () => {
+          for (const step of steps) if (step.phase === "stage") await shop.apply(step);
+        })();
+
+        await expect(staged).rejects.toMatchObject({ code: "SSH_SHARED_CONFLICT" });
+        const shared = join(shop.path, "shared/storage/logs");
+        expect(await readFile(join(shared, "app.log"), "utf8")).toBe("mine\n");
+        const data = join(shop.path, "releases", ONE, "data");
+        expect(await readdir(data)).toEqual(["logs"]);
+      },
+    );
 
     it("gives way to a shared folder when it is told to, also in the next release", async () => {
       await using shop = await Shop.open(host, {
