@@ -1,4 +1,5 @@
 import { hash } from "node:crypto";
+import type { S3Client } from "@aws-sdk/client-s3";
 import {
   type BucketLimits,
   type BucketSurroundings,
@@ -8,6 +9,7 @@ import {
 import type { BucketSettings } from "./bucket-options.ts";
 import type { Bucket, LargeUpload, Listed } from "./bucket.ts";
 import type { Calls } from "./calls.ts";
+import { areEnded, type SigningAccount, signingAccount } from "./credentials.ts";
 import { engineCalls } from "./engine-calls.ts";
 import { createEngine } from "./engine.ts";
 import { answerUnexpected } from "./errors.ts";
@@ -16,12 +18,15 @@ import { createPace } from "./pace.ts";
 import { partCalls, type PartCalls } from "./part-calls.ts";
 import { partsOf } from "./parts.ts";
 import { patiently, type Patience } from "./patience.ts";
+import { correctRegion } from "./region.ts";
 import { sdkCalls, type SdkCalls } from "./sdk-calls.ts";
 
 /** How requests of one bucket are sent. */
 interface Access {
   readonly settings: BucketSettings;
   readonly patience: Patience;
+  readonly account: SigningAccount;
+  readonly config: S3Client["config"];
   readonly sdk: SdkCalls;
   readonly parts: PartCalls;
   /** The quicker way where there is one, else the SDK. */
@@ -42,7 +47,15 @@ export async function openBucket(
   const hot = engine === undefined ? sdk : engineCalls(engine, settings);
   const patience = { pace, tries, backoffMs, deadlineMs, random: surroundings.random };
   return {
-    ...bucketOf({ settings, patience, sdk, hot, parts: partCalls(opened, settings) }),
+    ...bucketOf({
+      settings,
+      patience,
+      account: signingAccount(opened.client),
+      config: opened.client.config,
+      sdk,
+      hot,
+      parts: partCalls(opened, settings),
+    }),
     async [Symbol.asyncDispose]() {
       opened.client.destroy();
     },
@@ -94,6 +107,8 @@ function bucketOf(access: Access): Omit<Bucket, typeof Symbol.asyncDispose> {
     },
 
     list: (prefix, { signal } = {}) => list(access, prefix, signal),
+
+    credentialsMs: () => access.account.leftMs(),
   };
 }
 
@@ -104,20 +119,26 @@ interface About {
   readonly signal: AbortSignal | undefined;
 }
 
+/** What S3 calls a bucket that is in another region. */
+const MOVED = "PermanentRedirect";
+
 /** Sends one request, again after passing trouble; `missing` and `refused` are answers. */
 async function send<T>(
-  { settings, patience }: Access,
+  { settings, patience, account, config }: Access,
   { method, key, signal }: About,
   call: (signal: AbortSignal) => Promise<T>,
 ): Promise<T | "missing" | "refused"> {
   const what = `${method} s3://${settings.bucket}/${key}`;
   const answered = async (limit: AbortSignal): Promise<T | "missing" | "refused"> => {
+    const sentAt = performance.now();
     try {
       return await call(limit);
     } catch (error) {
       const { status, code } = failureOf(error);
       if (status === 404 && code !== "NoSuchBucket") return "missing";
       if (status === 412) return "refused";
+      if (areEnded(code)) await account.refresh(sentAt);
+      if (correctRegion(config, error)) throw Object.assign(new Error(), { code: MOVED });
       throw error;
     }
   };

@@ -53,7 +53,6 @@ export async function openClient(
     ...regionOf(settings, surroundings.env),
     ...(settings.endpoint === undefined ? {} : { endpoint: settings.endpoint }),
     forcePathStyle: settings.pathStyle,
-    followRegionRedirects: true,
     requestChecksumCalculation: "WHEN_REQUIRED",
     responseChecksumValidation: "WHEN_REQUIRED",
     maxAttempts: 1, // `patiently` repeats
@@ -100,11 +99,13 @@ function fromVariables(env: BucketSurroundings["env"]): Pick<S3ClientConfig, "cr
   const [accessKeyId, secretAccessKey] = [env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"]];
   if (accessKeyId === undefined || secretAccessKey === undefined) return {};
   const sessionToken = env["AWS_SESSION_TOKEN"];
+  const expiration = new Date(env["AWS_CREDENTIAL_EXPIRATION"] ?? "");
   return {
     credentials: {
       accessKeyId,
       secretAccessKey,
       ...(sessionToken === undefined ? {} : { sessionToken }),
+      ...(Number.isNaN(expiration.getTime()) ? {} : { expiration }),
     },
   };
 }

@@ -82,4 +82,6 @@ export interface Bucket extends AsyncDisposable {
   ): Promise<"removed" | "refused">;
   /** Every key that starts with `prefix`, in the order of UTF-8. */
   list(prefix: string, options?: CallOptions): AsyncIterable<Listed>;
+  /** Milliseconds for which requests can be signed; undefined where that is not known. */
+  credentialsMs(): Promise<number | undefined>;
 }

@@ -63,7 +63,8 @@ export function createEngine(client: S3Client, settings: BucketSettings): Engine
   let way: Way | undefined;
   return {
     async send(request, signal) {
-      way ??= await findWay(client, settings);
+      // another one when the server said that the bucket is elsewhere
+      if (way?.region !== config.region) way = await findWay(client, settings);
       const { base, signer } = way;
       const signingDate = new Date(Date.now() + config.systemClockOffset);
       const signed = (await signer.sign(wireOf(base, request) as never, { signingDate })) as never;
@@ -75,8 +76,7 @@ export function createEngine(client: S3Client, settings: BucketSettings): Engine
       // a copy that fails after its first byte was sent fails under status 200
       if (statusCode < 300 && !text.includes("<Error>")) return { headers, text };
       correctClock(config, text, headers);
-      if (correctRegion(config, { statusCode, headers, region: way.region })) way = undefined;
-      throw failure(statusCode, text);
+      throw failure(answer, text);
     },
   };
 }
@@ -84,7 +84,7 @@ export function createEngine(client: S3Client, settings: BucketSettings): Engine
 /** Where requests go and how they are signed. */
 interface Way {
   readonly base: URL;
-  readonly region: string;
+  readonly region: S3Client["config"]["region"];
   readonly signer: SignatureV4;
 }
 
@@ -112,7 +112,7 @@ async function findWay({ config }: S3Client, settings: BucketSettings): Promise<
     uriEscapePath: false, // paths of S3 are escaped once
     applyChecksum: false,
   });
-  return { base: url, region, signer };
+  return { base: url, region: config.region, signer };
 }
 
 function wireOf(base: URL, { method, key, operation, headers, body, sha256 }: HotRequest): Wire {
@@ -168,25 +168,9 @@ function correctClock(
   config.systemClockOffset = date - Date.now();
 }
 
-/** The bucket is elsewhere, and the server says where: the next try goes there. */
-function correctRegion(
-  config: S3Client["config"],
-  {
-    statusCode,
-    headers,
-    region,
-  }: Pick<WireAnswer, "statusCode" | "headers"> & { readonly region: string },
-): boolean {
-  const found = headers["x-amz-bucket-region"];
-  if (found === undefined || found === region || ![301, 307, 400].includes(statusCode))
-    return false;
-  config.region = async () => found;
-  return true;
-}
-
 /** In the form in which the SDK throws. */
-function failure(httpStatusCode: number, text: string): Error {
+function failure({ statusCode, headers }: WireAnswer, text: string): Error {
   const code = /<Code>([^<]*)<\/Code>/.exec(text)?.[1] ?? "";
   const message = /<Message>([^<]*)<\/Message>/.exec(text)?.[1] ?? "";
-  return Object.assign(new Error(message), { code, $metadata: { httpStatusCode } });
+  return Object.assign(new Error(message), { code, $response: { statusCode, headers } });
 }

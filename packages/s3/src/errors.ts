@@ -40,6 +40,12 @@ export function credentialsRefused(request: string, reason: string): LockstepErr
   return raise("S3_CREDENTIALS", `${request} was refused: ${plain(reason)}.`);
 }
 
+/** Credentials that end before a run would. */
+export function credentialsEnding(name: string, leftMs: number): LockstepError {
+  const when = leftMs <= 0 ? "have ended" : `end in ${Math.ceil(leftMs / 1000)} s`;
+  return raise("S3_CREDENTIALS", `The credentials for ${name} ${when}, and nobody renews them.`);
+}
+
 /** Nobody to sign as. */
 export function credentialsMissing(name: string, cause: unknown): LockstepError {
   return raise("S3_CREDENTIALS", `There are no credentials for ${name}.`, { cause });

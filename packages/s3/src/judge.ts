@@ -1,3 +1,4 @@
+import { areEnded } from "./credentials.ts";
 import {
   answerUnexpected,
   bucketMissing,
@@ -19,8 +20,7 @@ export interface Failure {
 
 const THROTTLED =
   /^(?:SlowDown|Throttling.*|RequestLimitExceeded|TooManyRequests.*|ServiceUnavailable)$/;
-const UNKNOWN =
-  /^(?:InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken|ExpiredToken.*|TokenRefreshRequired|InvalidClientTokenId)$/;
+const UNKNOWN = /^(?:InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken|InvalidClientTokenId)$/;
 const REPEATED = new Set([408, 409, 425, 500, 502, 504]);
 
 /**
@@ -36,6 +36,7 @@ export function judge(what: string, bucket: string, error: unknown): Trouble {
   if (code === "PermanentRedirect" || code === "AuthorizationHeaderMalformed") {
     return { kind: "region" };
   }
+  if (areEnded(code)) return { kind: "expired", error: credentialsRefused(what, code) };
   if (code === "CredentialsProviderError" || code === "TokenProviderError") {
     return { kind: "final", error: credentialsMissing(bucket, error) };
   }

@@ -14,6 +14,8 @@ export type Trouble =
   | { readonly kind: "clock" }
   /** The bucket is in another region than was thought: sent again once. */
   | { readonly kind: "region" }
+  /** The credentials have ended: sent again once, with new ones where there are any. */
+  | { readonly kind: "expired"; readonly error: unknown }
   /** Nothing that goes away. */
   | { readonly kind: "final"; readonly error: unknown };
 
@@ -68,6 +70,7 @@ async function repeatedly<T>(
   { what, send, judge }: Attempt<T>,
   signal: AbortSignal,
 ): Promise<T> {
+  const corrected = new Set<Trouble["kind"]>();
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await pace.run(() => send(signal), signal);
@@ -75,9 +78,8 @@ async function repeatedly<T>(
       if (signal.aborted || isLockstepError(error)) throw error;
       const trouble = judge(error);
       if (trouble.kind === "final") throw trouble.error;
-      if (attempt >= tries || (isCorrected(trouble) && attempt > 1)) {
-        throw givenUp(what, trouble, attempt);
-      }
+      if (attempt >= tries || corrected.has(trouble.kind)) throw givenUp(what, trouble, attempt);
+      if (isCorrected(trouble)) corrected.add(trouble.kind);
       const pauseMs = random() * Math.min(LONGEST_PAUSE_MS, backoffMs * 2 ** (attempt - 1));
       if (trouble.kind === "throttled") pace.slowDown(pauseMs);
       else await sleep(pauseMs, undefined, { signal });
@@ -86,7 +88,7 @@ async function repeatedly<T>(
 }
 
 function isCorrected({ kind }: Trouble): boolean {
-  return kind === "clock" || kind === "region";
+  return kind === "clock" || kind === "region" || kind === "expired";
 }
 
 function givenUp(what: string, trouble: Trouble, tries: number): unknown {

@@ -11,6 +11,7 @@ import type { CheckSettings } from "./check-options.ts";
 import { activatePurged } from "./cloudfront/activate-purged.ts";
 import { comparison } from "./comparison.ts";
 import type { S3Connection } from "./connection.ts";
+import { credentialsEnding } from "./errors.ts";
 import { refuseShrunk, refuseForeign } from "./guards.ts";
 import { settle, stagingOf } from "./moves.ts";
 import type { S3Settings } from "./options.ts";
@@ -28,12 +29,18 @@ export type Ref = string | { readonly from: string | null; readonly to: string }
 const UNDO =
   "Every page that was replaced is copied back from the bucket, and pages that were added are removed.";
 
+/** Credentials that end sooner, in milliseconds, might leave a run halfway. */
+const LEAST_MS = 60_000;
+
 /** Plans a deploy or a way back. Reads the bucket and the source; changes nothing. */
 export async function plan(
   request: PlanRequest,
   ctx: PlanContext<S3Connection>,
 ): Promise<TargetPlan> {
-  const pointer = await ctx.connection.control.recent(ctx);
+  const { bucket, control } = ctx.connection;
+  const pointer = await control.recent(ctx);
+  const leftMs = await bucket.credentialsMs();
+  if (leftMs !== undefined && leftMs < LEAST_MS) throw credentialsEnding(bucket.name, leftMs);
   return request.kind === "deploy"
     ? planDeploy(pointer, ctx)
     : planReturn(pointer, request.refs, ctx);

@@ -11,6 +11,7 @@ export interface Asked {
   /** Counted from 1. */
   readonly number: number;
   readonly isCopy: boolean;
+  readonly headers: IncomingMessage["headers"];
 }
 
 /** What the front does in place of passing a request on, or after it. */
@@ -27,7 +28,11 @@ export type Trick =
   /** Passes it on, and ends the connection in place of an answer. */
   | "lose"
   /** Changes one byte of the body. */
-  | "flip";
+  | "flip"
+  /** Begins an answer and stops. */
+  | "stall"
+  /** Answers a byte at a time, without end. */
+  | "drip";
 
 /** Stands before a server and plays tricks; requests that it passes on keep their signatures. */
 export interface Front extends Server, AsyncDisposable {
@@ -50,6 +55,7 @@ export async function startFront(server: Server): Promise<Front> {
       url: message.url ?? "",
       number: asked.length + 1,
       isCopy: message.headers["x-amz-copy-source"] !== undefined,
+      headers: message.headers,
     };
     asked.push(one);
     play(front.trick(one), message, response).catch(() => message.socket.destroy());
@@ -63,6 +69,12 @@ export async function startFront(server: Server): Promise<Front> {
     if (trick === "reset") {
       await once(message, "data").catch(() => undefined);
       message.socket.destroy();
+      return;
+    }
+    if (trick === "stall" || trick === "drip") {
+      message.resume();
+      response.writeHead(200, { "content-length": 1_000_000 }).write("<");
+      if (trick === "drip") drip(response);
       return;
     }
     const chunks: Buffer[] = [];
@@ -112,6 +124,11 @@ export async function startFront(server: Server): Promise<Front> {
     [Symbol.asyncDispose]: close,
   };
   return front;
+}
+
+function drip(response: ServerResponse): void {
+  const timer = setInterval(() => response.write(" "), 20);
+  response.on("close", () => clearInterval(timer));
 }
 
 /** An error as S3 words it. */

@@ -4,6 +4,7 @@ import type { Bucket } from "../bucket.ts";
 import { judge } from "../judge.ts";
 import { createPace } from "../pace.ts";
 import { patiently } from "../patience.ts";
+import { correctRegion } from "../region.ts";
 import { type Capabilities, decidesWrites, decodeVerdict, encodeVerdict } from "./capabilities.ts";
 import { tryOut } from "./trial.ts";
 
@@ -49,7 +50,11 @@ async function probeAnew(place: ProbePlace): Promise<Capabilities> {
   const { tries, backoffMs, deadlineMs } = limits;
   const { random } = surroundings;
   const patience = { pace: createPace({ most: 1 }), tries, backoffMs, deadlineMs, random };
-  const send = (): Promise<Capabilities> => tryOut({ aws, settings, prefix }, patience);
+  const send = (): Promise<Capabilities> =>
+    tryOut({ aws, settings, prefix }, patience).catch((error: unknown) => {
+      correctRegion(aws.client.config, error);
+      throw error;
+    });
   // a pace of one holds one request: the trials themselves go beside it
   const outer = { ...patience, pace: createPace({ most: 1 }) };
   try {
