@@ -10,7 +10,7 @@ import { ecrApi, ecrCredentials, type EcrLogin } from "./auth/ecr.ts";
 import { githubCredentials } from "./auth/github.ts";
 import type { Asking } from "./client/blobs.ts";
 import { type Client, createClient } from "./client/client.ts";
-import { createGlance, type Glance } from "./glance.ts";
+import { AFTER_CHECK_MS, BEFORE_PLAN_MS, createGlance, type Glance } from "./glance.ts";
 import type { RawManifest } from "./image/model.ts";
 import { createPace, type Pace } from "./net/pace.ts";
 import { networkPolicy } from "./net/policy.ts";
@@ -34,6 +34,10 @@ export interface RegistryConnection extends AsyncDisposable {
   readonly tags: KnownTags;
   /** What tags point at, from a look to the plan that follows it. */
   readonly glance: Glance;
+  /** What tags point at, from the check of a run to the look at its end. */
+  readonly checked: Glance;
+  /** To be called before tags are moved: what was seen of them is history. */
+  beforeMoves(): void;
   /** Where a repository is read: its mirror, where one is set. */
   mirrorOf(repository: Repository): Repository;
   /** Requests sent so far. */
@@ -49,11 +53,18 @@ export async function openConnection(
   const client = await makeClient(settings, ctx, lookup);
   const made = new Map<string, Promise<unknown>>();
   let folder: Promise<string> | undefined;
+  const glance = createGlance(ctx, BEFORE_PLAN_MS);
+  const checked = createGlance(ctx, AFTER_CHECK_MS);
   return {
     settings,
     seen: new Map(),
     tags: createKnownTags(),
-    glance: createGlance(ctx),
+    glance,
+    checked,
+    beforeMoves() {
+      glance.forget();
+      checked.forget();
+    },
     get requests() {
       return client.transport.requests;
     },

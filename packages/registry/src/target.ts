@@ -50,10 +50,15 @@ function make(settings: RegistrySettings): TargetBody<RegistryConnection> {
 }
 
 async function live(ctx: ReadContext<RegistryConnection>): Promise<readonly Live[]> {
-  const { settings } = ctx.connection;
+  const { settings, checked, glance } = ctx.connection;
   const asking = ctx.connection.asking(ctx);
-  const tags = await readTags(asking, settings.repository, settings.tags);
-  ctx.connection.glance.keep(tags);
+  const known = checked.take();
+  const isWhole = settings.tags.every((tag) => known?.has(tag));
+  const tags =
+    known !== undefined && isWhole
+      ? new Map(settings.tags.map((tag) => [tag, known.get(tag) ?? null]))
+      : await readTags(asking, settings.repository, settings.tags);
+  glance.keep(tags);
   const digests = [...tags].map(([tag, raw]) => [tag, shownDigest(raw)] as const);
   const ref = refOf(digests);
   return [{ ref, kept: ref === null ? [] : await keptOf(ctx, digests) }];

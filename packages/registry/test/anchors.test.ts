@@ -63,7 +63,7 @@ describe("a look at the tags", () => {
 
   it("serves one plan, soon after it, and none after tags were moved", () => {
     let now = 0;
-    const glance = createGlance({ now: () => now });
+    const glance = createGlance({ now: () => now }, 10_000);
 
     glance.keep(tags);
     expect([glance.take(), glance.take()]).toEqual([tags, undefined]);

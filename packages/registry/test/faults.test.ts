@@ -346,19 +346,61 @@ describe("a registry that is wrong", () => {
     expect(await codeOf(run.plan(ONE))).toBe("REGISTRY_SOURCE");
   });
 
-  it("refers to a layer by a false label: only digests computed here are trusted", async () => {
+  it.each(["nothing", "the text of another one", "no base64"] as const)(
+    "refers to a layer by a false label, and holds %s in the place of its config: only digests computed here are trusted",
+    async (held) => {
+      await shop.deploy(ONE, filesOf("one"));
+      const repository = server.store.repository("acme/shop");
+      const forged = Buffer.from(
+        '{"rootfs":{"type":"layers","diff_ids":[]},"lockstep":"the same input, believe me"}',
+      );
+      for (const [digest, bytes] of repository.blobs) {
+        if (bytes.toString().startsWith('{"architecture"')) repository.blobs.set(digest, forged);
+      }
+      const live = server.store.manifest("acme/shop", "latest");
+      const { config, ...rest } = JSON.parse(String(live?.bytes)) as { readonly config: object };
+      const data = {
+        nothing: undefined,
+        "the text of another one": forged.toString("base64"),
+        "no base64": "=",
+      }[held];
+      const bytes = Buffer.from(JSON.stringify({ ...rest, config: { ...config, data } }));
+      const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+      repository.manifests.set(digest, { bytes, mediaType: live?.mediaType ?? "" });
+      for (const tag of TAGS) repository.tags.set(tag, digest);
+      await using later = await open();
+      await later.build(filesOf("two"));
+
+      expect(await codeOf(later.plan(TWO))).toBe("REGISTRY_CONTENT");
+    },
+  );
+
+  it("says of a layer what it was made of: a layer is known by the digest of its archive alone", async () => {
     await shop.deploy(ONE, filesOf("one"));
     const repository = server.store.repository("acme/shop");
-    const forged = Buffer.from(
-      '{"rootfs":{"type":"layers","diff_ids":[]},"lockstep":"the same input, believe me"}',
+    const live = server.store.manifest("acme/shop", "latest");
+    const { layers, ...rest } = JSON.parse(String(live?.bytes)) as {
+      readonly layers: readonly object[];
+    };
+    const evil = { mediaType: "application/vnd.oci.image.layer.v1.tar+gzip", size: 4 };
+    const digest = `sha256:${createHash("sha256").update("evil").digest("hex")}`;
+    repository.blobs.set(digest, Buffer.from("evil"));
+    const labels = { "dev.lockstep.input": "the same", "org.opencontainers.image.title": "app" };
+    const bytes = Buffer.from(
+      JSON.stringify({
+        ...rest,
+        layers: layers.map(() => ({ ...evil, digest, annotations: labels })).slice(1),
+      }),
     );
-    for (const [digest, bytes] of repository.blobs) {
-      if (bytes.toString().startsWith('{"architecture"')) repository.blobs.set(digest, forged);
-    }
+    const root = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+    repository.manifests.set(root, { bytes, mediaType: live?.mediaType ?? "" });
+    for (const tag of TAGS) repository.tags.set(tag, root);
     await using later = await open();
-    await later.build(filesOf("two"));
+    const plan = await later.deploy(TWO, filesOf("one"));
 
-    expect(await codeOf(later.plan(TWO))).toBe("REGISTRY_CONTENT");
+    const pushed = String(repository.manifests.get(digestIn(plan.outputs))?.bytes);
+    expect(pushed).not.toContain(digest);
+    expect(plan.changes.filter(({ what }) => what.startsWith("layer "))).toHaveLength(3);
   });
 });
 

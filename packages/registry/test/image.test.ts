@@ -39,7 +39,7 @@ describe("the bytes of an image", () => {
     await symlink("../server.js", join(shop.folder, "dist/bin/link.js"));
 
     expect(digestIn((await shop.plan(ONE)).outputs)).toMatchInlineSnapshot(
-      `"sha256:2485cffea3b75d4f41d73e154352b204c01a133d84552cde520d0f2bd718cd08"`,
+      `"sha256:94331740cf477834f7599da5fe9885bb3570f2742d53db726608cc44c3b60c5b"`,
     );
   });
 

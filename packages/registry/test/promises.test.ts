@@ -132,6 +132,36 @@ describe("a tag that somebody moves in the middle", () => {
   });
 });
 
+describe("what is live", () => {
+  const reads = (): number =>
+    server.requests.filter(({ method, path }) => method === "GET" && path.endsWith("/latest"))
+      .length;
+
+  it("at the end of a run is what its check has read, and is read anew after that or when tags go back", async () => {
+    await using shop = await open();
+    await shop.deploy(ONE, filesOf("one"));
+    const [before] = live();
+    await shop.build(filesOf("two"));
+    const plan = await shop.plan(TWO);
+    await shop.apply(shop.stepOf(plan, "stage"));
+    const step = shop.stepOf(plan, "activate");
+    const saved = await shop.apply(step);
+    await shop.check(plan);
+
+    const start = reads();
+    expect((await shop.live())[0]?.ref).toBe(digestIn(plan.outputs));
+    expect(reads()).toBe(start);
+    const theirs = moveByHand("latest");
+    expect((await shop.live())[0]?.ref).toMatchObject({ tags: { latest: theirs } });
+
+    moveByHand("latest");
+    server.store.repository(NAME).tags.set("latest", digestIn(plan.outputs));
+    await shop.check(plan);
+    expect(await shop.revert(step, saved)).toBe("restored");
+    expect((await shop.live())[0]?.ref).toBe(before);
+  });
+});
+
 describe("a layer of somebody else", () => {
   it("that is a bomb is passed on as it is: nothing here unpacks it", async () => {
     const bomb = gzipSync(Buffer.alloc(64 * 1024 * 1024));

@@ -8,6 +8,7 @@ import { DOCKER, OCI } from "../media-types.ts";
 import { parseReference, type Repository } from "../reference.ts";
 import {
   type Descriptor,
+  embedded,
   type ImageConfig,
   type ImageManifest,
   parseConfig,
@@ -90,7 +91,9 @@ async function oneBase(
 ): Promise<Base> {
   const { digest } = manifest.config;
   const config = await connection.once(`base config ${digest}`, async () =>
-    parseConfig(await readBlob(asking, { repository, digest }, CONFIG_BYTES)),
+    parseConfig(
+      embedded(manifest.config) ?? (await readBlob(asking, { repository, digest }, CONFIG_BYTES)),
+    ),
   );
   if (config === undefined || config.diffIds.length !== manifest.layers.length) {
     throw baseUnfit(name, "has a config that does not fit its layers");

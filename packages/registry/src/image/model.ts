@@ -1,6 +1,6 @@
 import type { Json } from "@lockstep/plugin";
-import { type Digest, isDigest } from "../digest.ts";
-import { isIndexType, MANIFESTS } from "../media-types.ts";
+import { type Digest, digestOf, isDigest } from "../digest.ts";
+import { isIndexType, MANIFESTS, OCI } from "../media-types.ts";
 
 /** Points at content by its digest. */
 export type Descriptor = {
@@ -10,7 +10,29 @@ export type Descriptor = {
   readonly annotations?: Readonly<Record<string, string>>;
   readonly platform?: Platform;
   readonly artifactType?: string;
+  /** The content itself, in base64. */
+  readonly data?: string;
 };
+
+/** Largest content, in bytes, that is put into what points at it: with the history of a base, a config has some. */
+const EMBEDDED_BYTES = 16 * 1024;
+
+/**
+ * Points at a config, and holds it where it is small: who reads the manifest then need not ask for it.
+ *
+ * @see OCI image specification, "descriptor.md", section "Embedded Content"
+ */
+export function configDescriptor(bytes: Buffer): Descriptor {
+  const { length: size } = bytes;
+  const data = size > EMBEDDED_BYTES ? {} : { data: bytes.toString("base64") };
+  return { mediaType: OCI.config, digest: digestOf(bytes), size, ...data };
+}
+
+/** What a descriptor holds; undefined when that is nothing, or not what its digest says. */
+export function embedded({ data, digest }: Descriptor): Buffer | undefined {
+  const bytes = data === undefined ? undefined : Buffer.from(data, "base64");
+  return bytes !== undefined && digestOf(bytes) === digest ? bytes : undefined;
+}
 
 /** What an image runs on. */
 export type Platform = {
@@ -100,10 +122,8 @@ function descriptorsOf(value: unknown): Descriptor[] | undefined {
 }
 
 function descriptorOf(value: unknown): Descriptor | undefined {
-  const { mediaType, digest, size, annotations, platform, artifactType } = (value ?? {}) as Record<
-    string,
-    unknown
-  >;
+  const { mediaType, digest, size, annotations, platform, artifactType, data } = (value ??
+    {}) as Record<string, unknown>;
   if (typeof mediaType !== "string" || !isDigest(digest)) return undefined;
   if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0) return undefined;
   const place = platformOf(platform);
@@ -114,6 +134,7 @@ function descriptorOf(value: unknown): Descriptor | undefined {
     ...(annotations === undefined ? {} : { annotations: textsOf(annotations) }),
     ...(place === undefined ? {} : { platform: place }),
     ...(typeof artifactType === "string" ? { artifactType } : {}),
+    ...(typeof data === "string" ? { data } : {}),
   };
 }
 

@@ -61,6 +61,13 @@ export async function packLayer(
   };
 }
 
+/** Makes what is to be read only when somebody reads it. */
+export function later(make: () => Promise<Archive["open"]>): Archive["open"] {
+  return async function* open(signal) {
+    yield* (await make())(signal);
+  };
+}
+
 async function* noted(
   source: AsyncIterable<Uint8Array>,
   sum: { update(piece: Uint8Array): void },

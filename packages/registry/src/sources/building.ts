@@ -1,7 +1,7 @@
 import type { TargetContext } from "@lockstep/plugin";
 import type { RegistryConnection } from "../connection.ts";
 import type { Digest } from "../digest.ts";
-import type { Descriptor, ImageConfig, ImageManifest, RawManifest } from "../image/model.ts";
+import type { Descriptor, ImageManifest, RawManifest } from "../image/model.ts";
 import type { RegistrySettings } from "../options.ts";
 
 /** What an image is built with. */
@@ -19,8 +19,8 @@ export interface Previous {
   readonly root: RawManifest | undefined;
   /** Annotations of its root. */
   readonly annotations: Readonly<Record<string, string>>;
-  /** Layers by the digest of their archive. */
-  readonly layers: ReadonlyMap<string, Descriptor>;
+  /** Layers by the digest of their archive. Asks the registry for configs that no manifest holds. */
+  layers(): Promise<ReadonlyMap<string, Descriptor>>;
   /** Every blob it has. */
   readonly blobs: ReadonlySet<Digest>;
   readonly children: readonly RawManifest[];
@@ -30,7 +30,7 @@ export interface Previous {
 export const NOTHING: Previous = {
   root: undefined,
   annotations: {},
-  layers: new Map(),
+  layers: async () => new Map(),
   blobs: new Set(),
   children: [],
 };
@@ -38,7 +38,7 @@ export const NOTHING: Previous = {
 /** Pairs the layers of an image with the digests of their archives. */
 export function layersOf(
   { layers }: ImageManifest,
-  { diffIds }: ImageConfig,
+  diffIds: readonly string[],
 ): readonly (readonly [string, Descriptor])[] {
   if (layers.length !== diffIds.length) return [];
   return layers.flatMap((layer, index) => {

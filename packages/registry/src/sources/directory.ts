@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import { type Artifact, readSource, tarStream } from "@lockstep/artifact";
+import { readSource, tarStream } from "@lockstep/artifact";
 import type { Json } from "@lockstep/plugin";
-import { digestOf } from "../digest.ts";
+import type { Digest } from "../digest.ts";
 import { type Base, readBases } from "../image/base.ts";
 import { writeConfig } from "../image/config.ts";
 import {
@@ -13,9 +13,14 @@ import {
   writtenManifest,
 } from "../image/image.ts";
 import { layerArtifact, refuseNames } from "../image/layer-artifact.ts";
-import type { Descriptor, Platform, RawManifest } from "../image/model.ts";
-import { diffIdOf, packLayer } from "../image/pack.ts";
-import { type Group, NOISE, splitLayers } from "../image/split.ts";
+import {
+  configDescriptor,
+  type Descriptor,
+  type Platform,
+  type RawManifest,
+} from "../image/model.ts";
+import { type Archive, diffIdOf, later, packLayer } from "../image/pack.ts";
+import { NOISE, splitLayers } from "../image/split.ts";
 import { OCI } from "../media-types.ts";
 import type { DirectorySource } from "../source-options.ts";
 import type { Building } from "./building.ts";
@@ -41,9 +46,12 @@ export async function imageOfDirectory(
   refuseNames(nameOfSource(source), artifact);
   const bases = await readBases(connection, connection.asking(ctx), source);
   const groups = await splitLayers(artifact, source);
-  const layers = await inPairs(groups, (group) =>
-    layerOf(building, source, { artifact, group, into }),
-  );
+  const contents = groups.map(({ name, paths }): Content => {
+    const part = layerArtifact(artifact, { paths, into });
+    return { name, digest: part.digest, open: (signal) => tarStream(part, { signal }) };
+  });
+  const held = await building.previous.layers();
+  const layers = await inPairs(contents, (content) => layerOf(building, source, { content, held }));
   const images = bases.map((base) => imageFor(building, source, { base, layers }));
   const manifests = images.map(({ manifest }) => manifest);
   return {
@@ -66,60 +74,47 @@ export async function imageOfDirectory(
   };
 }
 
+/** What goes into one layer. */
+interface Content extends Archive {
+  readonly name: string;
+  /** Of the files, before they are archived. */
+  readonly digest: string;
+}
+
 interface Layer {
   readonly name: string;
-  readonly diffId: string;
+  readonly diffId: Digest;
   readonly blob: ImageBlob;
 }
 
 async function layerOf(
-  { connection, ctx, previous }: Building,
+  { connection, ctx }: Building,
   { compression = "gzip" }: DirectorySource,
-  { artifact, group, into }: { artifact: Artifact; group: Group; into: string },
+  { content, held }: { readonly content: Content; readonly held: ReadonlyMap<string, Descriptor> },
 ): Promise<Layer> {
-  const { name, paths } = group;
-  const content = layerArtifact(artifact, { paths, into });
-  const archive = { open: (signal: AbortSignal) => tarStream(content, { signal }) };
-  const { signal } = ctx;
+  const { name } = content;
   const label = `layer ${name}`;
-  const key = `${compression} ${content.digest}`;
-  if (previous.layers.size > 0) {
-    // computed here and not taken from the registry: a label there could say anything
-    const diffId = await connection.once(`archive ${content.digest}`, () =>
-      diffIdOf(archive, signal),
-    );
-    const held = previous.layers.get(diffId);
-    if (held !== undefined) {
-      const again = async (): Promise<ImageBlob["open"]> => (await pack()).open;
-      return {
-        name,
-        diffId,
-        blob: { descriptor: held, label, action: "reuse", open: later(again) },
-      };
-    }
-  }
-  const packed = await pack();
-  return {
-    name,
-    diffId: packed.diffId,
-    blob: { descriptor: packed.descriptor, label, action: "upload", open: packed.open },
-  };
-
-  function pack(): ReturnType<typeof packLayer> {
-    return connection.once(key, async () =>
-      packLayer(archive, {
+  const pack = (): ReturnType<typeof packLayer> =>
+    connection.once(`${compression} ${content.digest}`, async () =>
+      packLayer(content, {
         path: join(await connection.spool(), randomUUID()),
         compression,
-        signal,
+        signal: ctx.signal,
       }),
     );
+  if (held.size > 0) {
+    // computed here and not taken from the registry: a label there could say anything
+    const diffId = await connection.once(`archive ${content.digest}`, () =>
+      diffIdOf(content, ctx.signal),
+    );
+    const descriptor = held.get(diffId);
+    if (descriptor !== undefined) {
+      const open = later(async () => (await pack()).open);
+      return { name, diffId, blob: { descriptor, label, action: "reuse", open } };
+    }
   }
-}
-
-function later(make: () => Promise<ImageBlob["open"]>): ImageBlob["open"] {
-  return async function* open(signal) {
-    yield* (await make())(signal);
-  };
+  const { diffId, descriptor, open } = await pack();
+  return { name, diffId, blob: { descriptor, label, action: "upload", open } };
 }
 
 interface Built {
@@ -134,7 +129,7 @@ function imageFor(
   { base, layers }: { readonly base: Base; readonly layers: readonly Layer[] },
 ): Built {
   const bytes = writeConfig({ platform: base.platform, base: base.config, into, run, layers });
-  const config: Descriptor = { mediaType: OCI.config, digest: digestOf(bytes), size: bytes.length };
+  const config = configDescriptor(bytes);
   const manifest = writtenManifest(OCI.manifest, {
     config,
     layers: [...base.layers, ...layers.map(({ blob }) => blob.descriptor)],

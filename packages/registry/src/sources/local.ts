@@ -4,13 +4,14 @@ import { type Digest, digester, digestOf, isDigest } from "../digest.ts";
 import { archiveUnfit } from "../errors.ts";
 import { distinct, type Image, type ImageBlob, writtenManifest } from "../image/image.ts";
 import {
+  configDescriptor,
   type Descriptor,
   parseConfig,
   parseManifest,
   parseObject,
   type RawManifest,
 } from "../image/model.ts";
-import { packLayer } from "../image/pack.ts";
+import { diffIdOf, later, packLayer } from "../image/pack.ts";
 import { OCI } from "../media-types.ts";
 import type { Building } from "./building.ts";
 import { archiveFiles, type Files, folderFiles } from "./files.ts";
@@ -164,11 +165,13 @@ async function imageOfSave(building: Building, files: Files): Promise<Image> {
   if (read === undefined || read.diffIds.length !== image.layers.length) {
     throw archiveUnfit(files.name, "its config does not fit its layers");
   }
+  const held = await building.previous.layers();
   const layers: ImageBlob[] = [];
   for (const [index, path] of image.layers.entries()) {
-    layers.push(await savedLayer(building, files, { path, diffId: read.diffIds[index] ?? "" }));
+    const diffId = read.diffIds[index] ?? "";
+    layers.push(await savedLayer(building, files, { path, diffId, held: held.get(diffId) }));
   }
-  const config: Descriptor = { mediaType: OCI.config, digest: digestOf(bytes), size: bytes.length };
+  const config = configDescriptor(bytes);
   const root = writtenManifest(OCI.manifest, {
     config,
     layers: layers.map(({ descriptor }) => descriptor),
@@ -191,30 +194,41 @@ async function imageOfSave(building: Building, files: Files): Promise<Image> {
   };
 }
 
+interface Saved {
+  readonly path: string;
+  /** Of the archive, as the config says. */
+  readonly diffId: string;
+  /** The same layer, as the live image has it. */
+  readonly held: Descriptor | undefined;
+}
+
 async function savedLayer(
-  { connection, ctx: { signal }, previous }: Building,
+  { connection, ctx: { signal } }: Building,
   files: Files,
-  { path, diffId }: { readonly path: string; readonly diffId: string },
+  { path, diffId, held }: Saved,
 ): Promise<ImageBlob> {
   if ((await files.size(path)) === undefined)
     throw archiveUnfit(files.name, `it has no file ${path}`);
-  const pack = (): ReturnType<typeof packLayer> =>
+  const archive = { open: () => files.open(path) };
+  const checked = <T extends { readonly diffId: string }>(read: T): T => {
+    if (read.diffId === diffId) return read;
+    throw archiveUnfit(files.name, `${path} is not the layer ${diffId}`);
+  };
+  const pack = async (): ReturnType<typeof packLayer> =>
     connection.once(`saved ${files.name} ${diffId}`, async () => {
       const place = join(await connection.spool(), randomUUID());
-      const archive = { open: () => files.open(path) };
-      const packed = await packLayer(archive, { path: place, compression: "gzip", signal });
-      if (packed.diffId !== diffId)
-        throw archiveUnfit(files.name, `${path} is not the layer ${diffId}`);
-      return packed;
+      return checked(await packLayer(archive, { path: place, compression: "gzip", signal }));
     });
-  const packed = await pack();
-  const held = previous.layers.get(diffId);
-  return {
-    descriptor: held ?? packed.descriptor,
-    label: "layer",
-    action: held === undefined ? "upload" : "reuse",
-    open: packed.open,
-  };
+  const label = "layer";
+  if (held === undefined) {
+    const { descriptor, open } = await pack();
+    return { descriptor, label, action: "upload", open };
+  }
+  await connection.once(`read ${files.name} ${diffId}`, async () =>
+    checked({ diffId: await diffIdOf(archive, signal) }),
+  );
+  const open = later(async () => (await pack()).open);
+  return { descriptor: held, label, action: "reuse", open };
 }
 
 function parseList(

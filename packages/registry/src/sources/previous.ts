@@ -2,9 +2,15 @@ import { readBlob } from "../client/blobs.ts";
 import type { Asking } from "../client/blobs.ts";
 import { getManifest } from "../client/manifests.ts";
 import type { RegistryConnection } from "../connection.ts";
-import { type Digest, isDigest } from "../digest.ts";
+import { isDigest } from "../digest.ts";
 import { CONFIG_BYTES } from "../image/base.ts";
-import { type Descriptor, parseConfig, parseManifest, type RawManifest } from "../image/model.ts";
+import {
+  type Descriptor,
+  embedded,
+  parseConfig,
+  parseManifest,
+  type RawManifest,
+} from "../image/model.ts";
 import { layersOf, NOTHING, type Previous } from "./building.ts";
 
 /** Most platforms of the live image that are looked at. */
@@ -30,10 +36,11 @@ export async function readPrevious(
 }
 
 async function read(
-  { settings: { repository } }: RegistryConnection,
+  connection: RegistryConnection,
   asking: Asking,
   root: RawManifest,
 ): Promise<Previous> {
+  const { repository } = connection.settings;
   const parsed = parseManifest(root);
   const children =
     parsed?.kind === "index"
@@ -43,24 +50,35 @@ async function read(
             .map(({ digest }) => getManifest(asking, repository, digest)),
         )
       : [root];
-  const layers = new Map<string, Descriptor>();
-  const blobs = new Set<Digest>();
-  for (const child of children) {
+  const images = children.flatMap((child) => {
     const manifest = child === undefined ? undefined : parseManifest(child);
-    if (manifest?.kind !== "image") continue;
-    const { config } = manifest;
-    const bytes = await readBlob(asking, { repository, digest: config.digest }, CONFIG_BYTES);
-    const parts = parseConfig(bytes);
-    for (const { digest } of [config, ...manifest.layers]) blobs.add(digest);
-    for (const [diffId, layer] of parts === undefined ? [] : layersOf(manifest, parts)) {
-      layers.set(diffId, layer);
-    }
-  }
+    return manifest?.kind === "image" ? [manifest] : [];
+  });
   return {
     root,
     annotations: parsed?.annotations ?? {},
-    layers,
-    blobs,
+    blobs: new Set(
+      images.flatMap(({ config, layers }) => [config, ...layers].map(({ digest }) => digest)),
+    ),
     children: children.filter((child) => child !== undefined && child !== root) as RawManifest[],
+    async layers() {
+      const found = images.map(async (manifest) =>
+        layersOf(manifest, await diffIdsOf(connection, asking, manifest.config)),
+      );
+      return new Map((await Promise.all(found)).flat());
+    },
   };
+}
+
+async function diffIdsOf(
+  { once, settings: { repository } }: RegistryConnection,
+  asking: Asking,
+  config: Descriptor,
+): Promise<readonly string[]> {
+  const { digest } = config;
+  return once(`config ${digest}`, async () => {
+    const bytes =
+      embedded(config) ?? (await readBlob(asking, { repository, digest }, CONFIG_BYTES));
+    return parseConfig(bytes)?.diffIds ?? [];
+  });
 }

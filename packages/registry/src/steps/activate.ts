@@ -48,7 +48,7 @@ export const activate: Step<ActivateInput, ActivateBefore, null, RegistryConnect
     const { connection } = ctx;
     const { repository } = connection.settings;
     const asking = connection.asking(ctx);
-    connection.glance.forget();
+    connection.beforeMoves();
     const wanted = await wantedManifests(input, ctx);
     const found = await readTags(asking, repository, Object.keys(input.moves));
     for (const [tag, raw] of found) refuseForeign(repository, { tag, raw, input });
@@ -71,7 +71,7 @@ export const activate: Step<ActivateInput, ActivateBefore, null, RegistryConnect
     const { connection } = ctx;
     const { repository } = connection.settings;
     const asking = connection.asking(ctx);
-    connection.glance.forget();
+    connection.beforeMoves();
     const found = await readTags(asking, repository, [
       ...Object.keys(input.moves),
       ...namesOf([input.anchor, input.spare]),

@@ -57,6 +57,7 @@ async function lookAt(
       found: `${tag} is ${now ?? "nothing"}`,
     };
   }
+  connection.checked.keep(found);
   if (!deep) return { status: "pass" };
   const roots = [...found.values()].filter((raw) => raw !== null);
   const missing = await firstMissing(asking, repository, roots);

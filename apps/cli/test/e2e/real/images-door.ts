@@ -16,6 +16,8 @@ export interface Door extends AsyncDisposable {
   readonly port: number;
   /** What was asked since the last `arm`, one line for each request. */
   readonly asked: readonly string[];
+  /** Bytes of their bodies. */
+  readonly sentBytes: number;
   /** Called after every request that the registry has answered. */
   look: () => Promise<void>;
   /** Counts from anew, and strikes once. */
@@ -26,6 +28,7 @@ export interface Door extends AsyncDisposable {
 export async function openDoor(upstream: { readonly port: number }): Promise<Door> {
   let strike: Strike | undefined;
   let asked: string[] = [];
+  let sentBytes = 0;
   const server = createServer((incoming, response) => {
     pass(incoming, response).catch((error: unknown) => response.destroy(error as Error));
   });
@@ -36,10 +39,14 @@ export async function openDoor(upstream: { readonly port: number }): Promise<Doo
     get asked() {
       return asked;
     },
+    get sentBytes() {
+      return sentBytes;
+    },
     look: async () => {},
     arm(next) {
       strike = next;
       asked = [];
+      sentBytes = 0;
     },
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
@@ -57,7 +64,9 @@ export async function openDoor(upstream: { readonly port: number }): Promise<Doo
       response.destroy();
       return;
     }
-    const { status, headers, body } = await forward(incoming, await buffer(incoming));
+    const sent = await buffer(incoming);
+    sentBytes += sent.length;
+    const { status, headers, body } = await forward(incoming, sent);
     await door.look();
     if (now !== undefined) {
       await killed(now.victim);
