@@ -85,7 +85,7 @@ async function openWorld(
     endpoint: server.endpoint,
     region: server.region,
     cloudfront: { keyValueStore: store.arn, site, endpoint: `http://127.0.0.1:${port}` },
-    limits: { inFlight: 2, tries: 3, backoffMs: 20, timeoutMs: 700 },
+    limits: { inFlight: 2, tries: 8, backoffMs: 20, timeoutMs: 3_000 },
   } as unknown as Json;
   return {
     target: targetOf(options),
