@@ -4,7 +4,8 @@ import type { CloudFrontKeyValueStoreClient } from "@aws-sdk/client-cloudfront-k
 import { accountOf, type BucketSurroundings } from "../aws-client.ts";
 import type { CallOptions } from "../bucket.ts";
 import { routesUnfit, valuesUnfit } from "../errors.ts";
-import { failureOf, judge } from "../judge.ts";
+import { failureOf } from "../failure.ts";
+import { judge } from "../failure.ts";
 import type { S3Settings } from "../options.ts";
 import { createPace } from "../pace.ts";
 import { patiently, type Patience } from "../patience.ts";

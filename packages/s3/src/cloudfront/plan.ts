@@ -68,6 +68,7 @@ async function planDeploy(
     ...comparison(base.from, release),
     steps: [
       planned(stage, { id: "stage", phase: "stage", undo: "leave", input: { release: ref, from } }),
+      ...checkSteps(ctx, { from, release: ref, isStaged: true }),
       ...liveSteps(ctx, from, ref),
     ],
     basedOn: basedOn(position),
@@ -125,19 +126,42 @@ function nothing(
 }
 
 function liveSteps(
-  { connection: { settings }, release: { id: run } }: PlanContext<RoutedConnection>,
+  ctx: PlanContext<RoutedConnection>,
   from: string | null,
   release: string,
 ): PlannedStep[] {
-  const { keep, check } = settings;
-  const steps = [planned(activate, { id: "activate", phase: "activate", input: { release } })];
-  if (check !== undefined) {
-    const { until, ...asked } = check;
-    const input = { run, release, from, ...asked, clean: true } as const;
-    steps.push(planned(checkSite, { id: "check", phase: "verify", input, until }));
-  }
-  const input = { release, ...keep };
-  return [...steps, planned(retire, { id: "retire", phase: "retire", input })];
+  const input = { release, ...ctx.connection.settings.keep };
+  return [
+    planned(activate, { id: "activate", phase: "activate", input: { release } }),
+    ...checkSteps(ctx, { from, release, isStaged: false }),
+    planned(retire, { id: "retire", phase: "retire", input }),
+  ];
+}
+
+/** The same questions twice: of the staged release, that only who has its name gets, and of the live one. */
+function checkSteps(
+  { connection, release: { id: run } }: PlanContext<RoutedConnection>,
+  {
+    from,
+    release,
+    isStaged,
+  }: { readonly from: string | null; readonly release: string; readonly isStaged: boolean },
+): PlannedStep[] {
+  const { check } = connection.settings;
+  if (check === undefined) return [];
+  const { until, ...asked } = check;
+  const input = { run, release, from, ...asked, clean: true } as const;
+  return isStaged
+    ? [
+        planned(checkSite, {
+          id: "check-staged",
+          phase: "stage",
+          wave: 1,
+          input: { ...input, isStaged },
+          until,
+        }),
+      ]
+    : [planned(checkSite, { id: "check", phase: "verify", input, until })];
 }
 
 function basedOn(position: Position): Json {

@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import type { Check, CheckResult, ReadContext } from "@lockstep/plugin";
 import { STATUS_HEADER } from "../cloudfront/route.ts";
+import { PREVIEW_NAME } from "../cloudfront/router.ts";
 import type { S3Connection } from "../connection.ts";
 import { plain } from "../errors.ts";
 import { DIGEST_HEADER } from "../object-headers.ts";
@@ -20,6 +21,8 @@ export type CheckSiteInput = {
   readonly sample: number;
   /** Whether pages are served without the end of their names, too: `/about` for `about.html`. */
   readonly clean?: true;
+  /** Whether the release is asked for by its name, before anybody else is led to it. */
+  readonly isStaged?: true;
 };
 
 /** One question and the answer that is wanted. */
@@ -44,15 +47,18 @@ const LONGEST = 8 * 1024 * 1024;
 export const checkSite: Check<CheckSiteInput, S3Connection> = {
   kind: "s3.check-site/1",
 
-  describe: ({ url, paths, sample }) => `ask ${url} for ${paths.join(", ")} and ${sample} files`,
+  describe: ({ url, paths, sample, isStaged }) =>
+    `ask ${url} for ${paths.join(", ")} and ${sample} files${isStaged === true ? " of the staged release" : ""}`,
 
   async check(input, ctx) {
     const { connection, signal } = ctx;
     const release = await connection.release(input.release, signal);
     const before = input.from === null ? null : await connection.release(input.from, signal);
+    const preview = `${PREVIEW_NAME}=${input.release.replace("sha256:", "")}`;
+    const headers = input.isStaged === true ? { cookie: preview } : {};
     const results: CheckResult[] = [];
     await inParallel(questionsOf(input, release, before), PARALLEL, async (question) => {
-      results.push(await ask(question, ctx));
+      results.push(await ask(question, headers, ctx));
     });
     const worst = (status: CheckResult["status"]): CheckResult | undefined =>
       results.find((result) => result.status === status);
@@ -91,13 +97,14 @@ function escaped(path: string): string {
 
 async function ask(
   { url, file }: Question,
+  headers: Readonly<Record<string, string>>,
   { signal }: ReadContext<S3Connection>,
 ): Promise<CheckResult> {
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
   try {
     const response = await fetch(url, {
       redirect: "manual",
-      headers: { "user-agent": "lockstep" },
+      headers: { "user-agent": "lockstep", ...headers },
       signal: AbortSignal.any([signal, timeout]),
     });
     return await judge(url, file, response);

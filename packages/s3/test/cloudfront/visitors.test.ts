@@ -17,7 +17,8 @@ describe("what visitors of a routed site get", () => {
     front = createServer((message, response) => {
       const uri = message.url ?? "/";
       const serve = async (): Promise<void> => {
-        const { status, headers, body } = await world.edge.visit(uri);
+        const cookies = cookiesOf(message.headers.cookie);
+        const { status, headers, body } = await world.edge.visit(uri, { cookies });
         response.writeHead(status, { ...headers }).end(body);
       };
       serve().catch(() => message.socket.destroy());
@@ -60,6 +61,28 @@ describe("what visitors of a routed site get", () => {
       site.target.checks?.[0]?.check({ ...input, paths: [path] }, site.context());
     expect(await check("/shop")).toMatchObject({ status: "fail" });
     expect(await check("/about/")).toMatchObject({ status: "pass" });
+  });
+
+  it("is checked over the public URL before anybody is led to it", async () => {
+    await site.folder.build(files);
+    const plan = await site.plan();
+    const step = plan.steps.find(({ id }) => id === "check-staged");
+    expect(step).toMatchObject({ phase: "stage", wave: 1 });
+    const check = async (): Promise<CheckResult | undefined> =>
+      site.target.checks?.[0]?.check(step?.input ?? null, site.context());
+    await site.fence();
+    await site.apply(plan, "stage");
+    expect(await check()).toEqual({ status: "pass" });
+    const [staged = ""] = [...world.store.values.keys()].filter((key) => key.includes(".staged."));
+    const route = world.store.values.get(staged) ?? "";
+    world.store.values.delete(staged); // a place of CloudFront that does not know it yet
+    expect(await check()).toMatchObject({ status: "fail" });
+    world.store.values.set(staged, route);
+    expect(await world.edge.visit("/")).toMatchObject({ status: 503 });
+    site.edit(`r/${digestOf(plan.outputs?.["digest"])}/index.html`, "by hand");
+    world.edge.cache.clear();
+    expect(await check()).toMatchObject({ status: "fail" });
+    expect(site.target.checks?.[0]?.describe(step?.input ?? null)).toContain("staged");
   });
 
   it("passes the check: pages, assets, redirects, and the page for what is missing", async () => {
@@ -116,6 +139,14 @@ describe("what visitors of a routed site get", () => {
     expect((await site.live()).ref).toEqual({ route: "by hand" });
   });
 });
+
+function cookiesOf(text: string = ""): Record<string, string> {
+  const pairs = text.split("; ").flatMap((one) => {
+    const [name, value] = one.split("=");
+    return name === undefined || value === undefined ? [] : [[name, value] as const];
+  });
+  return Object.fromEntries(pairs);
+}
 
 async function findingsOf(rig: Rig, what: "doctor" | "audit"): Promise<readonly Finding[]> {
   const found: Finding[] = [];
