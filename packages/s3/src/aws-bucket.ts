@@ -13,7 +13,8 @@ import { areEnded, type SigningAccount, signingAccount } from "./credentials.ts"
 import { engineCalls } from "./engine-calls.ts";
 import { createEngine } from "./engine.ts";
 import { answerUnexpected } from "./errors.ts";
-import { failureOf, judge } from "./judge.ts";
+import { failureOf } from "./failure.ts";
+import { judge } from "./judge.ts";
 import { createPace } from "./pace.ts";
 import { partCalls, type PartCalls } from "./part-calls.ts";
 import { partsOf } from "./parts.ts";
@@ -139,7 +140,7 @@ async function send<T>(
       if (status === 412) return "refused";
       if (areEnded(code)) await account.refresh(sentAt);
       if (correctRegion(config, error)) throw Object.assign(new Error(), { code: MOVED });
-      throw error;
+      throw await account.withoutSecrets(error);
     }
   };
   const judged = (error: unknown): ReturnType<typeof judge> => judge(what, settings.bucket, error);

@@ -5,18 +5,9 @@ import {
   credentialsMissing,
   credentialsRefused,
   denied,
-  plain,
 } from "./errors.ts";
+import { type Failure, failureOf } from "./failure.ts";
 import type { Trouble } from "./patience.ts";
-
-/** What a failed request tells, whichever way it was sent. */
-export interface Failure {
-  /** HTTP status; absent when there was no answer. */
-  readonly status: number | undefined;
-  /** Error code of S3, or name of the failure. */
-  readonly code: string;
-  readonly message: string;
-}
 
 const THROTTLED =
   /^(?:SlowDown|Throttling.*|RequestLimitExceeded|TooManyRequests.*|ServiceUnavailable)$/;
@@ -55,18 +46,4 @@ function finalError(what: string, bucket: string, { status, code, message }: Fai
   if (UNKNOWN.test(code)) return credentialsRefused(what, code);
   if (status === 403 || status === 401) return denied(what);
   return answerUnexpected(what, `${String(status)} ${code}: ${message}`);
-}
-
-/** Reads status and code from what the SDK throws. */
-export function failureOf(error: unknown): Failure {
-  if (!(error instanceof Error)) return { status: undefined, code: "", message: String(error) };
-  const { $metadata, $response, code, Code } = error as Error & {
-    readonly $metadata?: { readonly httpStatusCode?: number };
-    readonly $response?: { readonly statusCode?: number };
-    readonly code?: string;
-    readonly Code?: string;
-  };
-  const status = $metadata?.httpStatusCode ?? $response?.statusCode;
-  const word = code ?? Code ?? error.name;
-  return { status, code: plain(word), message: plain(error.message) };
 }

@@ -5,7 +5,7 @@ import { accountOf, type BucketSurroundings } from "../aws-client.ts";
 import type { CallOptions } from "../bucket.ts";
 import { routesUnfit, valuesUnfit } from "../errors.ts";
 import { failureOf } from "../failure.ts";
-import { judge } from "../failure.ts";
+import { judge } from "../judge.ts";
 import type { S3Settings } from "../options.ts";
 import { createPace } from "../pace.ts";
 import { patiently, type Patience } from "../patience.ts";

@@ -2,7 +2,7 @@ import { hash } from "node:crypto";
 import { openClient, type BucketSurroundings } from "../aws-client.ts";
 import { answerUnexpected, distributionMissing } from "../errors.ts";
 import { failureOf } from "../failure.ts";
-import { judge } from "../failure.ts";
+import { judge } from "../judge.ts";
 import type { S3Settings } from "../options.ts";
 import { createPace } from "../pace.ts";
 import { patiently } from "../patience.ts";

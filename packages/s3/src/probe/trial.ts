@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { AwsClient } from "../aws-client.ts";
 import type { BucketSettings } from "../bucket-options.ts";
-import { failureOf, judge } from "../judge.ts";
+import { failureOf } from "../failure.ts";
+import { judge } from "../judge.ts";
 import { patiently, type Patience, type Trouble } from "../patience.ts";
 import { copySource } from "../sdk-calls.ts";
 import type { Capabilities, Obedience } from "./capabilities.ts";

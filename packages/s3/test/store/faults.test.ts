@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { type SandboxS3, startSandboxS3 } from "@lockstep/testkit";
 import { describe, expect, it } from "vitest";
 import type { S3Store } from "../../src/index.ts";
@@ -116,6 +117,32 @@ describe("a store that meets trouble that stays", () => {
     front.trick = () => undefined;
 
     expect(await store.create("key", Buffer.from("one"))).not.toBe("exists");
+  });
+});
+
+describe("what a store says of a failure", () => {
+  const SECRET = "sandbox-secret-key";
+
+  it.each([
+    ["as it is", SECRET],
+    ["in a query", encodeURIComponent(SECRET)],
+    ["in base64", Buffer.from(SECRET).toString("base64")],
+  ])("holds no secret, even where the server repeats one %s", async (_how, said) => {
+    await using world = await open();
+    const { store, front, server } = world;
+    expect(server.credentials.secretAccessKey).toBe(SECRET);
+    front.trick = () => ({ status: 418, body: s3Error(`Odd-${said}`, `You sent ${said}`) });
+
+    const failures = await Promise.all(
+      [store.get("key"), store.create("key", Buffer.from("one")), store.remove("key", `"a"`)].map(
+        async (asked) => asked.then(() => undefined).catch((error: unknown) => error),
+      ),
+    );
+
+    for (const failure of failures) {
+      expect(failure).toMatchObject({ message: expect.stringContaining("[secret]") });
+      expect(inspect(failure, { depth: 9, showHidden: true })).not.toContain(said);
+    }
   });
 });
 
