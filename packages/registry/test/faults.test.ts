@@ -357,8 +357,8 @@ describe("a registry that is wrong", () => {
       for (const [digest, bytes] of repository.blobs) {
         if (bytes.toString().startsWith('{"architecture"')) repository.blobs.set(digest, forged);
       }
-      const live = server.store.manifest("acme/shop", "latest");
-      const { config, ...rest } = JSON.parse(String(live?.bytes)) as { readonly config: object };
+      const shown = server.store.manifest("acme/shop", "latest");
+      const { config, ...rest } = JSON.parse(String(shown?.bytes)) as { readonly config: object };
       const data = {
         nothing: undefined,
         "the text of another one": forged.toString("base64"),
@@ -366,7 +366,7 @@ describe("a registry that is wrong", () => {
       }[held];
       const bytes = Buffer.from(JSON.stringify({ ...rest, config: { ...config, data } }));
       const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
-      repository.manifests.set(digest, { bytes, mediaType: live?.mediaType ?? "" });
+      repository.manifests.set(digest, { bytes, mediaType: shown?.mediaType ?? "" });
       for (const tag of TAGS) repository.tags.set(tag, digest);
       await using later = await open();
       await later.build(filesOf("two"));
@@ -378,8 +378,8 @@ describe("a registry that is wrong", () => {
   it("says of a layer what it was made of: a layer is known by the digest of its archive alone", async () => {
     await shop.deploy(ONE, filesOf("one"));
     const repository = server.store.repository("acme/shop");
-    const live = server.store.manifest("acme/shop", "latest");
-    const { layers, ...rest } = JSON.parse(String(live?.bytes)) as {
+    const shown = server.store.manifest("acme/shop", "latest");
+    const { layers, ...rest } = JSON.parse(String(shown?.bytes)) as {
       readonly layers: readonly object[];
     };
     const evil = { mediaType: "application/vnd.oci.image.layer.v1.tar+gzip", size: 4 };
@@ -393,7 +393,7 @@ describe("a registry that is wrong", () => {
       }),
     );
     const root = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
-    repository.manifests.set(root, { bytes, mediaType: live?.mediaType ?? "" });
+    repository.manifests.set(root, { bytes, mediaType: shown?.mediaType ?? "" });
     for (const tag of TAGS) repository.tags.set(tag, root);
     await using later = await open();
     const plan = await later.deploy(TWO, filesOf("one"));

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { chown, mkdtemp, readdir, rm } from "node:fs/promises";
+import { lchown, mkdtemp, readdir, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execPath } from "node:process";
@@ -11,46 +11,59 @@ import { digestIn, fill, filesOf, ONE, Shop, TWO } from "../world.ts";
 const CHILD = join(import.meta.dirname, "../same-child.ts");
 const NOBODY = 65_534;
 
+const execute = promisify(execFile);
+
+/** A clone as somebody with another mask would have it. */
+async function clone(from: string, { mask, uid }: { mask: string; uid: number }): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "lockstep-same-"));
+  const words = 'umask "$0" && git -c safe.directory="*" clone --quiet --no-local "$1" "$2"';
+  await execute("sh", ["-c", words, mask, from, folder]);
+  const all = await readdir(folder, { recursive: true });
+  for (const name of ["", ...all]) await lchown(join(folder, name), uid, uid);
+  return folder;
+}
+
 it(
-  "two copies in two folders, of two users with two masks and time zones, give one digest",
+  "two clones, of two users with two masks and time zones, give one digest, and it is this one",
   { timeout: 60_000 },
   async () => {
     await using server = await startSandboxRegistry();
-    const digests: string[] = [];
-    for (const [uid, mask, zone] of [
-      [0, "077", "Asia/Kathmandu"],
-      [NOBODY, "000", "America/St_Johns"],
-    ] as const) {
-      const folder = await mkdtemp(join(tmpdir(), "lockstep-same-"));
-      const dist = join(folder, "dist");
-      const first = await mkdtemp(join(tmpdir(), "lockstep-first-"));
-      try {
-        await fill(first, filesOf("one"));
-        await promisify(execFile)("sh", [
-          "-c",
-          `umask ${mask} && cp -R --no-preserve=all "$0" "$1"`,
-          first,
-          dist,
-        ]);
-        for (const name of [
-          folder,
-          ...(await readdir(folder, { recursive: true })).map((path) => join(folder, path)),
-        ]) {
-          await chown(name, uid, uid);
+    const first = await mkdtemp(join(tmpdir(), "lockstep-first-"));
+    const found: string[][] = [];
+    try {
+      await fill(join(first, "dist"), { ...filesOf("one"), "bin/start.sh": "#!/bin/sh\n" });
+      await symlink("../server.js", join(first, "dist/bin/link.js"));
+      const author = ["-c", "user.name=test", "-c", "user.email=test@localhost"];
+      await execute("git", ["init", "--quiet", first]);
+      await execute("git", ["-C", first, "add", "--all"]);
+      await execute("git", ["-C", first, ...author, "commit", "--quiet", "--message", "all"]);
+      for (const [uid, mask, zone] of [
+        [0, "077", "Asia/Kathmandu"],
+        [NOBODY, "000", "America/St_Johns"],
+      ] as const) {
+        const folder = await clone(first, { mask, uid });
+        try {
+          const { stdout } = await execute(
+            execPath,
+            ["--conditions=@lockstep/source", CHILD, `${server.host}/acme/shop`, folder],
+            { uid, gid: uid, env: { TZ: zone, LANG: uid === 0 ? "C" : "de_DE.UTF-8" } },
+          );
+          found.push(JSON.parse(stdout) as string[]);
+        } finally {
+          await rm(folder, { recursive: true, force: true });
         }
-        const { stdout } = await promisify(execFile)(
-          execPath,
-          ["--conditions=@lockstep/source", CHILD, `${server.host}/acme/shop`, folder],
-          { uid, gid: uid, env: { TZ: zone, LANG: uid === 0 ? "C" : "de_DE.UTF-8" } },
-        );
-        digests.push(JSON.parse(stdout) as string);
-      } finally {
-        await rm(folder, { recursive: true, force: true });
-        await rm(first, { recursive: true, force: true });
       }
+    } finally {
+      await rm(first, { recursive: true, force: true });
     }
-    expect(digests[0]).toMatch(/^sha256:/);
-    expect(digests[1]).toBe(digests[0]);
+    expect(found[1]).toEqual(found[0]);
+    expect(found[0]).toMatchInlineSnapshot(`
+      [
+        "sha256:9fcd5ec71771514218c8e67b56da35c837be610193a25fb8781b52348a1d66fa",
+        "sha256:daab9c6105001f2d87bae9e0b75715b5a4e68df931d9e853af8ed5ad4ca1ff02",
+        "sha256:da86143eb1b7db8b1860550a523b16f658368ccb5f3b1d3627a55c53ce71e85b",
+      ]
+    `);
   },
 );
 
