@@ -39,6 +39,7 @@ const NEEDS = [
   { name: "podman", package: "podman", suites: [IMAGES, CONTAINERS] },
   { name: "runc", package: "runc", suites: [IMAGES, CONTAINERS] },
   { name: "nginx", package: "nginx-light", suites: [FRONT] },
+  { name: "sudo", package: "sudo", suites: [SSHD] },
   { name: "systemd-nspawn", package: "systemd-container", suites: [UNITS] },
   { name: "chromium", package: "chromium", suites: [SITES] },
   { name: "njs", package: "njs", suites: [ROUTER] },

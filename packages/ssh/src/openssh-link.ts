@@ -10,7 +10,7 @@ import { isLockstepError, type TargetContext } from "@lockstep/plugin";
 import { abortOf, deferred } from "./deferred.ts";
 import { trailerCommand, withoutTrailer } from "./framing.ts";
 import { type Channel, type Link, type SshHostSettings, startShell } from "./link.ts";
-import { hostUnreachable } from "./login-errors.ts";
+import { hostUnreachable, shellUnusable } from "./login-errors.ts";
 import { meaningOf, passphraseUnsupported, programMissing } from "./openssh-errors.ts";
 import { end, hold, type Master, startMaster, startOther } from "./openssh-master.ts";
 import { forward } from "./openssh-tunnel.ts";
@@ -76,9 +76,11 @@ async function open(
     await lost;
     if (isLockstepError(cause)) throw cause;
     if (isMissing(cause)) throw programMissing(where, cause);
-    throw stop.aborted
-      ? hostUnreachable(where, cause)
-      : meaningOf(where, host.user ?? ctx.env["USER"] ?? "", master.said());
+    if (stop.aborted) throw hostUnreachable(where, cause);
+    // a status of its own is the shell's: whoever could not log in has 255
+    if (child.exitCode !== null && child.exitCode !== 255)
+      throw shellUnusable(where, master.said());
+    throw meaningOf(where, host.user ?? ctx.env["USER"] ?? "", master.said());
   } finally {
     stopped.forget();
   }

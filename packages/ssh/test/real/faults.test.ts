@@ -1,5 +1,15 @@
 import { execFileSync } from "node:child_process";
-import { chown, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  chown,
+  mkdir,
+  mkdtemp,
+  readdir,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startSandboxSsh } from "@lockstep/testkit";
@@ -64,6 +74,18 @@ describe("a current that Lockstep did not make", () => {
     ["a file", (path: string) => writeFile(join(path, "current"), "")],
     ["a dangling link", (path: string) => symlink("releases/gone", join(path, "current"))],
     ["a link to the outside", (path: string) => symlink("/etc", join(path, "current"))],
+    [
+      "an absolute link",
+      (path: string) => symlink(join(path, "releases", ONE), join(path, "current")),
+    ],
+    [
+      "a folder of root",
+      async (path: string) => {
+        await mkdir(join(path, "current"));
+        await chown(join(path, "current"), 0, 0);
+        await chmod(join(path, "current"), 0o700);
+      },
+    ],
     [
       "a link to a folder made by hand",
       async (path: string) => {
@@ -142,6 +164,32 @@ describe("a host without the tools", () => {
       code: "SSH_TOOL_MISSING",
       message: expect.stringContaining("tar, sha256sum, mkdir, rmdir"),
     });
+    await rm(bin, { recursive: true });
+  });
+});
+
+describe("a quota that is used up while files arrive", () => {
+  it("is told as a full disk, and leaves what is live alone", async () => {
+    const bin = await mkdtemp(join(tmpdir(), "lockstep-bin-"));
+    const tar = execFileSync("which", ["tar"]).toString().trim();
+    // the system of a test has no quotas: tar says what it says where there are some
+    const short = `cat >/dev/null; echo 'tar: two.html: Cannot write: Disk quota exceeded' >&2; exit 2`;
+    const script = `#!/bin/sh\n[ ! -e ${bin}/full ] || case $1 in (-x*) ${short} ;; esac\nexec ${tar} "$@"\n`;
+    await writeFile(join(bin, "tar"), script, { mode: 0o755 });
+    await using limited = await startHost("sandbox", { PATH: `${bin}:/usr/bin:/bin` });
+    await using shop = await Shop.open(limited);
+    await shop.deploy(ONE, { "index.html": "one" });
+    await shop.build({ "index.html": "one", "two.html": "two" });
+    const [upload] = await shop.planPair(TWO);
+    await writeFile(join(bin, "full"), "");
+
+    expect(await failureOf(shop.apply(upload))).toMatchObject({
+      code: "SSH_DISK_FULL",
+      message: expect.stringContaining("Disk quota exceeded") as string,
+    });
+    expect(await stateOf(shop.path, TWO)).not.toBe("ready");
+    expect(await shop.observe()).toMatchObject({ link: `releases/${ONE}` });
+    expect(await shop.revert(upload, null)).toBe("restored");
     await rm(bin, { recursive: true });
   });
 });

@@ -50,19 +50,24 @@ describe.each(["dash", "busybox"] as const)("a run at work on %s", { timeout: 30
     expect(await failureOf(shop.fence({ stamp: OURS }))).toBeUndefined();
   });
 
-  it("lets nobody wait once it has ended", async () => {
-    await using other = await Shop.open(host);
-    await using shop = await Shop.open(host, { path: other.path });
-    await shop.fence({ stamp: OURS });
-    const sign = await signOf(shop);
-    expect((await stat(sign)).isFile()).toBe(true);
+  it.each(["ssh2", "openssh"] as const)(
+    "lets nobody wait once it has ended (%s)",
+    async (transport) => {
+      await using other = await Shop.open(host);
+      const { address, port, user, hostKey } = host.server;
+      const hosts = [{ name: "web-1", address, port, user, hostKey }];
+      await using shop = await Shop.open(host, { path: other.path, transport, hosts });
+      await shop.fence({ stamp: OURS });
+      const sign = await signOf(shop);
+      expect((await stat(sign)).isFile()).toBe(true);
 
-    await shop.connection[Symbol.asyncDispose]();
+      await shop.connection[Symbol.asyncDispose]();
 
-    await expect(stat(sign)).rejects.toThrow("ENOENT");
-    await other.fence({ stamp: THEIRS });
-    expect(await stamps(other)).toEqual([`${THEIRS.lineage}.1.run-1`]);
-  });
+      await expect(stat(sign)).rejects.toThrow("ENOENT");
+      await other.fence({ stamp: THEIRS });
+      expect(await stamps(other)).toEqual([`${THEIRS.lineage}.1.run-1`]);
+    },
+  );
 
   it("gives a sign of life every 15 s, until another run has the host", async () => {
     vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });

@@ -90,3 +90,24 @@ describe.each(SIGNALS)("%s", (signal, exitOfSignal) => {
     await mustBeOpenAndRecover();
   }, 60_000);
 });
+
+describe("a terminal that goes away", () => {
+  it("after a pointer moved leaves a run that is recovered", async () => {
+    const { child, end, letGo } = await deployHeld(rig);
+    child.kill("SIGHUP");
+    await letGo();
+    await end;
+
+    await mustBeOpenAndRecover();
+  }, 60_000);
+
+  it("closes the outputs, and the deploy goes on to its end", async () => {
+    const { child, end, letGo } = await deployHeld(rig);
+    child.stdout?.destroy();
+    child.stderr?.destroy();
+    await letGo();
+
+    expect((await end).exit).toBe(0);
+    expect(await rig.links()).not.toContain(old[0]);
+  }, 60_000);
+});
