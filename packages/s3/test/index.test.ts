@@ -7,6 +7,7 @@ describe("the package", () => {
   it("has these public names", async () => {
     expect(Object.keys(await import("../src/index.ts")).toSorted()).toMatchInlineSnapshot(`
       [
+        "cloudFrontFunctions",
         "s3",
         "s3Errors",
         "s3Store",
@@ -24,6 +25,7 @@ describe("the package", () => {
       failures.credentialsRefused("GET /", "ExpiredToken"),
       failures.credentialsMissing("shop", new Error("none")),
       failures.denied("GET /"),
+      failures.distributionMissing("EDFDVBD6EXAMPLE"),
       failures.siteEmpty("dist", "page"),
       failures.foreignObjects("s3://shop", ["index.html"]),
       failures.headersUnfit("_headers", "line 3 has no value"),
@@ -31,11 +33,14 @@ describe("the package", () => {
       failures.linksBroken(["index.html -> app.js"]),
       failures.manifestUnfit("current.json", "is no JSON"),
       failures.releaseGone("sha256:0", "its manifest"),
+      failures.routesUnfit("kvs://a is full"),
       failures.siteShrunk(100, 4),
       failures.storeKeyWrong("../a"),
       failures.storeOptionsWrong([{ path: ["bucket"], message: "This is no name." }]),
       failures.storeValueForeign("a"),
       failures.storeWithoutConditions("s3://state", "it ignores them"),
+      failures.valuesContended("kvs://a"),
+      failures.valuesUnfit("kvs://a", "does not exist"),
       failures.unreachable("GET /", "ECONNREFUSED"),
     ];
     const codes = new Set(all.map(({ code }) => code));

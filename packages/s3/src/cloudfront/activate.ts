@@ -32,7 +32,7 @@ export const activate: Step<ActivateInput, ActivateBefore, null, RoutedConnectio
     const { connection } = ctx;
     // now rather than between two pointers; a release that is not staged cannot go live either
     if (release !== null && (await connection.isStaged(release, ctx.signal))) {
-      connection.announced.add(await announcedRoute(release, ctx));
+      connection.announced.add((await routeTo(release, ctx)) ?? "");
     }
     // anew: staging wrote to the store, and the write that goes live is to be the first one to fit
     const { route, past } = await connection.switchboard.read(ctx);

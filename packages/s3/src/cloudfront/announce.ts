@@ -6,12 +6,16 @@ import { encodeRoute } from "./route.ts";
 
 /** Tells the store about a release that nobody is led to yet: its table first, its route when that is whole. */
 export async function announce(ref: string, ctx: WriteContext<RoutedConnection>): Promise<void> {
-  const { values, switchboard, routes } = ctx.connection;
+  const { values, switchboard, routes, announced } = ctx.connection;
   const { keys } = switchboard;
   const { route, table } = await routes(ref, ctx.signal);
   const text = encodeRoute(route);
   const staged = keys.staged(route.id);
-  if ((await values.get(staged, ctx)) === text) return;
+  announced.delete(text);
+  if ((await values.get(staged, ctx)) === text) {
+    announced.add(text);
+    return;
+  }
   // written last, so that a table which another release shares is known to be whole
   const whole = keys.table(route.table, "whole");
   const isWhole = (await values.get(whole, ctx)) !== undefined;
@@ -20,6 +24,7 @@ export async function announce(ref: string, ctx: WriteContext<RoutedConnection>)
   );
   const puts = [...(isWhole ? [] : entries), [whole, "yes"] as const, [staged, text] as const];
   await changeAll(values, { puts, deletes: [] }, ctx);
+  announced.add(text);
 }
 
 /**

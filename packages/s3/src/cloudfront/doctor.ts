@@ -24,6 +24,7 @@ export async function* doctor(ctx: ReadContext<RoutedConnection>): AsyncGenerato
     return;
   }
   yield { level: "ok", text: `${values.name} answers and knows the account` };
+  yield await bucketFinding(ctx);
   const live = liveOf(position);
   yield { level: "ok", text: `${live ?? "No release"} is live` };
   const { bytes } = await values.describe(ctx);
@@ -39,6 +40,22 @@ export async function* doctor(ctx: ReadContext<RoutedConnection>): AsyncGenerato
     const text = "Whether the router is installed was not looked at: there is no `check.url`";
     yield { level: "warn", text };
   } else yield await routerFinding(url, ctx.signal);
+}
+
+/** Without the right to list, nothing is ever removed, and what is missing is answered as forbidden. */
+async function bucketFinding({
+  connection,
+  signal,
+}: ReadContext<RoutedConnection>): Promise<Finding> {
+  const { bucket, layout } = connection;
+  try {
+    for await (const _ of bucket.list(layout.releases, { signal })) break;
+    return { level: "ok", text: `${bucket.name} answers and knows the account` };
+  } catch (error) {
+    if (!isLockstepError(error)) throw error;
+    const { message: text, hint } = error;
+    return { level: "fail", text, ...(hint === undefined ? {} : { fix: hint }) };
+  }
 }
 
 async function routerFinding(url: string, signal: AbortSignal): Promise<Finding> {
