@@ -167,6 +167,21 @@ export function tagStays(tag: string, status: number): LockstepError {
   );
 }
 
+/** Why a tag could not go back, with what it points at instead. Null stands for no tag. */
+export function tagNotBack(
+  tag: string,
+  { seen, before }: { readonly seen: string | null; readonly before: string | null },
+  failure: unknown,
+): unknown {
+  if (!isLockstepError(failure)) return failure;
+  const was = before === null ? "did not exist" : `pointed at ${before}`;
+  return raise(
+    failure.code,
+    `${failure.message} ${tag} was last seen at ${seen ?? "nothing"}; before the run it ${was}.`,
+    { retryable: failure.retryable, hint: failure.hint, cause: failure },
+  );
+}
+
 /** Several failures of one step as one that tells them all; what no registry caused comes first. */
 export function together(failures: readonly unknown[]): unknown {
   const [first] = failures;

@@ -468,9 +468,13 @@ describe("tags", () => {
     server.fault = ({ method, path }, { response }) =>
       method === "PUT" && path.endsWith("/manifests/edge") ? answer(response, 500) : false;
 
-    await expect(run.revert(step, before)).rejects.toMatchObject({
-      message: expect.stringContaining("/manifests/edge was answered 500") as string,
-    });
+    const failure: unknown = await run.revert(step, before)?.catch((error: unknown) => error);
+
+    const repository = `${server.host}/acme/shop`;
+    expect(String(failure)).toContain("/manifests/edge was answered 500");
+    expect(String(failure)).toContain(
+      `${repository}:edge was last seen at ${digestIn(plan.outputs)}; before the run it pointed at ${start["edge"]}.`,
+    );
 
     expect({ ...live(), edge: start["edge"] }).toEqual(start);
     server.fault = undefined;

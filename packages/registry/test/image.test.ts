@@ -1,4 +1,4 @@
-import { chmod, link, mkdir, symlink, utimes, writeFile } from "node:fs/promises";
+import { chmod, link, mkdir, readdir, symlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type SandboxRegistry, startSandboxRegistry } from "@lockstep/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -105,6 +105,25 @@ describe("layers", () => {
     ]);
   });
 
+  it("of a Node project keep a budget: the three largest packages alone, the others together", async () => {
+    await using shop = await open("budget");
+    const sizes = { a: 8, b: 9, "@big/c": 10, d: 11, e: 7 };
+    const packages = Object.entries(sizes).map(
+      ([name, mebibytes]) =>
+        [`node_modules/${name}/data.bin`, Buffer.alloc(mebibytes << 20, name)] as const,
+    );
+    await shop.deploy(ONE, { ...filesOf("one"), ...Object.fromEntries(packages) });
+
+    expect(layersOf("acme/budget")).toEqual([
+      "lockstep: dependencies",
+      "lockstep: package d",
+      "lockstep: package @big/c",
+      "lockstep: package b",
+      "lockstep: assets",
+      "lockstep: app",
+    ]);
+  });
+
   it("that did not change are neither compressed nor sent", async () => {
     await using shop = await open("reuse");
     await shop.deploy(ONE, {
@@ -119,8 +138,11 @@ describe("layers", () => {
     const before = server.requests.length;
 
     const plan = await later.plan(TWO);
+    const compressed = await readdir(await later.connection.spool());
     await later.apply(later.stepOf(plan, "stage"));
 
+    expect(compressed).toHaveLength(1);
+    expect(plan.unchanged).toBe(2);
     expect(plan.changes.map(({ what }) => what.replace(/ sha256:.*/, ""))).toEqual([
       "layer app",
       "config",
@@ -180,6 +202,47 @@ describe("the config of an image", () => {
     expect(shop.lines).toEqual([
       "API_TOKEN looks like a secret: everybody who can pull the image can read it.\n",
     ]);
+  });
+});
+
+describe("annotations and the config", () => {
+  it("stand on the index, on every manifest, and in every config", async () => {
+    const stated = { "org.opencontainers.image.title": "shop" };
+    await using shop = await Shop.open({
+      repository: `${server.host}/acme/stated`,
+      source: {
+        directory: "dist",
+        base: "scratch",
+        platforms: ["linux/amd64", "linux/arm64/v8"],
+        run: { workdir: "/srv", cmd: ["./server"] },
+      },
+      annotations: stated,
+    });
+    await shop.deploy({ ...ONE, commit: "c".repeat(40) }, filesOf("one"));
+
+    const index = JSON.parse(String(server.store.manifest("acme/stated", "latest")?.bytes)) as {
+      readonly manifests: readonly { readonly digest: string; readonly platform: object }[];
+    };
+    const wanted = { ...stated, "org.opencontainers.image.revision": "c".repeat(40) };
+    expect(index).toMatchObject({ annotations: wanted });
+    const { manifests, blobs } = server.store.repository("acme/stated");
+    expect(index.manifests.map(({ platform }) => platform)).toEqual([
+      { os: "linux", architecture: "amd64" },
+      { os: "linux", architecture: "arm64", variant: "v8" },
+    ]);
+    for (const { digest, platform } of index.manifests) {
+      const { config, annotations } = JSON.parse(String(manifests.get(digest)?.bytes)) as {
+        readonly config: { readonly digest: string; readonly data: string };
+        readonly annotations: object;
+      };
+      expect(annotations).toMatchObject(wanted);
+      const blob = blobs.get(config.digest);
+      expect(Buffer.from(config.data, "base64")).toEqual(blob);
+      expect(JSON.parse(String(blob))).toMatchObject({
+        ...platform,
+        config: { WorkingDir: "/srv", Cmd: ["./server"] },
+      });
+    }
   });
 });
 

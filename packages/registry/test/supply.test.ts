@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { createPublicKey, generateKeyPairSync } from "node:crypto";
+import { createHash, createPublicKey, generateKeyPairSync } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -34,8 +34,8 @@ interface Manifest {
 }
 
 /** As an independent client fetches it. */
-async function fetched(reference: string): Promise<Manifest> {
-  const answer = await fetch(`http://${server.host}/v2/acme/shop/manifests/${reference}`, {
+async function fetched(reference: string, name = "acme/shop"): Promise<Manifest> {
+  const answer = await fetch(`http://${server.host}/v2/${name}/manifests/${reference}`, {
     headers: {
       accept: "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json",
     },
@@ -110,6 +110,97 @@ describe.each([true, false])(
 );
 
 describe("a list of what goes with an image", () => {
+  /** Something with annotations that refers to an image, as other tools push it. */
+  function pushedReferrer(subject: string, artifactType?: string): string {
+    const config = { mediaType: "application/vnd.theirs.config+json", size: 2, digest: EMPTY };
+    shopStore().blobs.set(EMPTY, Buffer.from("{}"));
+    const body = JSON.stringify({
+      schemaVersion: 2,
+      mediaType: "application/vnd.oci.image.manifest.v1+json",
+      ...(artifactType === undefined ? {} : { artifactType }),
+      config,
+      layers: [],
+      subject: {
+        mediaType: "application/vnd.oci.image.manifest.v1+json",
+        digest: subject,
+        size: 1,
+      },
+      annotations: { "org.example.predicate": "kept", "org.example.second": "too" },
+    });
+    const digest = `sha256:${createHash("sha256").update(body).digest("hex")}`;
+    shopStore().manifests.set(digest, {
+      bytes: Buffer.from(body),
+      mediaType: "application/vnd.oci.image.manifest.v1+json",
+    });
+    return digest;
+  }
+  const EMPTY = `sha256:${createHash("sha256").update("{}").digest("hex")}`;
+  const shopStore = (): ReturnType<SandboxRegistry["store"]["repository"]> =>
+    server.store.repository("acme/shop");
+
+  it.each([
+    ["its type", "application/x-theirs", "application/x-theirs"],
+    ["the type of its config where it has none", undefined, "application/vnd.theirs.config+json"],
+  ])("names for each %s, with all annotations", async (_name, type, shown) => {
+    await using shop = await open();
+    const { outputs } = await shop.deploy(ONE, filesOf("one"));
+    const digest = digestIn(outputs);
+    const theirs = pushedReferrer(digest, type);
+    const list = Buffer.from(
+      JSON.stringify({
+        schemaVersion: 2,
+        manifests: [{ mediaType: foreign.mediaType, digest: theirs, size: 1 }],
+      }),
+    );
+    const tag = digest.replace(":", "-");
+    shopStore().manifests.set(`sha256:${"c".repeat(64)}`, {
+      bytes: list,
+      mediaType: "application/vnd.oci.image.index.v1+json",
+    });
+    shopStore().tags.set(tag, `sha256:${"c".repeat(64)}`);
+    await using production = await Shop.open({
+      repository: `${server.host}/acme/production`,
+      source: { image: `${server.host}/acme/shop@${digest}` },
+    });
+    await production.deploy(TWO);
+
+    expect(await fetched(tag, "acme/production")).toMatchObject({
+      manifests: [
+        {
+          digest: theirs,
+          artifactType: shown,
+          annotations: { "org.example.predicate": "kept", "org.example.second": "too" },
+        },
+      ],
+    });
+  });
+
+  it("is begun where the registry answers with the image itself for it", async () => {
+    await using shop = await open({ attach: { sbom: true } });
+    await shop.build(filesOf("one"));
+    const plan = await shop.plan(ONE);
+    const digest = digestIn(plan.outputs);
+    const tag = digest.replace(":", "-");
+    let asked = 0;
+    server.fault = ({ method, path }, { response }) => {
+      const isList = method === "GET" && path.endsWith(`/manifests/${tag}`);
+      if (!isList || shopStore().tags.has(tag)) return false;
+      asked += 1;
+      const { bytes, mediaType } = shopStore().manifests.get(digest) ?? {};
+      response.writeHead(200, { "content-type": mediaType ?? "" }).end(bytes);
+      return true;
+    };
+
+    await shop.apply(shop.stepOf(plan, "stage"));
+
+    expect(asked).toBe(1);
+    const { manifests, ...list } = await fetched(tag);
+    expect(list.mediaType).toBe("application/vnd.oci.image.index.v1+json");
+    expect(manifests.map(({ artifactType }) => artifactType)).toEqual([
+      "application/vnd.cyclonedx+json",
+    ]);
+  });
+
   const foreign = {
     mediaType: "application/vnd.oci.image.manifest.v1+json",
     digest: `sha256:${"b".repeat(64)}`,

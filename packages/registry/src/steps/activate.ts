@@ -2,7 +2,7 @@ import { type Reverted, type Step, stepConflict, type WriteContext } from "@lock
 import type { Asking } from "../client/blobs.ts";
 import { listTags, putManifest } from "../client/manifests.ts";
 import type { RegistryConnection } from "../connection.ts";
-import { releaseGone, together } from "../errors.ts";
+import { releaseGone, tagNotBack, together } from "../errors.ts";
 import { pinnedName } from "../image/image.ts";
 import type { RawManifest } from "../image/model.ts";
 import { nameOf, type Repository } from "../reference.ts";
@@ -83,7 +83,11 @@ export const activate: Step<ActivateInput, ActivateBefore, null, RegistryConnect
       const seen = { tag, raw: found.get(tag) ?? null, input, before };
       await putBack(asking, repository, seen).then(
         (result) => said.push(result),
-        (error: unknown) => failures.push(error),
+        (error: unknown) => {
+          const [now, was] = [shownDigest(seen.raw), shownDigest(before.tags[tag])];
+          const name = `${nameOf(repository)}:${tag}`;
+          failures.push(tagNotBack(name, { seen: now, before: was }, error));
+        },
       );
     }
     if (failures.length > 0) throw together(failures);
