@@ -17,7 +17,8 @@ export async function readArtifact(
   { folder, signal, connection }: TargetContext & { readonly connection: SshConnection },
   { source, exclude, allow, seen }: Source & { readonly seen?: Seen },
 ): Promise<Artifact> {
-  if (typeof source !== "string" && "image" in source) return imageArtifact(source.image);
+  if (typeof source !== "string" && "image" in source)
+    return imageArtifact(source.image, connection.settings.container);
   const artifact = await readSource(source, {
     folder,
     signal,

@@ -2,6 +2,7 @@ import { type Artifact, compareManifests, type Manifest } from "@lockstep/artifa
 import type { Change, TargetContext } from "@lockstep/plugin";
 import type { SshConnection } from "./connection.ts";
 import type { HostFacts, Ref } from "./facts.ts";
+import { differenceOf, furnishInput, wantedValues } from "./furnishing.ts";
 import type { RemoteHost } from "./host.ts";
 import { readManifest } from "./manifests.ts";
 
@@ -60,4 +61,32 @@ async function liveManifest(
   [one]: readonly HostPlan[],
 ): Promise<Manifest> {
   return one === undefined || one.live === null ? [] : readManifest(ctx, one.host, one.live);
+}
+
+/** Hosts whose live release is furnished otherwise than it would be now, and with what. */
+export async function furnishingsOf(
+  ctx: TargetContext & { readonly connection: SshConnection },
+  hosts: readonly HostPlan[],
+): Promise<ReadonlyMap<RemoteHost, string>> {
+  const values = await wantedValues(ctx);
+  const found = hosts.flatMap(({ host, facts, live }) => {
+    const meta = facts.releases.find(({ id }) => id === live?.release);
+    if (meta === undefined) return [];
+    const input = furnishInput(ctx.connection.settings, meta.id);
+    const difference = differenceOf(meta, input, values);
+    return difference === undefined ? [] : [[host, difference] as const];
+  });
+  return new Map(found);
+}
+
+/** One line for each thing that releases are furnished with otherwise, for each host where the hosts differ. */
+export function furnishingChanges(
+  hosts: readonly HostPlan[],
+  furnishings: ReadonlyMap<RemoteHost, string>,
+): Change[] {
+  const line = (what: string): Change => ({ action: "change", what, reason: "content" });
+  const all = hosts.map(({ host }) => furnishings.get(host));
+  const [first] = all;
+  if (first !== undefined && all.every((one) => one === first)) return [line(first)];
+  return [...furnishings].map(([host, what]) => ({ ...line(what), unit: host.name }));
 }

@@ -13,6 +13,10 @@ export interface MetaFacts {
   readonly digest: string;
   /** False when the tree is gone. */
   readonly hasTree: boolean;
+  /** Names what it was furnished with; `-` for nothing. */
+  readonly key: string;
+  /** Stands for the values of its variables; `-` for none. */
+  readonly seal: string;
 }
 
 /** What one request finds out about a host. */
@@ -70,10 +74,12 @@ if [ -f layout ] && read -r l <layout; then printf 'layout %s\\n' "$l"; fi
 for d in fence/*; do if [ -d "$d" ]; then printf 'stamp %s\\n' "\${d#fence/}"; fi; done
 for d in meta/*; do
   [ -d "$d" ] || continue
-  id=\${d#meta/} state=- run=- digest=- tree=gone
+  id=\${d#meta/} state=- run=- digest=- tree=gone key=- seal=-
   { read -r state <"$d/state"; read -r run <"$d/run"; read -r digest <"$d/digest"; } 2>/dev/null
   [ -d "../releases/$id" ] && tree=there
-  printf 'release %s %s %s %s %s\\n' "$id" "\${state:--}" "\${run:--}" "\${digest:--}" "$tree"
+  [ -f "$d/furnished" ] && { read -r key; read -r seal; } 2>/dev/null <"$d/furnished"
+  set -- "$id" "\${state:--}" "\${run:--}" "\${digest:--}" "$tree" "\${key:--}" "\${seal:--}"
+  echo "release $*"
 done
 [ -f log ] && tail -n 1000 log | sed 's/^/log /'
 exit 0`;
@@ -131,8 +137,9 @@ function parseIdentity(text = ""): Pick<HostFacts, "user" | "group"> {
 }
 
 function parseMeta(value: string): MetaFacts {
-  const [id = "", state = "", run = "", digest = "", tree = ""] = value.split(" ");
-  return { id, state, run, digest, hasTree: tree === "there" };
+  const [id = "", state = "", run = "", digest = "", tree = "", key = "-", seal = "-"] =
+    value.split(" ");
+  return { id, state, run, digest, hasTree: tree === "there", key, seal };
 }
 
 /** @see POSIX.1-2024, df, "-P": name, total, used, available in KiB, capacity, mount point */

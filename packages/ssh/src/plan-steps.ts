@@ -1,6 +1,7 @@
 import type { Artifact } from "@lockstep/artifact";
 import { planned, type PlannedStep } from "@lockstep/plugin";
 import type { Source } from "./artifacts.ts";
+import { furnishInput } from "./furnishing.ts";
 import type { RemoteHost } from "./host.ts";
 import type { SshSettings } from "./options.ts";
 import { isMeant } from "./rollout.ts";
@@ -66,26 +67,8 @@ function pullSteps(
 }
 
 function furnishSteps({ name }: RemoteHost, { settings, release }: Deployed): PlannedStep[] {
-  const { path, shared, envFile, prepare } = settings;
-  const links = [
-    ...shared.dirs.map((one) => ({
-      kind: "dir" as const,
-      path: one.path,
-      ...(one.mode === undefined ? {} : { mode: one.mode }),
-    })),
-    ...shared.files.map((file) => ({ kind: "file" as const, path: file })),
-  ];
-  if (links.length === 0 && envFile === undefined && prepare === undefined) return [];
-  const input = {
-    release,
-    path,
-    shared: links,
-    ...(shared.onConflict === "replace" ? { replace: true } : {}),
-    ...(envFile === undefined
-      ? {}
-      : { envFile: { path: envFile.path, names: Object.keys(envFile.values).toSorted() } }),
-    ...(prepare === undefined ? {} : { prepare }),
-  };
+  const input = furnishInput(settings, release);
+  if (input === undefined) return [];
   return [planned(furnish, { id: `furnish:${name}`, phase: "stage", unit: name, input })];
 }
 

@@ -1,7 +1,13 @@
 import type { Json, PlanContext, PlanRequest, TargetPlan } from "@lockstep/plugin";
 import { takeArtifact, takeFacts } from "./ahead.ts";
 import type { Source } from "./artifacts.ts";
-import { changesOf, type HostPlan, readBefore } from "./changes.ts";
+import {
+  changesOf,
+  furnishingChanges,
+  furnishingsOf,
+  type HostPlan,
+  readBefore,
+} from "./changes.ts";
 import { eachHost, type SshConnection } from "./connection.ts";
 import { releaseGone } from "./errors.ts";
 import { keptOf, liveOf, type Ref } from "./facts.ts";
@@ -36,7 +42,10 @@ async function planDeploy(ctx: PlanContext<SshConnection>, release: string): Pro
   void looking.then((hosts) => readBefore(ctx, hosts)).catch(() => undefined);
   const [hosts, artifact] = await Promise.all([looking, reading]);
   const { digest } = artifact;
-  const changing = hosts.filter(({ live }) => live?.digest !== digest);
+  const furnishings = await furnishingsOf(ctx, hosts);
+  const changing = hosts.filter(
+    ({ host, live }) => live?.digest !== digest || furnishings.has(host),
+  );
   refuseAll(changing, ({ host, facts }) => {
     refuseUnfit(host, facts, settings.path);
     refuseTaken(host, facts, { id: release, digest });
@@ -44,13 +53,14 @@ async function planDeploy(ctx: PlanContext<SshConnection>, release: string): Pro
   });
   refuseShared(settings, artifact);
   const { changes, unchanged } = await changesOf(ctx, hosts, artifact);
+  const furnished = furnishingChanges(hosts, furnishings);
   for (const { host, facts, live } of changing) {
     rememberStart(host, facts, { digest, live });
     host.prepare(ctx);
   }
   const only = hosts[0]?.live?.release ?? release;
   return {
-    changes,
+    changes: [...changes, ...furnished],
     unchanged,
     steps: [
       ...changing.flatMap(({ host }) => stageSteps(host, { settings, release, artifact, source })),

@@ -68,7 +68,7 @@ describe("parseFacts", () => {
 
   it("keeps a release whose meta is damaged, as one that is not ready", () => {
     expect(parseFacts("release a - - - there").releases).toEqual([
-      { id: "a", state: "-", run: "-", digest: "-", hasTree: true },
+      { id: "a", state: "-", run: "-", digest: "-", hasTree: true, key: "-", seal: "-" },
     ]);
   });
 });

@@ -3,7 +3,7 @@ import { OWNED, REFUSED } from "../layout.ts";
 /** Prints the name of what a release was furnished with, or nothing. */
 export const INSPECT: string = `
 cd "$P/.lockstep/meta/$ID" 2>/dev/null || exit 0
-if [ -f furnished ]; then cat furnished; fi`;
+if [ -f furnished ] && read -r k <furnished; then printf '%s\\n' "$k"; fi`;
 
 /** Whether no folder on the way to a path of the release is a link: through one, something else would be changed. */
 const WITHIN = `
@@ -54,9 +54,10 @@ if [ -n "$ENVFILE" ]; then
   (umask 022; mkdir -p "\${e%/*}") && cat >"$S/meta/$ID/env.new" && mv -f "$S/meta/$ID/env.new" "$e" || exit
 fi`;
 
-/** Says that all of it is done, so that a command of the user's does not run again. */
+/** Says that all of it is done, so that a command of the user's does not run again. Readable by the account only. */
 export const NOTE: string = `${OWNED}
-cd "$S/meta/$ID" && printf '%s\\n' "$KEY" >furnished.new && mv -f furnished.new furnished`;
+umask 077
+cd "$S/meta/$ID" && printf '%s\\n' "$KEY" "$SEAL" >furnished.new && mv -f furnished.new furnished`;
 
 /** Forgets it, and removes the variables, in a release of this run that is not live. Prints what it found. */
 export const FORGET: string = `

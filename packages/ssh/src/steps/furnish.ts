@@ -1,8 +1,9 @@
-import { createHash } from "node:crypto";
-import { canonicalJson, type Reverted, type Step, type WriteContext } from "@lockstep/plugin";
+import { type Reverted, type Step, type WriteContext } from "@lockstep/plugin";
 import { hostOf, type SshConnection } from "../connection.ts";
 import { envText } from "../env-file.ts";
 import { releaseGone, remoteFailed, sharedConflict, sharedMissing } from "../errors.ts";
+import { newNonce } from "../framing.ts";
+import { keyOf, NOTHING, sealOf } from "../furnishing.ts";
 import type { Ran } from "../host.ts";
 import { linkTo, REFUSED, stampName } from "../layout.ts";
 import { oneLine } from "../output.ts";
@@ -57,14 +58,16 @@ export const furnish: Step<FurnishInput, FurnishBefore, null, SshConnection> = {
   async apply(input, _before, ctx) {
     const { release, path, prepare } = input;
     const host = hostOf(ctx.connection, ctx.unit);
-    const body = envBody(input, ctx);
+    const variables = await variablesOf(input, ctx);
+    const body = envBody(variables);
     const made = await host.exec(ctx, { text: FURNISH, values: valuesOf(input, ctx) }, { body });
     if (made.status !== 0) throw await refused(input, made, ctx);
     if (made.stdout.trim() === "done") return null;
     if (prepare !== undefined) {
       await runInStep(ctx, { words: prepare, folder: linkTo(release), path });
     }
-    const noted = await host.run(ctx, { text: NOTE, values: valuesOf(input, ctx) });
+    const SEAL = variables === undefined ? NOTHING : sealOf(variables, newNonce());
+    const noted = await host.run(ctx, { text: NOTE, values: { ...valuesOf(input, ctx), SEAL } });
     if (noted.status !== 0) throw await refused(input, noted, ctx);
     return null;
   },
@@ -91,18 +94,23 @@ function valuesOf(input: FurnishInput, ctx: WriteContext<SshConnection>): Record
     SHARED: lines.join(""),
     REPLACE: replace === true ? "yes" : "",
     ENVFILE: envFile?.path ?? "",
-    KEY: createHash("sha256").update(canonicalJson(input)).digest("hex"),
+    KEY: keyOf(input),
   };
 }
 
-async function* envBody(
+/** The variables with their values; undefined when there is no file for them. */
+async function variablesOf(
   { envFile }: FurnishInput,
   ctx: WriteContext<SshConnection>,
+): Promise<Readonly<Record<string, string>> | undefined> {
+  if (envFile === undefined) return undefined;
+  return readSecrets(ctx.connection.settings.envFile?.values ?? {}, ctx);
+}
+
+async function* envBody(
+  variables: Readonly<Record<string, string>> | undefined,
 ): AsyncGenerator<Uint8Array> {
-  if (envFile === undefined) return;
-  const all = ctx.connection.settings.envFile?.values ?? {};
-  const values = await readSecrets(all, ctx);
-  yield Buffer.from(envText(values));
+  if (variables !== undefined) yield Buffer.from(envText(variables));
 }
 
 async function refused(

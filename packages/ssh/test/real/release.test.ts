@@ -136,6 +136,44 @@ describe.concurrent.each(["dash", "busybox"] as const)(
       expect(JSON.stringify(steps)).not.toContain("s3cr3t");
     });
 
+    it("is made anew when only its variables or what is shared change, and not otherwise", async () => {
+      const path = join(host.root, "furnished", "shop");
+      const files = { "index.html": "same" };
+      const open = (more: Partial<SshOptions>): Promise<Shop> => Shop.open(host, { path, ...more });
+      const whatOf = async (shop: Shop): Promise<readonly string[]> => {
+        await shop.build(files);
+        const request = { kind: "deploy", release: { id: TWO, createdAt: "" } } as const;
+        const ctx = { ...shop.context(), outputs: () => undefined };
+        const { changes, steps } = await shop.target.plan(request, ctx);
+        expect(steps.length > 0).toBe(changes.length > 0);
+        return changes.map(({ action, what }) => `${action} ${what}`);
+      };
+      await using first = await open({ envFile: { values: { A: "one" } } });
+      await first.deploy(ONE, files);
+
+      expect(await whatOf(first)).toEqual([]);
+      await using second = await open({ envFile: { values: { A: "two" } } });
+      expect(await whatOf(second)).toEqual(["change .env"]);
+      second.epoch = 3;
+      await second.deploy(TWO, files);
+      expect(await readFile(join(path, "current/.env"), "utf8")).toBe("A=two\n");
+      expect(await readFile(join(path, "releases", ONE, ".env"), "utf8")).toBe("A=one\n");
+      expect(await whatOf(second)).toEqual([]);
+      await using elsewhere = await open({ envFile: { values: { A: secret("NOT_HERE") } } });
+      expect(await whatOf(elsewhere)).toEqual([]);
+      await using shared = await open({
+        envFile: { values: { A: "two" } },
+        shared: { dirs: ["storage"] },
+      });
+      expect(await whatOf(shared)).toEqual(["change shared, envFile or prepare"]);
+      await using none = await open({});
+      expect(await whatOf(none)).toEqual(["change shared, envFile or prepare"]);
+
+      const note = join(path, ".lockstep/meta", TWO, "furnished");
+      expect((await stat(note)).mode & 0o777).toBe(0o600);
+      expect(await readFile(note, "utf8")).toMatch(/^[0-9a-f]{64}\n[0-9a-f]+:[0-9a-f]{64}\n$/);
+    });
+
     it("is prepared before any link moves, once", async () => {
       const prepare = ["sh", "-c", 'echo "$LOCKSTEP_RELEASE" >built; echo x >>../../prepared'];
       await using shop = await Shop.open(host, { prepare });
