@@ -3,6 +3,7 @@ import type { S3Connection } from "./connection.ts";
 import { storedHeaders, whichOf } from "./moves.ts";
 import { inParallel } from "./parallel.ts";
 import { isSameHeaders } from "./release.ts";
+import { settingsMissing } from "./settings-kept.ts";
 
 /** Most keys that one finding names. */
 const MOST_NAMES = 10;
@@ -17,13 +18,17 @@ export async function* audit(ctx: ReadContext<S3Connection>): AsyncGenerator<Fin
     return;
   }
   const release = await connection.release(live, signal);
-  const [missing, changed]: [string[], string[]] = [[], []];
+  const [missing, changed, unlike]: [string[], string[], string[]] = [[], [], []];
   await inParallel(release.files, settings.limits.inFlight, async (file) => {
     const head = await bucket.head(layout.live(file.path), { signal });
     if (head === undefined) missing.push(file.path);
     else if (whichOf(head, [file]) === undefined) changed.push(file.path);
     else if (!isSameHeaders(head.headers, storedHeaders(file)))
       changed.push(`${file.path} (headers)`);
+    else {
+      const lacks = settingsMissing(settings.bucket.storedWith, head.stored);
+      if (lacks.length > 0) unlike.push(`${file.path} (${lacks.join(", ")})`);
+    }
   });
   const fix = "Take the change into the source, put the object back or remove it, then deploy.";
   if (missing.length > 0) {
@@ -38,6 +43,13 @@ export async function* audit(ctx: ReadContext<S3Connection>): AsyncGenerator<Fin
       level: "fail",
       text: `${changed.length} live objects were changed by others: ${names(changed)}`,
       fix,
+    };
+  }
+  if (unlike.length > 0) {
+    yield {
+      level: "warn",
+      text: `${unlike.length} live objects are not stored as the config says: ${names(unlike)}`,
+      fix: "Objects keep what they were sent with: give them new content, or see whether the server knows the setting.",
     };
   }
   const whole = release.files.length - missing.length - changed.length;

@@ -6,6 +6,8 @@ export interface ObjectHead {
   readonly size: number;
   /** Lower-case names: `content-type`, `cache-control`, `x-amz-meta-…`, the redirect location. */
   readonly headers: ObjectHeaders;
+  /** Encryption, storage class and number of tags, where the server says them. */
+  readonly stored: ObjectHeaders;
 }
 
 /** Headers that an object is stored with, by their lower-case names. */

@@ -3,6 +3,7 @@ import type { Calls, DigestedUpload } from "./calls.ts";
 import { EMPTY_SHA256, type Engine } from "./engine.ts";
 import { isKept } from "./object-headers.ts";
 import { copySource } from "./sdk-calls.ts";
+import { storedNames } from "./settings-kept.ts";
 
 /** Sends the requests that there are many of by the engine: the same requests for a fifth of the work. */
 export function engineCalls(engine: Engine, settings: BucketSettings): Calls {
@@ -14,10 +15,12 @@ export function engineCalls(engine: Engine, settings: BucketSettings): Calls {
     async head(key, signal) {
       const { headers } = await engine.send({ method: "HEAD", key, ...nothing }, signal);
       const kept = Object.entries(headers).filter(([name]) => isKept(name));
+      const stored = Object.entries(headers).filter(([name]) => storedNames.includes(name));
       return {
         etag: headers["etag"] ?? "",
         size: Number(headers["content-length"] ?? 0),
         headers: Object.fromEntries(kept),
+        stored: Object.fromEntries(stored),
       };
     },
 

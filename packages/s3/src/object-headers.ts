@@ -1,5 +1,5 @@
-import type { GetObjectOutput } from "@aws-sdk/client-s3";
-import type { ObjectHeaders } from "./bucket.ts";
+import type { GetObjectOutput, HeadObjectOutput } from "@aws-sdk/client-s3";
+import type { ObjectHead, ObjectHeaders } from "./bucket.ts";
 
 /** How the SDK calls the headers that an object keeps. */
 const NAMES = {
@@ -40,8 +40,22 @@ export function sdkHeaders(headers: ObjectHeaders): SdkHeaders {
   };
 }
 
-/** Headers of an object as the SDK read them. */
-export function toHeaders(answer: GetObjectOutput): Record<string, string> {
+/** What the SDK read of an object: its headers, and how it is stored. */
+export function toHead(
+  answer: GetObjectOutput & HeadObjectOutput,
+): Pick<ObjectHead, "headers" | "stored"> {
+  const { ServerSideEncryption, SSEKMSKeyId, StorageClass, TagCount } = answer;
+  const stored = {
+    "x-amz-server-side-encryption": ServerSideEncryption,
+    "x-amz-server-side-encryption-aws-kms-key-id": SSEKMSKeyId,
+    "x-amz-storage-class": StorageClass,
+    "x-amz-tagging-count": TagCount?.toString(),
+  };
+  const said = Object.entries(stored).filter((pair) => pair[1] !== undefined);
+  return { headers: toHeaders(answer), stored: Object.fromEntries(said) as ObjectHeaders };
+}
+
+function toHeaders(answer: GetObjectOutput): Record<string, string> {
   const system = Object.entries(NAMES).flatMap(([name, field]) => {
     const value = answer[field];
     return value === undefined ? [] : [[name, value] as const];

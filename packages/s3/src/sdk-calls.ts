@@ -3,7 +3,7 @@ import type { AwsClient } from "./aws-client.ts";
 import type { BucketSettings } from "./bucket-options.ts";
 import type { ObjectHead } from "./bucket.ts";
 import type { Calls } from "./calls.ts";
-import { sdkHeaders, toHeaders } from "./object-headers.ts";
+import { sdkHeaders, toHead } from "./object-headers.ts";
 
 /** All requests, through the SDK. */
 export interface SdkCalls extends Calls {
@@ -57,14 +57,14 @@ function readingCalls(
       const command = new sdk.GetObjectCommand({ ...owned, Key });
       const answer = await client.send(command, abortable(signal));
       const body = (await answer.Body?.transformToByteArray()) ?? new Uint8Array();
-      return { etag: answer.ETag ?? "", size: body.byteLength, headers: toHeaders(answer), body };
+      return { etag: answer.ETag ?? "", size: body.byteLength, ...toHead(answer), body };
     },
 
     async head(Key, signal) {
       const command = new sdk.HeadObjectCommand({ ...owned, Key });
       const answer = await client.send(command, abortable(signal));
       const { ETag: etag = "", ContentLength: size = 0 } = answer;
-      return { etag, size, headers: toHeaders(answer) };
+      return { etag, size, ...toHead(answer) };
     },
 
     list(Prefix, token, signal) {

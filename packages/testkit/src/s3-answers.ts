@@ -2,13 +2,15 @@ import { createHash } from "node:crypto";
 import { removeMany } from "./s3-batch.ts";
 import { failure, kept, refused412, type S3Answer, type S3Call } from "./s3-call.ts";
 import { multipart } from "./s3-multipart.ts";
-import { refusal, type S3Bucket, s3Object } from "./s3-objects.ts";
+import { refusal, S3_ACCOUNT, type S3Bucket, type S3Object, s3Object } from "./s3-objects.ts";
 import { copyXml, listXml } from "./s3-xml.ts";
 
 /** Does what a trusted request asks. */
 export function answer(call: S3Call): S3Answer {
   const objects = call.buckets.get(call.bucket);
   if (objects === undefined) return failure(call, 404, "NoSuchBucket");
+  const owner = call.headers["x-amz-expected-bucket-owner"];
+  if (owner !== undefined && owner !== S3_ACCOUNT) return failure(call, 403, "AccessDenied");
   if (call.key === "") return onBucket(call, objects);
   const part = multipart(call, objects);
   if (part !== undefined) return part;
@@ -67,9 +69,28 @@ function copy(call: S3Call, objects: S3Bucket): S3Answer {
   // Amazon never copies the redirect location: it is set anew or lost.
   const isLost = call.quirks.copiesRedirects !== true || redirect === undefined;
   const headers = isLost ? others : found.headers;
-  const object = s3Object(found.body, isReplaced ? kept(call) : headers, call.nowMs);
+  const object = s3Object(
+    found.body,
+    { ...(isReplaced ? unstored(kept(call)) : unstored(headers)), ...storedAs(call, found) },
+    call.nowMs,
+  );
   objects.set(call.key, object);
   return { status: 200, body: copyXml(object.etag, object.modifiedMs) };
+}
+
+const STORED = /^x-amz-(?:server-side-encryption|storage-class|tagging)/;
+
+function unstored(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !STORED.test(name)));
+}
+
+/** How a copy is stored: as the request says; its tags are those of the source, unless it brings others. */
+function storedAs(call: S3Call, from: S3Object): Record<string, string> {
+  const said = Object.entries(kept(call)).filter(([name]) => STORED.test(name));
+  const { "x-amz-tagging": tags, ...others } = Object.fromEntries(said);
+  const isReplaced = call.headers["x-amz-tagging-directive"] === "REPLACE";
+  const text = isReplaced ? tags : from.headers["x-amz-tagging"];
+  return { ...others, ...(text === undefined ? {} : { "x-amz-tagging": text }) };
 }
 
 function remove(call: S3Call, objects: S3Bucket): S3Answer {
@@ -83,6 +104,14 @@ function read(call: S3Call, objects: S3Bucket): S3Answer {
   const found = objects.get(call.key);
   if (found === undefined) return failure(call, 404, "NoSuchKey");
   const modified = new Date(found.modifiedMs).toUTCString();
-  const headers = { ...found.headers, etag: found.etag, "last-modified": modified };
+  const { "x-amz-tagging": tags, "x-amz-storage-class": storage, ...others } = found.headers;
+  const headers = {
+    ...others,
+    ...(tags === undefined ? {} : { "x-amz-tagging-count": `${tags.split("&").length}` }),
+    // of the usual class nothing is said
+    ...(storage === undefined || storage === "STANDARD" ? {} : { "x-amz-storage-class": storage }),
+    etag: found.etag,
+    "last-modified": modified,
+  };
   return { status: 200, headers, body: found.body };
 }

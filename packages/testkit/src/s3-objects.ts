@@ -26,8 +26,11 @@ export interface Conditions {
   readonly ifNoneMatch?: string | undefined;
 }
 
+/** The account that owns all buckets of a sandbox. */
+export const S3_ACCOUNT = "123456789012";
+
 const KEPT =
-  /^(?:cache-control|content-disposition|content-encoding|content-language|content-type|expires|x-amz-meta-.+|x-amz-website-redirect-location|x-amz-checksum-sha256)$/;
+  /^(?:cache-control|content-disposition|content-encoding|content-language|content-type|expires|x-amz-meta-.+|x-amz-website-redirect-location|x-amz-checksum-sha256|x-amz-server-side-encryption(?:-aws-kms-key-id)?|x-amz-storage-class|x-amz-tagging)$/;
 
 const preconditionFailed: Refusal = { status: 412, code: "PreconditionFailed" };
 
