@@ -1,10 +1,28 @@
 import { createHash, createHmac } from "node:crypto";
-import { canonicalJson, type Json, type TargetContext } from "@lockstep/plugin";
+import { canonicalJson, type TargetContext } from "@lockstep/plugin";
 import type { SshConnection } from "./connection.ts";
 import type { MetaFacts } from "./facts.ts";
 import type { SshSettings } from "./options.ts";
 import { readSecrets } from "./secrets.ts";
-import type { FurnishInput } from "./steps/furnish.ts";
+
+/** What a staged release gets besides the artifact. */
+export type FurnishInput = {
+  readonly release: string;
+  /** Path of the target on the host. */
+  readonly path: string;
+  /** Paths that become links into `shared`, sorted. */
+  readonly shared: readonly {
+    readonly kind: "dir" | "file";
+    readonly path: string;
+    readonly mode?: string | undefined;
+  }[];
+  /** True when what the artifact has there gives way. */
+  readonly replace?: boolean;
+  /** File with variables, and their names; the values are in the config. */
+  readonly envFile?: { readonly path: string; readonly names: readonly string[] };
+  /** Program and arguments, run in the release. */
+  readonly prepare?: readonly string[];
+};
 
 /** What a release on a host was furnished with, as its meta says it. */
 export type Furnished = Pick<MetaFacts, "key" | "seal">;
@@ -46,7 +64,7 @@ export function keyOf(input: FurnishInput): string {
  * the same account only: who has it can try values.
  */
 export function sealOf(values: Readonly<Record<string, string>>, salt: string): string {
-  const text = canonicalJson(values as Json);
+  const text = canonicalJson(values);
   return `${salt}:${createHmac("sha256", salt).update(text).digest("hex")}`;
 }
 

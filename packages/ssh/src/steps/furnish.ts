@@ -3,7 +3,7 @@ import { hostOf, type SshConnection } from "../connection.ts";
 import { envText } from "../env-file.ts";
 import { releaseGone, remoteFailed, sharedConflict, sharedMissing } from "../errors.ts";
 import { newNonce } from "../framing.ts";
-import { keyOf, NOTHING, sealOf } from "../furnishing.ts";
+import { type FurnishInput, keyOf, NOTHING, sealOf } from "../furnishing.ts";
 import type { Ran } from "../host.ts";
 import { linkTo, REFUSED, stampName } from "../layout.ts";
 import { oneLine } from "../output.ts";
@@ -11,25 +11,6 @@ import { readSecrets } from "../secrets.ts";
 import { FORGET, FURNISH, INSPECT, NOTE } from "./furnish-scripts.ts";
 import { refusalOf } from "./refusal.ts";
 import { runInStep } from "./run-in-step.ts";
-
-/** What a staged release gets besides the artifact. */
-export type FurnishInput = {
-  readonly release: string;
-  /** Path of the target on the host. */
-  readonly path: string;
-  /** Paths that become links into `shared`, sorted. */
-  readonly shared: readonly {
-    readonly kind: "dir" | "file";
-    readonly path: string;
-    readonly mode?: string | undefined;
-  }[];
-  /** True when what the artifact has there gives way. */
-  readonly replace?: boolean;
-  /** File with variables, and their names; the values are in the config. */
-  readonly envFile?: { readonly path: string; readonly names: readonly string[] };
-  /** Program and arguments, run in the release. */
-  readonly prepare?: readonly string[];
-};
 
 /** Name of what the release was furnished with; null before. */
 export type FurnishBefore = { readonly furnished: string | null };
