@@ -162,6 +162,27 @@ describe("state that is lost", () => {
   }, 60_000);
 });
 
+describe("a run of another store", () => {
+  it("leaves hosts alone where a deploy is under way, also with --adopt, exit 30, and may have them afterwards", async () => {
+    const { end, letGo } = await deployHeld(rig);
+    const links = await rig.links();
+    await edit(rig, "ttlMs: 5000", 'folder: ".other", ttlMs: 5000');
+
+    const refused = await rig.lockstep(...DEPLOY, "--adopt");
+
+    expect([refused.exit, refused.stderr]).toEqual([30, expect.stringContaining("SSH_HOST_HELD")]);
+    expect(refused.stderr).toMatch(/is held by run \S+ \(\S+@\S+\) of another store, since/);
+    expect(await rig.links()).toEqual(links);
+    await letGo();
+    expect((await end).exit).toBe(0);
+    await nextEdition(rig);
+    expect((await rig.lockstep(...DEPLOY, "--adopt")).exit).toBe(0);
+    await rig.configure(HELD);
+    await nextEdition(rig);
+    expect((await rig.lockstep(...DEPLOY, "--adopt")).exit).toBe(0);
+  }, 60_000);
+});
+
 describe("a process that is suspended", () => {
   it("is taken over after the time to live, and writes nothing when it wakes, exit 35", async () => {
     await edit(rig, "ttlMs: 5000", "ttlMs: 2000");

@@ -96,8 +96,8 @@ describe("a terminal that goes away", () => {
     const { child, end, letGo } = await deployHeld(rig);
     child.kill("SIGHUP");
     await letGo();
-    await end;
 
+    expect((await end).exit).not.toBe(0);
     await mustBeOpenAndRecover();
   }, 60_000);
 
