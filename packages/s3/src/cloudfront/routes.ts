@@ -12,7 +12,7 @@ export interface Routes {
   readonly table: ReadonlyMap<string, string>;
 }
 
-/** Characters of one entry: 30 bits, so that a wrong path is taken for a right one once in ten million. */
+/** Characters of one entry: 30 bits, so that a wrong path is taken for a right one once in some millions. */
 const ENTRY = 5;
 
 /** Most bytes of a value. @see Amazon CloudFront Developer Guide, "Quotas on key value stores" */
