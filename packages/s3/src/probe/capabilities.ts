@@ -15,6 +15,8 @@ export interface Capabilities {
   readonly remove: Obedience;
   /** `If-None-Match: *` of a copy, about what is there already. */
   readonly copy: Obedience;
+  /** `If-None-Match: *` of the request that completes an upload in parts. */
+  readonly parts: Obedience;
   /** Whether `x-amz-checksum-sha256` is compared with the bytes. */
   readonly checksums: "verified" | "ignored";
 }
@@ -32,6 +34,7 @@ const schema = z.object({
     etags: z.enum(["quoted", "unquoted"]),
     remove: obedience,
     copy: obedience,
+    parts: obedience,
     checksums: z.enum(["verified", "ignored"]),
   }),
 });

@@ -6,6 +6,7 @@ import { judge } from "../judge.ts";
 import { patiently, type Patience, type Trouble } from "../patience.ts";
 import { copySource } from "../sdk-calls.ts";
 import type { Capabilities, Obedience } from "./capabilities.ts";
+import { type Outcome, tryParts } from "./trial-parts.ts";
 
 /** ETag of no object. */
 const WRONG = '"00000000000000000000000000000000"';
@@ -14,6 +15,7 @@ const WRONG = '"00000000000000000000000000000000"';
 interface Trial {
   put(conditions: Readonly<Record<string, string>>): Promise<Outcome>;
   copy(conditions: Readonly<Record<string, string>>): Promise<Outcome>;
+  parts(conditions: Readonly<Record<string, string>>): Promise<Outcome>;
   remove(conditions?: Readonly<Record<string, string>>): Promise<Outcome>;
 }
 
@@ -23,9 +25,6 @@ export interface TrialPlace {
   readonly settings: BucketSettings;
   readonly prefix: string;
 }
-
-/** What a server answered: the new ETag, or a status that refuses. */
-type Outcome = { readonly etag: string } | { readonly refused: number };
 
 /**
  * Sends requests that a server must refuse, and a few that it must not, to a new object.
@@ -40,11 +39,12 @@ export async function tryOut(place: TrialPlace, patience: Patience): Promise<Cap
     const create = await createOf(trial);
     const replace = await replaceOf(trial);
     const copy = obedienceOf(await trial.copy({ IfNoneMatch: "*" }));
+    const parts = obedienceOf(await trial.parts({ IfNoneMatch: "*" }));
     const checksum = createHash("sha256").update("other bytes").digest("base64");
     const summed = await trial.put({ ChecksumSHA256: checksum });
     const remove = obedienceOf(await trial.remove({ IfMatch: WRONG }));
     const checksums = "refused" in summed ? "verified" : "ignored";
-    return { create, ...replace, remove, copy, checksums };
+    return { create, ...replace, remove, copy, parts, checksums };
   } finally {
     // best effort: the object harms nobody, and the failure that led here says more
     await trial.remove().catch(() => undefined);
@@ -113,6 +113,7 @@ function trialOf({ aws, settings }: TrialPlace, patience: Patience, Key: string)
       const request = { ...owned, ...onto, ...conditions };
       return outcome(() => client.send(new sdk.CopyObjectCommand(request)));
     },
+    parts: (conditions) => tryParts({ aws, place: owned, outcome }, conditions),
     remove: (conditions = {}) =>
       outcome(() => client.send(new sdk.DeleteObjectCommand({ ...owned, ...conditions }))),
   };

@@ -9,6 +9,7 @@ const ALL: Capabilities = {
   etags: "quoted",
   remove: "obeyed",
   copy: "obeyed",
+  parts: "obeyed",
   checksums: "verified",
 };
 
@@ -18,13 +19,20 @@ const SERVERS: readonly (readonly [string, S3Quirks, Capabilities])[] = [
   [
     "obeys conditions only of PUT",
     { conditionsOnlyOnPut: true },
-    { ...ALL, remove: "ignored", copy: "ignored" },
+    { ...ALL, remove: "ignored", copy: "ignored", parts: "ignored" },
   ],
   ["has no checksums", { noChecksums: true }, { ...ALL, checksums: "ignored" }],
   [
     "ignores conditions",
     { ignoresConditions: true },
-    { ...ALL, create: "ignored", replace: "ignored", remove: "ignored", copy: "ignored" },
+    {
+      ...ALL,
+      create: "ignored",
+      replace: "ignored",
+      remove: "ignored",
+      copy: "ignored",
+      parts: "ignored",
+    },
   ],
 ];
 
@@ -57,6 +65,18 @@ describe("a probe", () => {
     expect([...(server.buckets.get("state") ?? new Map()).keys()]).toEqual([]);
   });
 
+  it("takes a verdict of before, which lacks an answer, for none", async () => {
+    await using server = await startSandboxS3({ buckets: ["state"] });
+    await probeIn(server, "state");
+    const kept = server.buckets.get("state")?.get("at/.capabilities");
+    const text = Buffer.from(kept?.body ?? "").toString();
+    const body = Buffer.from(text.replace(/"parts":"obeyed",/, ""));
+    if (kept === undefined || body.length === text.length) throw new Error("nothing was kept");
+    server.buckets.get("state")?.set("at/.capabilities", { ...kept, body });
+
+    expect(await probeIn(server, "state")).toEqual(ALL);
+  });
+
   it("takes no verdict of another server, and none that is damaged", async () => {
     await using first = await startSandboxS3({ buckets: ["state"] });
     await using moved = await startSandboxS3({
@@ -74,7 +94,7 @@ describe("a probe", () => {
     expect(await probeIn(first, "state")).toEqual(ALL);
   });
 
-  const POINTS = Array.from({ length: 12 }, (_, at) => at + 1);
+  const POINTS = Array.from({ length: 15 }, (_, at) => at + 1);
 
   it.each(POINTS)("comes to the same verdict when answer %i is lost", async (at) => {
     let left = at;
