@@ -140,7 +140,10 @@ function sendsOf(transport: Transport, pace: Pace): EcrLogin["send"] {
 function namedHosts({ repository, source, network, auth }: RegistrySettings): Set<string> {
   const image = "base" in source ? source.base : "image" in source ? source.image : "";
   const mirrors = Object.values(network.mirrors).map((mirror) => mirror.split("/")[0] ?? "");
-  const realms = network.trustedRealms.map((realm) => URL.parse(realm)?.host ?? realm);
+  const realms = network.trustedRealms.map((realm) =>
+    // `auth.example.com:5000` alone would be read as a scheme
+    realm.includes("://") ? (URL.parse(realm)?.host ?? realm) : realm,
+  );
   const read = parseReference(image)?.repository.host;
   const api =
     typeof auth === "object" && "ecr" in auth ? ecrApi(auth.ecr, repository.host) : undefined;

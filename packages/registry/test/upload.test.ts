@@ -1,22 +1,110 @@
 import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { createServer as createPlainServer } from "node:http";
 import { createServer } from "node:https";
 import type { LookupFunction } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { secret } from "@lockstep/plugin";
-import { testContext } from "@lockstep/testkit";
+import { startSandboxRegistry, testContext } from "@lockstep/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { pushBlob } from "../src/client/blobs.ts";
 import { openConnection } from "../src/connection.ts";
 import { digestOf } from "../src/digest.ts";
+import { networkPolicy } from "../src/net/policy.ts";
+import { createTransport } from "../src/net/transport.ts";
 import { registrySchema } from "../src/options.ts";
+import { ONE, Shop } from "./world.ts";
 
 const toLoopback: LookupFunction = (_name, _options, done) => {
   done(null, [{ address: "127.0.0.1", family: 4 }]);
 };
+
+describe("a large upload", () => {
+  it.each([401, 403, 413, 500])(
+    "that is answered %i before its body has cost no byte of it, and arrives where it is asked for again",
+    async (status) => {
+      await using server = await startSandboxRegistry({
+        auth: { kind: "bearer", username: "deploy", password: "canary" },
+      });
+      await using shop = await Shop.open(
+        {
+          repository: `${server.host}/acme/shop`,
+          auth: { username: "deploy", password: secret("PASSWORD") },
+        },
+        { env: { PASSWORD: "canary" } },
+      );
+      const costs: number[] = [];
+      const questions: (string | undefined)[] = [];
+      server.fault = ({ method, path, headers }, { message, response }) => {
+        const isLarge = Number(headers["content-length"]) > 1024 * 1024;
+        if (method !== "PUT" || !path.includes("/uploads/") || !isLarge) return false;
+        if (costs.length > 0) return false;
+        const { socket } = message;
+        const before = socket.bytesRead;
+        questions.push(headers.expect);
+        const challenge = `Bearer realm="http://${server.host}/token",service="sandbox"`;
+        response.writeHead(status, { "www-authenticate": challenge, "content-length": 0 }).end();
+        costs.push(0);
+        socket.once("close", () => costs.push(socket.bytesRead - before));
+        return true;
+      };
+
+      const deployed = shop.deploy(ONE, { "big.bin": randomBytes(3 << 20) });
+
+      if (status === 401 || status === 500) {
+        await deployed;
+        expect(server.store.missing("acme/shop", "latest")).toEqual([]);
+      } else {
+        const code = status === 403 ? "REGISTRY_FORBIDDEN" : "REGISTRY_ANSWER";
+        await expect(deployed).rejects.toMatchObject({ code });
+      }
+      await expect.poll(() => costs).toHaveLength(2);
+      expect(costs[1]).toBeLessThan(1024);
+      expect(questions).toEqual(["100-continue"]);
+    },
+  );
+
+  it("to a registry that does not know the question is sent after a moment", async () => {
+    let body = 0;
+    const server = createPlainServer().on("checkContinue", (message, response) => {
+      message.on("data", (piece: Buffer) => (body += piece.length));
+      message.on("end", () => response.writeHead(201).end());
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as { port: number };
+    try {
+      const host = `127.0.0.1:${port}`;
+      await using transport = createTransport({
+        policy: networkPolicy(new Set([host]), { plainHttp: true }),
+        proxies: () => undefined,
+        idleMs: 5000,
+      });
+      const bytes = Buffer.alloc(2 << 20);
+      const answer = await transport.send({
+        method: "PUT",
+        url: new URL(`http://${host}/`),
+        body: {
+          size: bytes.length,
+          async *open() {
+            yield bytes;
+          },
+        },
+        signal: new AbortController().signal,
+      });
+      answer.body.resume();
+
+      expect([answer.status, body]).toEqual([201, bytes.length]);
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  });
+});
 
 describe("an upload over TLS", () => {
   let folder: string;

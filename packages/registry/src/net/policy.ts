@@ -21,7 +21,7 @@ export interface NetworkPolicy {
 const RANK: Readonly<Record<Reach, number>> = { refused: -1, loopback: 0, private: 1, public: 2 };
 
 /**
- * Hosts that the user named may be anywhere, and plain HTTP is for them alone and only when asked for.
+ * Hosts that the user named may be anywhere but, by a name, at link-local addresses; plain HTTP is for them alone and only when asked for.
  * Hosts that a registry named (realm, redirect, upload location) get HTTPS, and may be no nearer than the
  * nearest host the user named: a public registry never leads into a private network.
  *
@@ -36,6 +36,8 @@ export function networkPolicy(
   function checkAddress(url: URL, address: string): void {
     const reach = reachOf(address);
     if (named.has(url.host)) {
+      // who wrote the address means it; who wrote a name does not mean the metadata of a cloud
+      if (reach === "refused" && isIP(literalOf(url)) === 0) throw addressRefused(url, address);
       if (reach !== "refused" && RANK[reach] < RANK[nearest]) nearest = reach;
       return;
     }
@@ -49,8 +51,12 @@ export function networkPolicy(
       if (url.protocol !== "https:" && !(url.protocol === "http:" && isAsked)) {
         throw insecureRefused(url);
       }
-      const literal = url.hostname.replace(/^\[|\]$/g, "");
+      const literal = literalOf(url);
       if (isIP(literal) !== 0) checkAddress(url, literal);
     },
   };
+}
+
+function literalOf({ hostname }: URL): string {
+  return hostname.replace(/^\[|\]$/g, "");
 }
