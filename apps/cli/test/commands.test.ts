@@ -77,7 +77,7 @@ describe("a deploy", () => {
   it.each([
     ["unstaged", 30, "failed before anything was activated; users saw nothing. Nothing is live"],
     ["silent", 34, "is undecided: a check could not be measured; the run is open."],
-    ["stuck", 32, "a person is needed: not everything could be put back."],
+    ["stuck", 32, "a person is needed: not everything is as it was."],
     ["unreadable", 1, "UNEXPECTED  web: no route"],
   ])("of content that is %s ends with %d", async (content, exit, text) => {
     const shop = await newShop(content);

@@ -67,13 +67,32 @@ describe("the end of a run", () => {
     expect(ending({ result: "needs-human", exit: 32, live, diagnostics })).toMatchInlineSnapshot(`
       "✖ REVERT_CONFLICT  web: Somebody changed it.
         → Look at it.
-      ✖ Deploy failed, and a person is needed: not everything could be put back. Live now:
+      ✖ Deploy failed, and a person is needed: not everything is as it was. Live now:
         api web-1  r7
         web  nothing
         → lockstep recover -e production
         → lockstep explain production-000007-4f9c2d1a -e production
       "
     `);
+  });
+
+  it("offers to accept what is live where everything is as it was and only a check fails", () => {
+    const check = {
+      severity: "error",
+      code: "CHECK_FAILED",
+      message: "It fails.",
+      hint: "",
+    } as const;
+    const other = { ...check, code: "SSH_REMOTE_FAILED" };
+    const asked = (...diagnostics: readonly (typeof other)[]): boolean =>
+      ending({ result: "needs-human", exit: 32, diagnostics }).includes("recover --accept");
+
+    expect([asked(check), asked(check, check), asked(check, other), asked()]).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ]);
   });
 
   it.each([

@@ -9,7 +9,7 @@ export const coreErrors: ErrorCatalogue = {
   CHECK_FAILED: {
     when: "A check of the plan did not pass within its time.",
     why: "A release counts as deployed only when it is seen to work.",
-    fix: "Read what was wanted and found, mend the release, deploy again. Everything was put back.",
+    fix: "Read what was wanted and found, mend the release, deploy again.",
   },
   CHECK_INCONCLUSIVE: {
     when: "A check could not be measured: its own connection failed, or the answer never came.",

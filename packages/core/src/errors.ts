@@ -112,7 +112,7 @@ export function revertConflict(what: string): LockstepError {
 
 /** The release before does not work either. */
 export function oldCheckFailed(answer: Answer): LockstepError {
-  const hint = "The old release does not work either: look at the service itself.";
+  const hint = "Look at the service; where the check itself is wrong, recover with --accept.";
   const { message } = checkFailed("The release that is live again fails its check", answer);
   return raise("CHECK_FAILED", message, { hint });
 }

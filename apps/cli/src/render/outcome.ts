@@ -34,7 +34,7 @@ const SENTENCES: Readonly<Record<Result, string>> = {
   interrupted: "was stopped before anything was activated; users saw nothing.",
   "rolled-back": "failed and was rolled back.",
   accepted: "ended: what is live was accepted.",
-  "needs-human": "failed, and a person is needed: not everything could be put back.",
+  "needs-human": "failed, and a person is needed: not everything is as it was.",
   parked: "was stopped half-way; the run is open.",
   inconclusive: "is undecided: a check could not be measured; the run is open.",
   fenced: "was overtaken by another run, which decides now; this one wrote nothing more.",
@@ -107,11 +107,22 @@ function factLines({ skewMs }: Outcome, { watched }: RunState): string[] {
   ];
 }
 
-function nextLines({ run, result }: Outcome, { command, look }: OutcomeView): string[] {
+/** Everything is as it was, and a check fails all the same: recover asks the same check again. */
+function isOnlyChecks({ result, diagnostics }: Outcome): boolean {
+  const errors = diagnostics.filter(({ severity }) => severity === "error");
+  const isAsked = result === "needs-human" && errors.length > 0;
+  return isAsked && errors.every(({ code }) => code === "CHECK_FAILED");
+}
+
+function nextLines(outcome: Outcome, { command, look }: OutcomeView): string[] {
   const arrow = look.style("dim", look.mark("next"));
+  const { run, result } = outcome;
   if (run === undefined || result === "done") return [];
   return [
     ...(isOpen(result) ? [`  ${arrow} ${command(["recover"])}`] : []),
+    ...(isOnlyChecks(outcome)
+      ? [`  ${arrow} ${command(["recover", "--accept", "--reason", "'the check is wrong'"])}`]
+      : []),
     ...(result === "fenced" ? [`  ${arrow} ${command(["status"])}`] : []),
     `  ${arrow} ${command(["explain", run])}`,
   ];
