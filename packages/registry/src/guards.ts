@@ -5,7 +5,6 @@ import type { Image } from "./image/image.ts";
 import { parseManifest, parseObject, type RawManifest } from "./image/model.ts";
 import type { RegistrySettings } from "./options.ts";
 import { nameOf } from "./reference.ts";
-import type { ImageSource } from "./source-options.ts";
 import type { Previous } from "./sources/building.ts";
 
 /** Grows with every build that may replace an earlier one. */
@@ -120,9 +119,13 @@ export async function refuseReader(
 }
 
 /** What in the config of an image looks like a secret: everybody who can pull the image can read it. */
-export function doubtsAbout(source: ImageSource): string[] {
+export function doubtsAbout({
+  source,
+  annotations,
+}: Pick<RegistrySettings, "annotations" | "source">): string[] {
   const { env = {}, labels = {} } = "directory" in source ? (source.run ?? {}) : {};
-  return [...Object.keys(env), ...Object.keys(labels)]
+  return [env, labels, annotations]
+    .flatMap((texts) => Object.keys(texts))
     .filter((name) => /(token|secret|password|passwd|api_?key|private_?key)$/i.test(name))
     .map((name) => `${name} looks like a secret: everybody who can pull the image can read it.`);
 }

@@ -68,7 +68,7 @@ async function planDeploy(
     return unchangedPlan(settings, { tags, digest: live.digest, image });
   }
   await refuseReader(connection, ctx);
-  for (const line of doubtsAbout(settings.source)) ctx.log(`${line}\n`);
+  for (const line of doubtsAbout(settings)) ctx.log(`${line}\n`);
   refuseImmutable(settings, tags, image);
   refuseOlder(settings, { tags, release });
   const moves = Object.fromEntries(settings.tags.map((tag) => [tag, image.root.digest]));

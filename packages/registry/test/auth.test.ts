@@ -168,6 +168,28 @@ describe("credentials that docker or podman left behind", () => {
     expect(run.shop.masked).toContain(LOGIN.password);
   });
 
+  it.each(["a file", "a helper"])("may be an identity token, out of %s", async (kind) => {
+    const run = await begin({ identityToken: "identity-canary-1" });
+    const { host } = run.server;
+    if (kind === "a file") {
+      const auth = Buffer.from("00000000-0000-0000-0000-000000000000:").toString("base64");
+      await configFile(run.shop, {
+        auths: { [host]: { auth, identitytoken: "identity-canary-1" } },
+      });
+    } else {
+      await configFile(run.shop, { credsStore: "canary" });
+      const answer = '{"Username":"<token>","Secret":"identity-canary-1"}';
+      await helper(run.shop, "canary", `cat > /dev/null; echo '${answer}'`);
+    }
+
+    await run.shop.deploy(ONE);
+
+    const asked = run.server.requests.filter(({ path }) => path === "/token");
+    expect(asked.map(({ method }) => method)).toEqual(["POST"]);
+    expect(run.server.store.tags("acme/shop")).toHaveProperty("latest");
+    expect(run.shop.masked).toContain("identity-canary-1");
+  });
+
   it("are those of the longest prefix of the repository", async () => {
     const run = await begin();
     const wrong = { auth: Buffer.from("deploy:wrong-password").toString("base64") };

@@ -1,5 +1,8 @@
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
 import { chmod, link, mkdir, readdir, symlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { type SandboxRegistry, startSandboxRegistry } from "@lockstep/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { DirectorySource } from "../src/index.ts";
@@ -194,14 +197,25 @@ describe("layers", () => {
 
 describe("the config of an image", () => {
   it("that looks like it holds a secret is told in the plan", async () => {
-    await using shop = await open("doubts", { run: { env: { API_TOKEN: "canary", PORT: "1" } } });
+    const labels = { "com.example.password": "canary" };
+    await using shop = await Shop.open({
+      repository: `${server.host}/acme/doubts`,
+      source: {
+        directory: "dist",
+        base: "scratch",
+        run: { env: { API_TOKEN: "canary", PORT: "1" }, labels },
+      },
+      annotations: { "com.example.client-secret": "canary", "com.example.team": "shop" },
+    });
     await shop.build(filesOf("one"));
 
     await shop.plan(ONE);
 
-    expect(shop.lines).toEqual([
-      "API_TOKEN looks like a secret: everybody who can pull the image can read it.\n",
-    ]);
+    expect(shop.lines).toEqual(
+      ["API_TOKEN", "com.example.password", "com.example.client-secret"].map(
+        (name) => `${name} looks like a secret: everybody who can pull the image can read it.\n`,
+      ),
+    );
   });
 });
 
@@ -356,6 +370,55 @@ describe("archives of others", () => {
       code: "REGISTRY_ARCHIVE",
       message: expect.stringContaining(message) as string,
     });
+  });
+});
+
+describe("a saved image", () => {
+  it("whose layers are live already is not compressed again, and one that lies about them is refused", async () => {
+    const archive = (text: string): Buffer => {
+      const head = Buffer.alloc(512);
+      head.write("file.txt");
+      head.write(text.length.toString(8).padStart(11, "0"), 124);
+      head.write("ustar\x0000", 257, "latin1");
+      const body = Buffer.alloc(512);
+      body.write(text);
+      return Buffer.concat([head, body, Buffer.alloc(1024)]);
+    };
+    const write = async (shop: Shop, layer: Buffer, cmd: string): Promise<void> => {
+      const home = join(shop.folder, "saved");
+      await mkdir(home, { recursive: true });
+      const diffId = `sha256:${createHash("sha256").update(archive("one")).digest("hex")}`;
+      const config = {
+        os: "linux",
+        architecture: "amd64",
+        config: { Cmd: [cmd] },
+        rootfs: { type: "layers", diff_ids: [diffId] },
+      };
+      await writeFile(join(home, "layer.tar"), layer);
+      await writeFile(join(home, "config.json"), JSON.stringify(config));
+      const list = [{ Config: "config.json", RepoTags: ["shop:1"], Layers: ["layer.tar"] }];
+      await writeFile(join(home, "manifest.json"), JSON.stringify(list));
+      await promisify(execFile)("tar", ["-cf", join(shop.folder, "save.tar"), "-C", home, "."]);
+    };
+    const opened = (): Promise<Shop> =>
+      Shop.open({
+        repository: `${server.host}/acme/saved`,
+        source: { dockerArchive: "save.tar" },
+      });
+    await using first = await opened();
+    await write(first, archive("one"), "first");
+    await first.deploy(ONE);
+
+    await using second = await opened();
+    await write(second, archive("one"), "second");
+    const plan = await second.plan(TWO);
+    expect(await readdir(await second.connection.spool())).toEqual([]);
+    expect(plan.changes.map(({ what }) => what.split(" ")[0])).toEqual(["config", "tag"]);
+    await second.apply(second.stepOf(plan, "stage"));
+
+    await using third = await opened();
+    await write(third, archive("two"), "third");
+    await expect(third.plan(THREE)).rejects.toMatchObject({ code: "REGISTRY_ARCHIVE" });
   });
 });
 

@@ -159,6 +159,15 @@ describe("a hostile registry", () => {
     },
   );
 
+  it("is not asked over plain HTTP unless the config says so", async () => {
+    const victim = await begin(undefined, { network: { plainHttp: false } });
+
+    const { code } = await failureOf(victim.plan(ONE));
+
+    expect(code).toBe("REGISTRY_UNREACHABLE");
+    expect(server?.requests).toEqual([]);
+  });
+
   it("that redirects in circles is left after five hops", async () => {
     const victim = await begin();
     let hops = 0;
