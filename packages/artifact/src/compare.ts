@@ -1,6 +1,6 @@
 import type { Change } from "@lockstep/plugin";
 import type { Entry, Manifest } from "./artifact.ts";
-import { parentOf } from "./manifest.ts";
+import { byUtf8, parentOf } from "./manifest.ts";
 
 /** What differs between two manifests. */
 export interface Comparison {
@@ -17,26 +17,41 @@ export interface Comparison {
  * changes exactly when the manifests are equal.
  */
 export function compareManifests(before: Manifest, after: Manifest): Comparison {
-  const old = new Map(before.map((entry) => [entry.path, entry]));
-  const now = new Map(after.map((entry) => [entry.path, entry]));
-  const kept = leaves(after);
-  const keptPaths = new Set(kept.map(({ path }) => path));
-
-  const written = kept.flatMap((entry) => writtenChange(old.get(entry.path), entry) ?? []);
-  const removed = leaves(before)
-    .filter(({ path }) => !keptPaths.has(path))
-    .filter(({ path, type }) => type !== "directory" || !now.has(path))
-    .map(({ path }): Change => ({ action: "remove", what: path, reason: "stale" }));
-
-  return {
-    changes: inOrder([...written, ...removed]),
-    unchanged: kept.length - written.length,
-  };
+  const [wasFull, isFull] = [parentsIn(before), parentsIn(after)];
+  const changes: Change[] = [];
+  let unchanged = 0;
+  for (const { old, now } of pairs(before, after)) {
+    // a directory that is there and full is told of by what it holds
+    const isKept = now !== undefined && (now.type !== "directory" || !isFull.has(now.path));
+    const wasKept = old !== undefined && (old.type !== "directory" || !wasFull.has(old.path));
+    if (isKept) {
+      const change = writtenChange(old, now);
+      if (change === undefined) unchanged += 1;
+      else changes.push(change);
+    } else if (wasKept && (old.type !== "directory" || now === undefined)) {
+      changes.push({ action: "remove", what: old.path, reason: "stale" });
+    }
+  }
+  return { changes, unchanged };
 }
 
-function leaves(manifest: Manifest): readonly Entry[] {
-  const parents = new Set(manifest.map(({ path }) => parentOf(path)));
-  return manifest.filter(({ path, type }) => type !== "directory" || !parents.has(path));
+/** Goes through two manifests at once, in the order of their paths. */
+function* pairs(
+  before: Manifest,
+  after: Manifest,
+): Generator<{ readonly old?: Entry | undefined; readonly now?: Entry | undefined }> {
+  let [left, right] = [0, 0];
+  while (left < before.length || right < after.length) {
+    const [old, now] = [before[left], after[right]];
+    const order = old === undefined ? 1 : now === undefined ? -1 : byUtf8(old.path, now.path);
+    if (order <= 0) left += 1;
+    if (order >= 0) right += 1;
+    yield { old: order <= 0 ? old : undefined, now: order >= 0 ? now : undefined };
+  }
+}
+
+function parentsIn(manifest: Manifest): ReadonlySet<string> {
+  return new Set(manifest.map(({ path }) => parentOf(path)));
 }
 
 function writtenChange(before: Entry | undefined, after: Entry): Change | undefined {
@@ -57,11 +72,4 @@ function contentOf(entry: Entry): string {
 
 function modeOf(entry: Entry): string {
   return entry.type === "link" ? "" : entry.mode.toString(8);
-}
-
-function inOrder(changes: readonly Change[]): Change[] {
-  return changes
-    .map((change) => ({ change, key: Buffer.from(change.what) }))
-    .toSorted((a, b) => Buffer.compare(a.key, b.key))
-    .map(({ change }) => change);
 }

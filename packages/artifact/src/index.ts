@@ -12,5 +12,5 @@ export type { Digest } from "./digest.ts";
 export { artifactErrors } from "./errors.ts";
 export type { GuardName } from "./guards.ts";
 export { manifestDigest, manifestText, parseManifest } from "./manifest.ts";
-export { readSource } from "./source.ts";
+export { readSource, seeSource } from "./source.ts";
 export { type TarOptions, type TrailerMember, tarStream } from "./tar.ts";

@@ -64,8 +64,21 @@ export function sorted(entries: readonly Entry[]): Manifest {
   return entries.toSorted((a, b) => byUtf8(a.path, b.path));
 }
 
+/** Where an entry of a path is in a manifest; -1 when it is not. */
+export function indexIn(manifest: Manifest, path: string): number {
+  let [from, to] = [0, manifest.length];
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    const order = byUtf8(manifest[middle]?.path ?? "", path);
+    if (order === 0) return middle;
+    if (order < 0) from = middle + 1;
+    else to = middle;
+  }
+  return -1;
+}
+
 /** Orders texts as their bytes are ordered, without making any. */
-function byUtf8(left: string, right: string): number {
+export function byUtf8(left: string, right: string): number {
   const length = Math.min(left.length, right.length);
   for (let at = 0; at < length; at += 1) {
     const a = left.charCodeAt(at);

@@ -9,7 +9,7 @@ import { sourceMissing, sourceRefused, sourceUnreadable } from "./errors.ts";
 import { gitTree } from "./git.ts";
 import { type Verdict, verdict as noVerdict } from "./guards.ts";
 import { IGNORE_FILE, ignoreRules } from "./ignore.ts";
-import { manifestDigest, sorted } from "./manifest.ts";
+import { indexIn, manifestDigest, sorted } from "./manifest.ts";
 import { shown } from "./names.ts";
 import { eachOf } from "./parallel.ts";
 import { secretScan } from "./secrets.ts";
@@ -30,6 +30,27 @@ const PARALLEL = 8;
  *   `GIT_MISSING`, `GIT_REPOSITORY_MISSING`, `GIT_REVISION_MISSING`, `GIT_FAILED`.
  */
 export async function readSource(source: WrittenSource, options: SourceOptions): Promise<Artifact> {
+  const { tree, entries } = await holdings(source, options);
+  return artifactOf(tree, entries);
+}
+
+/**
+ * Reads the files of a source for a {@link readSource} that may come, which finds them in `seen`.
+ *
+ * @throws what `readSource` throws
+ */
+export async function seeSource(
+  source: WrittenSource,
+  options: SourceOptions & { readonly seen: Seen },
+): Promise<void> {
+  await holdings(source, options);
+}
+
+/** What a source holds, in any order. */
+async function holdings(
+  source: WrittenSource,
+  options: SourceOptions,
+): Promise<{ readonly tree: Tree; readonly entries: readonly Entry[] }> {
   const verdict = noVerdict(options.allow);
   const tree =
     typeof source === "string"
@@ -38,14 +59,12 @@ export async function readSource(source: WrittenSource, options: SourceOptions):
   const isIgnored = ignoreRules(await ignoreText(tree, verdict), options.exclude);
   const { directories, files, links } = await walk(tree, { ...options, isIgnored, verdict });
   const { signal, seen } = options;
-  const contents = await digestFiles(tree, files, { verdict, signal, seen });
+  const entries: Entry[] = [];
+  for (const path of directories) entries.push({ type: "directory", path, mode: 0o755 });
+  for (const [path, target] of links) entries.push({ type: "link", path, target });
+  await digestFiles(tree, files, { verdict, signal, seen, entries });
   if (verdict.offenders.length > 0) throw sourceRefused(tree.name, verdict.offenders);
-
-  return artifactOf(tree, [
-    ...directories.map((path): Entry => ({ type: "directory", path, mode: 0o755 })),
-    ...[...links].map(([path, target]): Entry => ({ type: "link", path, target })),
-    ...contents,
-  ]);
+  return { tree, entries };
 }
 
 async function chosenDirectory(path: string, verdict: Verdict): Promise<Tree> {
@@ -105,22 +124,18 @@ interface Digesting {
   readonly verdict: Verdict;
   readonly signal: AbortSignal | undefined;
   readonly seen: Seen | undefined;
+  /** Where the entries of files go. */
+  readonly entries: Entry[];
 }
 
-async function digestFiles(
-  tree: Tree,
-  files: readonly FoundFile[],
-  how: Digesting,
-): Promise<readonly FileEntry[]> {
-  const entries: FileEntry[] = [];
+async function digestFiles(tree: Tree, files: readonly FoundFile[], how: Digesting): Promise<void> {
   await eachOf(files, PARALLEL, async (file) => {
     const { path, size, executable } = file;
     const before = how.seen?.get(path);
     const isSame = before !== undefined && before.state === file.state;
     const digest = isSame ? before.digest : await digestFile(tree, file, how);
-    entries.push({ type: "file", path, mode: executable ? 0o755 : 0o644, size, digest });
+    how.entries.push({ type: "file", path, mode: executable ? 0o755 : 0o644, size, digest });
   });
-  return entries;
 }
 
 async function digestFile(
@@ -143,17 +158,20 @@ async function digestFile(
 
 function artifactOf(tree: Tree, entries: readonly Entry[]): Artifact {
   const manifest = sorted(entries);
-  const files = new Map(
-    manifest.filter((entry) => entry.type === "file").map((entry) => [entry.path, entry]),
-  );
+  let [files, bytes] = [0, 0];
+  for (const entry of manifest) {
+    if (entry.type !== "file") continue;
+    files += 1;
+    bytes += entry.size;
+  }
   return {
     manifest,
     digest: manifestDigest(manifest),
-    files: files.size,
-    bytes: [...files.values()].reduce((sum, { size }) => sum + size, 0),
+    files,
+    bytes,
     open(path, signal) {
-      const file = files.get(path);
-      if (file === undefined) throw new TypeError(`The artifact has no file ${shown(path)}.`);
+      const file = manifest[indexIn(manifest, path)];
+      if (file?.type !== "file") throw new TypeError(`The artifact has no file ${shown(path)}.`);
       return verified(tree, file, signal);
     },
   };

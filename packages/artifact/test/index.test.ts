@@ -11,6 +11,7 @@ it("exports exactly the agreed names", async () => {
     "manifestText",
     "parseManifest",
     "readSource",
+      "seeSource",
     "tarStream",
   ]);
 });

@@ -1,4 +1,4 @@
-import type { Artifact } from "@lockstep/artifact";
+import { type Artifact, seeSource } from "@lockstep/artifact";
 import type { TargetContext } from "@lockstep/plugin";
 import { readArtifact, type Source } from "./artifacts.ts";
 import type { SshConnection } from "./connection.ts";
@@ -41,8 +41,9 @@ export async function whileReading<T>(ctx: Context, looking: () => Promise<T>): 
   // of a commit it cannot be told what was read already
   if (container === undefined && typeof source === "string") {
     const stop = new AbortController();
-    const all = { ...connection.settings, source, seen };
-    const reading = readArtifact({ ...ctx, signal: stop.signal }, all).catch(() => undefined);
+    const { exclude, allow } = connection.settings;
+    const options = { folder: ctx.folder, exclude, allow, signal: stop.signal, seen };
+    const reading = seeSource(source, options).catch(() => undefined);
     replace(connection, { facts: new Map(), seen, reading, stop });
   } else drop(connection);
   return looking();

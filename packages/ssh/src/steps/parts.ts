@@ -8,7 +8,7 @@ const MANY_BYTES = 8 * 1024 * 1024;
  * Channels of one upload, of all hosts together. What may be under way in one is bounded by the server, by 2 MiB
  * in OpenSSH: over 50 ms there and back that is 40 MB in a second, however fast the line.
  */
-const CHANNELS = 4;
+const CHANNELS = 3;
 
 /** Paths that are sent; undefined for all. */
 type Only = ReadonlySet<string> | undefined;
