@@ -49,6 +49,8 @@ export interface S3Options extends BucketOptions {
   readonly assets?: {
     /** Patterns of files that are replaced like pages, although their names look like a digest. */
     readonly exclude?: readonly string[];
+    /** Patterns of files that are assets, whatever their names look like; `exclude` wins. */
+    readonly include?: readonly string[];
   };
   /** Files that go live last, in this order; default `index.html`, `404.html`, `sw.js`, `version.json`. */
   readonly entries?: readonly string[];
@@ -77,7 +79,7 @@ export interface S3Settings {
   readonly exclude: readonly string[];
   readonly allow: readonly (GuardName | SiteGuard)[];
   readonly headers: readonly HeaderRule[];
-  readonly assets: { readonly exclude: readonly string[] };
+  readonly assets: { readonly exclude: readonly string[]; readonly include: readonly string[] };
   readonly entries: readonly string[];
   readonly keep: { readonly releases: number; readonly days: number };
   readonly shrink: number;
@@ -149,8 +151,11 @@ const written = z.strictObject({
   allow: z.array(z.enum(GUARDS)).default([]),
   headers: z.array(rule).default([]),
   assets: z
-    .strictObject({ exclude: z.array(z.string().min(1)).default([]) })
-    .default({ exclude: [] }),
+    .strictObject({
+      exclude: z.array(z.string().min(1)).default([]),
+      include: z.array(z.string().min(1)).default([]),
+    })
+    .default({ exclude: [], include: [] }),
   entries: z.array(z.string()).default(["index.html", "404.html", "sw.js", "version.json"]),
   keep: z
     .strictObject({

@@ -1,8 +1,8 @@
-import { looksDigested, namesOf } from "./assets.ts";
+import { mayBeDigested, namesOf } from "./assets.ts";
 
 /** Which files the texts of a site name. */
 export interface References {
-  /** Tells whether any text of the site holds the name of a file that looks digested. */
+  /** Tells whether any text of the site holds the name of a file that may be digested. */
   isNamed(path: string): boolean;
   /** One for each page and file it needs that is not there: `index.html -> app.js`. */
   readonly broken: readonly string[];
@@ -38,7 +38,7 @@ export async function readReferences(
   files: readonly Named[],
   { others, prefix, read }: ReadingTexts,
 ): Promise<References> {
-  const digested = files.filter(({ path }) => looksDigested(path));
+  const digested = files.filter(({ path }) => mayBeDigested(path));
   const wanted = new Set(digested.flatMap(({ path }) => namesOf(path)));
   const named = new Set<string>();
   const paths = new Set([...files.map(({ path }) => path), ...others]);

@@ -1,14 +1,13 @@
 import { hash } from "node:crypto";
 import { type Artifact, type FileEntry, type GuardName, readSource } from "@lockstep/artifact";
 import type { TargetContext } from "@lockstep/plugin";
-import { looksDigested } from "./assets.ts";
+import { grading } from "./assets.ts";
 import { STATUS_HEADER } from "./cloudfront/route.ts";
 import { headersUnfit, keysUnfit, linksBroken, siteEmpty } from "./errors.ts";
 import type { S3Settings, SiteGuard } from "./options.ts";
 import { type References, readReferences } from "./references.ts";
 import { type SiteFile, type SiteRelease, siteRelease } from "./release.ts";
 import { HEADERS_FILE, readHeadersFile } from "./rules/headers-file.ts";
-import { matcher } from "./rules/pattern.ts";
 import { configRules, headerPolicy, type Rule } from "./rules/policy.ts";
 import {
   type Redirect,
@@ -35,7 +34,7 @@ export interface Site {
 }
 
 /** Raised with every change in how a release is made of a source. */
-const RECIPE = 2;
+const RECIPE = 3;
 
 /** Longest key, in bytes. */
 const LONGEST_KEY = 1024;
@@ -126,13 +125,13 @@ function siteFiles(
   }: { readonly files: Files; readonly references: References; readonly rules: readonly Rule[] },
 ): readonly SiteFile[] {
   const policy = headerPolicy([...rules, ...configRules(headers)]);
-  const excluded = assets.exclude.map((pattern) => matcher(pattern));
+  const gradeOf = grading(assets, references);
   return [...files].map(([path, { digest, size }]): SiteFile => {
-    const isExcluded = excluded.some((matches) => matches(path));
-    const isAsset = !isExcluded && looksDigested(path) && references.isNamed(path);
     const sha256 = digest.slice("sha256:".length);
+    const grade = gradeOf(path);
     // an upload in parts has no condition that every server keeps: it goes where nobody looks
-    const inPlace = isAsset && !isLarge(size, limits);
+    const inPlace = grade !== "page" && !isLarge(size, limits);
+    const isAsset = grade === "asset";
     return { path, sha256, size, headers: policy({ path, isAsset }), inPlace };
   });
 }

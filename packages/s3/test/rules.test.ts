@@ -1,9 +1,23 @@
+import { randomInt } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { looksDigested } from "../src/assets.ts";
+import { looksDigested, mayBeDigested } from "../src/assets.ts";
 import { readHeadersFile } from "../src/rules/headers-file.ts";
 import { matcher } from "../src/rules/pattern.ts";
 import { configRules, headerPolicy } from "../src/rules/policy.ts";
 import { readRedirectsFile, redirectPaths } from "../src/rules/redirects-file.ts";
+
+const CAPITALS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+const LETTERS = `${CAPITALS}${CAPITALS.toLowerCase()}0123456789`;
+const ALPHABETS = { base64url: `${LETTERS}-_`, base62: LETTERS, base32: `${CAPITALS}234567` };
+
+/** The same numbers for the same seed. */
+function randomOf(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
 
 describe("a pattern", () => {
   it.each([
@@ -30,6 +44,7 @@ describe("a name that looks like a digest", () => {
     "app.11112222.js",
   ])("is %s", (path) => {
     expect(looksDigested(path)).toBe(true);
+    expect(mayBeDigested(path)).toBe(true);
   });
 
   it.each([
@@ -48,8 +63,45 @@ describe("a name that looks like a digest", () => {
     "photos/img_00012345.jpg",
     "report.20240101.pdf",
     "effaced-decade.css",
+    "README.md",
+    "prices-Brochure.pdf",
+    "photos/Overview.jpg",
+    "fonts/NotoSans-Regular.woff2",
   ])("is not %s", (path) => {
     expect(looksDigested(path)).toBe(false);
+    expect(mayBeDigested(path)).toBe(false);
+  });
+
+  it.each([
+    "assets/index-LbhczWro.js",
+    "assets/index-LbhczWro.js.map",
+    "assets/logo-Cv_hczWr.svg",
+    "chunk-UEZQHOAR.js",
+    "assets/index--nYPqbyr.js",
+    "_nuxt/Fv-gJkTe.js",
+  ])("may be %s, which has no year in caches", (path) => {
+    expect(looksDigested(path)).toBe(false);
+    expect(mayBeDigested(path)).toBe(true);
+  });
+
+  it.each([
+    ["Vite", "base64url", 8, (digest: string) => `assets/index-${digest}.js`],
+    ["Vite with a picture", "base64url", 8, (digest: string) => `assets/logo-${digest}.webp`],
+    ["Nuxt", "base64url", 8, (digest: string) => `_nuxt/${digest}.js`],
+    ["Astro", "base64url", 8, (digest: string) => `_astro/index.${digest}.css`],
+    ["esbuild", "base32", 8, (digest: string) => `chunk-${digest}.js`],
+    ["others", "base62", 10, (digest: string) => `a.${digest}.js`],
+  ] as const)("is found in what %s writes, whatever the digest", (_name, abc, length, nameOf) => {
+    const seed = randomInt(2 ** 31);
+    const random = randomOf(seed);
+    const letters = ALPHABETS[abc];
+    const digestOf = (): string =>
+      Array.from({ length }, () => letters[Math.floor(random() * letters.length)]).join("");
+    const names = Array.from({ length: 4_000 }, () => nameOf(digestOf()));
+
+    const found = names.filter((name) => mayBeDigested(name)).length;
+
+    expect(found / names.length, `seed ${seed}`).toBeGreaterThanOrEqual(0.97);
   });
 });
 

@@ -66,6 +66,46 @@ describe("a deploy", () => {
     expect(rig.text(scriptOf(`console.log("one")`))).toBe(`console.log("one")`);
   });
 
+  it("leaves what may be an asset of earlier releases there as well, without a year in caches", async () => {
+    await using rig = await Rig.open();
+    const pageOf = (script: string): string => `<script src="/assets/${script}"></script>`;
+    await rig.deploy({ "index.html": pageOf("a-LbhczWro.js"), "assets/a-LbhczWro.js": "1" });
+
+    await rig.deploy({ "index.html": pageOf("a--nYPqbyr.js"), "assets/a--nYPqbyr.js": "2" });
+
+    expect(rig.text("assets/a-LbhczWro.js")).toBe("1");
+    expect(rig.objects.get("assets/a--nYPqbyr.js")?.headers["cache-control"]).toBe(
+      "public, max-age=0, must-revalidate",
+    );
+  });
+
+  it("replaces a component that only looks like an asset, and puts it back", async () => {
+    await using rig = await Rig.open();
+    const page = `<script src="/MyComponent.js"></script>`;
+    await rig.deploy({ "index.html": page, "MyComponent.js": "1" });
+    await rig.folder.build({ "index.html": page, "MyComponent.js": "2" });
+    const plan = await rig.plan();
+    await rig.fence();
+    await rig.apply(plan, "stage");
+
+    const done = await rig.apply(plan, "activate");
+    expect(rig.text("MyComponent.js")).toBe("2");
+    await rig.revert(done);
+
+    expect(rig.text("MyComponent.js")).toBe("1");
+  });
+
+  it("takes the word of the config for what is an asset", async () => {
+    await using rig = await Rig.open({ assets: { include: ["v/**"], exclude: ["v/no/**"] } });
+
+    await rig.deploy({ "index.html": "x", "v/7/app.js": "1", "v/no/app.js": "1" });
+    await rig.deploy({ "index.html": "y" });
+
+    expect(rig.text("v/7/app.js")).toBe("1");
+    expect(rig.text("v/no/app.js")).toBeUndefined();
+    expect(rig.objects.get("v/7/app.js")?.headers["cache-control"]).toContain("immutable");
+  });
+
   it("sends nothing again when nothing changed, and says that it did not look at objects", async () => {
     await using rig = await Rig.open();
     await rig.deploy(filesOf("one"));
