@@ -1,4 +1,15 @@
-import { readdir, readFile, readlink, rm, stat, symlink, writeFile, mkdir } from "node:fs/promises";
+import {
+  chmod,
+  link,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 import { secret } from "@lockstep/plugin";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -54,6 +65,22 @@ describe.concurrent.each(["dash", "busybox"] as const)(
       expect(await shop.observe()).toMatchObject({ files });
       expect(await readlink(join(shop.path, "current/empty/link to"))).toBe("../.hidden");
       expect(await readdir(host.root)).not.toContain("evil");
+    });
+
+    it("takes hard links for files of their own, and brings no right to run as another user", async () => {
+      await using shop = await Shop.open(host);
+      await shop.build({ "run.sh": "#!/bin/sh\n" });
+      const dist = join(shop.folder, "dist");
+      await link(join(dist, "run.sh"), join(dist, "twin.sh"));
+      await chmod(join(dist, "run.sh"), 0o6755);
+      await shop.fence();
+      for (const step of await shop.planPair(ONE)) await shop.apply(step);
+
+      const [one, two] = await Promise.all(
+        ["run.sh", "twin.sh"].map((name) => stat(join(shop.path, "current", name))),
+      );
+      expect([one?.mode, two?.mode].map((mode = 0) => mode & 0o7777)).toEqual([0o755, 0o755]);
+      expect(one?.ino).not.toBe(two?.ino);
     });
 
     it("plans nothing for a host that serves the content already", async () => {

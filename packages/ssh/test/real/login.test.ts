@@ -47,8 +47,10 @@ const here = (): string => `[127.0.0.1]:${host.server.port}`;
 
 describe("a host key", () => {
   it("that is unknown stops the run and shows the line that would let it go on", async () => {
-    const failure = await login({ knownHosts: await knownHosts("# nobody yet\n") });
+    const nobody = await knownHosts("# nobody yet\n");
+    const failure = await login({ knownHosts: nobody });
 
+    expect(await readFile(nobody, "utf8")).toBe("# nobody yet\n");
     const line = `${here()} ${host.server.hostKey.split(" ").slice(0, 2).join(" ")}`;
     expect(failure).toMatchObject({
       code: "SSH_HOST_KEY_UNKNOWN",

@@ -57,8 +57,10 @@ describe("the ssh program", () => {
     ],
   ])("stops at a host key that is %s", async (_, text, code) => {
     const knownHosts = await file(text());
+    const before = await readFile(knownHosts, "utf8");
 
     expect(await login({ knownHosts })).toMatchObject({ code, unit: "web-1", retryable: false });
+    expect(await readFile(knownHosts, "utf8")).toBe(before);
   });
 
   it("keeps to a pinned key", async () => {
