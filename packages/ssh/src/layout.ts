@@ -10,7 +10,7 @@ import type { Stamp } from "@lockstep/plugin";
  * shared/                        what outlives releases
  * .lockstep/meta/<id>/           run, digest, attempt, state (staging, ready or adopted), manifest, furnished,
  *                                activating, drained, watch, once.<task>
- * .lockstep/fence/<stamp>/       one directory, named after the run that may write
+ * .lockstep/fence/<stamp>/       one directory, named after the run that may write; .hb: its last sign of life
  * .lockstep/log                  which releases were live, in order
  * .lockstep/trash/               on its way out, and what is not complete yet
  * ```
@@ -55,6 +55,19 @@ linked() {
   if [ -L current ]; then readlink current
   elif [ -e current ]; then echo '${NOT_A_LINK}'
   fi
+}`;
+
+/**
+ * Whether the run has still to put back what follows the link, or to take the host into use again: then what it
+ * needs for that stays.
+ */
+export const UNSETTLED: string = `
+unsettled() {
+  for m in activating drained; do
+    marker=; [ -f "$S/meta/$ID/$m" ] && read -r marker <"$S/meta/$ID/$m"
+    [ "$marker" != "$RUN" ] || return 0
+  done
+  return 1
 }`;
 
 /** First lines of every script that writes: they end it unless the run still owns the host. */
