@@ -25,10 +25,10 @@ export function assetsOf({ files }: SiteRelease): readonly SiteFile[] {
 }
 
 /** The site as the router serves it: the page for what is missing carries its status. */
-export function routedSite(site: Site, isPoolShaped: (path: string) => boolean): Site {
+export function routedSite(site: Site, isPooled: (path: string) => boolean): Site {
   const files = site.release.files.map((file): SiteFile => {
     // a name that the router would not look for in the pool
-    const inPlace = file.inPlace && isPoolShaped(file.path);
+    const inPlace = file.inPlace && isPooled(file.path);
     if (file.path !== MISSING_PAGE) return { ...file, inPlace };
     const headers = Object.entries({ ...file.headers, [STATUS_HEADER]: "404" });
     return { ...file, inPlace, headers: Object.fromEntries(headers.toSorted(byName)) };

@@ -4,7 +4,6 @@ import { inParallel } from "../parallel.ts";
 import type { SiteFile } from "../release.ts";
 import type { RoutedConnection } from "./connection.ts";
 import { assetsOf, documentsOf } from "./documents.ts";
-import { changeAll } from "./key-values.ts";
 import { liveOf } from "./switchboard.ts";
 
 /** What stays. */
@@ -29,6 +28,8 @@ export const retire: Retire<RetireInput, RoutedConnection> = {
 
   async retire({ release, releases, days }, ctx) {
     const { switchboard } = ctx.connection;
+    // before the look at who is the newest: what a newer run stages is not on this list
+    const all = await releasesIn(ctx);
     const position = await switchboard.read(ctx);
     switchboard.refuseOlder(position, ctx.stamp);
     if (liveOf(position) !== release) return; // somebody came after
@@ -40,18 +41,28 @@ export const retire: Retire<RetireInput, RoutedConnection> = {
       await switchboard.write({ ...position, past, stamp: ctx.stamp }, ctx);
     }
     const kept = [...(release === null ? [] : [release]), ...past.map(({ ref }) => ref)];
-    await sweep(kept, ctx);
+    const gone = all.filter((ref) => !kept.includes(ref));
+    if (gone.length > 0) await sweep({ kept, gone }, ctx);
   },
 };
 
-async function sweep(kept: readonly string[], ctx: WriteContext<RoutedConnection>): Promise<void> {
-  const { connection, signal } = ctx;
-  const gone: string[] = [];
-  for await (const { key } of connection.bucket.list(connection.layout.releases, { signal })) {
-    const ref = connection.layout.refOf(key);
-    if (ref !== undefined && !kept.includes(ref)) gone.push(ref);
+async function releasesIn({
+  connection: { bucket, layout },
+  signal,
+}: WriteContext<RoutedConnection>): Promise<readonly string[]> {
+  const refs: string[] = [];
+  for await (const { key } of bucket.list(layout.releases, { signal })) {
+    const ref = layout.refOf(key);
+    if (ref !== undefined) refs.push(ref);
   }
-  if (gone.length === 0) return;
+  return refs;
+}
+
+async function sweep(
+  { kept, gone }: { readonly kept: readonly string[]; readonly gone: readonly string[] },
+  ctx: WriteContext<RoutedConnection>,
+): Promise<void> {
+  const { connection, signal } = ctx;
   // the store goes first: nobody is to be shown a preview that is half gone
   await forgetOthers(kept, ctx);
   const assets = new Set<string>();
@@ -59,6 +70,7 @@ async function sweep(kept: readonly string[], ctx: WriteContext<RoutedConnection
     for (const { path } of assetsOf(await connection.release(ref, signal))) assets.add(path);
   }
   for (const ref of gone) {
+    connection.switchboard.refuseOlder(await connection.switchboard.read(ctx), ctx.stamp);
     const release = await connection.release(ref, signal);
     const spare = assetsOf(release).filter(({ path }) => !assets.has(path));
     await removeOurs(spare, ({ path }) => connection.asset(path), ctx);
@@ -87,7 +99,7 @@ async function forgetOthers(
     const isTable = key.startsWith(keys.tables) && !tables.has(table);
     if (isStaged || isTable) deletes.push(key);
   }
-  await changeAll(values, { puts: [], deletes }, ctx);
+  await switchboard.forget(deletes, ctx.stamp, ctx);
 }
 
 /** Looks at each object first: what somebody else put under the key stays. */

@@ -1,5 +1,5 @@
 import { STATUS_HEADER } from "./route.ts";
-import { POOL_SHAPE } from "./shape.ts";
+import { DIGESTED, POOLED } from "./shape.ts";
 
 /** What the functions of a distribution have to know. */
 export interface RouterOptions {
@@ -42,7 +42,8 @@ export function cloudFrontFunctions({ site = "site", previews }: RouterOptions =
     `const VERSION = 'lockstep-router/${ROUTER_VERSION}';`,
     `const SITE = '${site}';`,
     `const PREVIEWS = '${previews === undefined ? "" : `.${previews}`}';`,
-    `const POOL = ${String(POOL_SHAPE)};`,
+    `const POOLED = ${String(POOLED)};`,
+    `const DIGESTED = ${String(DIGESTED)};`,
   ];
   return {
     viewerRequest: `${IMPORTS}\n${constants.join("\n")}\n${REQUEST}`,
@@ -109,11 +110,11 @@ function resolve(path, list, route) {
     if (has('=', path + '.html')) return { key: documents + path + '.html' };
     if (has('=', path + '/index.html')) return { location: '/' + encode(path) + '/' };
     if (has('>', path)) return { redirect: path };
-    if (POOL.test(path)) return { key: 'p/' + path };
+    if (DIGESTED.test(path)) return { key: 'p/' + path };
   }
-  // scripts and pictures that are missing are never answered with a page
-  const isPage = /(?:^|\/)[^.\/]*$|\.html?$/.test(path);
-  return { isMissing: true, key: isPage && route.fallback ? documents + route.fallback : '' };
+  // what is no page may be of a release before, for pages that are open; it is never answered with a page
+  if (POOLED.test(path)) return { isMissing: true, key: 'p/' + path };
+  return { isMissing: true, key: route.fallback ? documents + route.fallback : '' };
 }
 
 function patternFor(path, lines) {

@@ -3,7 +3,7 @@ import { routesUnfit } from "../errors.ts";
 import type { SiteFile, SiteRelease } from "../release.ts";
 import { isRedirect, redirectTarget } from "./documents.ts";
 import { MISSING_PAGE, type Route, STATUS_HEADER } from "./route.ts";
-import { POOL_SHAPE } from "./shape.ts";
+import { POOLED } from "./shape.ts";
 
 /** A release as the router sees it: a route, and the table it needs. */
 export interface Routes {
@@ -76,9 +76,9 @@ export function stemOf(path: string): string {
     .replace(/\/$/, "");
 }
 
-/** How the router looks at a path: a file with a digest in its name comes from the pool. */
-export function isPoolShaped(path: string): boolean {
-  return POOL_SHAPE.test(path);
+/** Tells whether the router looks for a path in the pool, when it is no document of the release. */
+export function isPooled(path: string): boolean {
+  return POOLED.test(path);
 }
 
 interface Making {

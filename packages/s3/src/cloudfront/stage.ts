@@ -7,7 +7,7 @@ import { announce } from "./announce.ts";
 import type { RoutedConnection } from "./connection.ts";
 import { routedSite } from "./documents.ts";
 import { PREVIEW_NAME } from "./router.ts";
-import { isPoolShaped } from "./routes.ts";
+import { isPooled } from "./routes.ts";
 import { send } from "./send.ts";
 
 /** Which release is staged, and which one was live when that was planned. */
@@ -51,7 +51,7 @@ export async function readSite(
 ): Promise<Site> {
   const { settings } = ctx.connection;
   const site = await makeSite(settings, source ?? (await readFiles(settings, ctx)), ctx);
-  return routedSite(site, isPoolShaped);
+  return routedSite(site, isPooled);
 }
 
 async function plannedSite(

@@ -3,7 +3,7 @@ import { fenced, type Stamp, stepConflict } from "@lockstep/plugin";
 import type { CallOptions } from "../bucket.ts";
 import { valuesContended, valuesUnfit } from "../errors.ts";
 import type { PastRelease } from "../pointer.ts";
-import type { KeyValues } from "./key-values.ts";
+import { type KeyValues, MOST_CHANGES } from "./key-values.ts";
 import { releaseOf } from "./route.ts";
 
 /** What the store says of one site. */
@@ -33,6 +33,12 @@ export interface Switchboard {
    * @throws {LockstepError} `STEP_CONFLICT` when somebody else changed it, `FENCED` when that was a newer run
    */
   write(next: Position & { readonly stamp: Stamp }, options?: CallOptions): Promise<void>;
+  /**
+   * Removes what the store was told of releases, each write under the tag of a look that saw no newer run.
+   *
+   * @throws {LockstepError} `FENCED`
+   */
+  forget(names: readonly string[], stamp: Stamp, options?: CallOptions): Promise<void>;
   /** Refuses a run that is older than the one which wrote it last. */
   refuseOlder(position: Position, stamp: Stamp): void;
 }
@@ -115,6 +121,17 @@ export function openSwitchboard(values: KeyValues, name: string): Switchboard {
     },
     known: async (options) => last ?? read(options),
     refuseOlder: refuse,
+    async forget(names, stamp, options) {
+      const left = [...names];
+      for (let tries = 1; left.length > 0;) {
+        const { etag, ...position } = await read(options);
+        refuse(position, stamp);
+        const deletes = left.slice(0, MOST_CHANGES);
+        const written = await values.update({ puts: [], deletes, etag }, options);
+        if (written !== "moved") left.splice(0, MOST_CHANGES);
+        else if ((tries += 1) > MOST_TRIES) throw valuesContended(values.name);
+      }
+    },
     async write(next, options) {
       const base = last ?? (await readPosition(values, keys, options));
       last = undefined; // until it is known what became of it

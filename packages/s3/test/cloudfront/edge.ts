@@ -3,6 +3,9 @@ import vm from "node:vm";
 import type { S3Bucket } from "@lockstep/testkit";
 import type { RouterCode } from "../../src/cloudfront/router.ts";
 
+/** What the bucket says of what is missing, to who may list it. */
+export const NOT_THERE = "<Error><Code>NoSuchKey</Code></Error>";
+
 /** A visitor's question. */
 export interface Visit {
   readonly method?: string;
@@ -92,7 +95,7 @@ export class Edge {
   #fetch(uri: string): EdgeResponse & { readonly bytes: Buffer } {
     const found = this.#objects.get(decodeURIComponent(uri.slice(1)));
     if (found === undefined) {
-      return { statusCode: 403, headers: {}, bytes: Buffer.from("<Error>AccessDenied</Error>") };
+      return { statusCode: 404, headers: {}, bytes: Buffer.from(NOT_THERE) };
     }
     return { statusCode: 200, headers: valued(found.headers), bytes: Buffer.from(found.body) };
   }

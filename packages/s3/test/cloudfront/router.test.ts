@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { looksDigested } from "../../src/assets.ts";
 import { cloudFrontFunctions } from "../../src/cloudfront/router.ts";
-import { isPoolShaped } from "../../src/cloudfront/routes.ts";
-import { Edge } from "./edge.ts";
+import { DIGESTED } from "../../src/cloudfront/shape.ts";
+import { Edge, NOT_THERE } from "./edge.ts";
 import { edgeOf, PATHS, SCRIPT, worldOf } from "./router-world.ts";
 
 describe("the router", () => {
@@ -42,9 +42,8 @@ describe("the router", () => {
   it("serves the pool under the names of the site, and answers a missing asset without a page", async () => {
     expect(await edge.visit(`/${SCRIPT}`)).toMatchObject({ status: 200, body: `p/${SCRIPT}` });
     const missing = await edge.visit("/assets/app.ffffffff1.js");
-    expect(missing).toMatchObject({ status: 403 });
-    expect(missing.body).not.toContain("404.html");
-    expect(await edge.visit("/gone.js")).toMatchObject({ status: 404, body: "Not found.\n" });
+    expect(missing).toMatchObject({ status: 404, body: NOT_THERE });
+    expect(await edge.visit("/gone.js")).toMatchObject({ status: 404, body: NOT_THERE });
   });
 
   it.each(["/nothing", "/nothing/", "/docs/nothing.html", "/about/deeper", "/r/x", "/p/page"])(
@@ -75,7 +74,7 @@ describe("the router", () => {
       expect((await edge.visit(uri)).body, uri).not.toContain(".lockstep");
     }
     const routed = await edge.route("/.lockstep/current.json");
-    expect("statusCode" in routed).toBe(true);
+    expect(routed).toMatchObject({ uri: "/p/.lockstep/current.json" }); // where nothing is
   });
 
   it("reads the store twice for a page, and three times for a redirect", async () => {
@@ -128,6 +127,13 @@ describe("redirects of the router", () => {
     expect(await edge.visit(uri)).toMatchObject({ status, headers: { location } });
   });
 
+  it("come before the pool, but for names that hold a digest", async () => {
+    const manual = { status: 307, headers: { location: "/manual/a.pdf?from=docs" } };
+    expect(await edge.visit("/docs/a.pdf")).toMatchObject(manual);
+    const old = await edge.visit("/docs/app.3f9c2d1a.js");
+    expect(old).toMatchObject({ status: 404, body: NOT_THERE });
+  });
+
   it("never hide a page, and take nothing else", async () => {
     expect(await edge.visit("/about")).toMatchObject({ status: 200 });
     expect(await edge.visit("/docs/")).toMatchObject({ status: 200 });
@@ -145,8 +151,9 @@ describe("an application of one page", () => {
     expect(await edge.visit("/users/7/")).toMatchObject(page);
     expect(await edge.visit("/about")).toMatchObject({ body: `${world.documents}about.html` });
     expect(await edge.visit("/old/x")).toMatchObject({ status: 301 });
-    expect(await edge.visit("/chunk.js")).toMatchObject({ status: 404, body: "Not found.\n" });
-    expect(await edge.visit("/assets/app.ffffffff1.js")).toMatchObject({ status: 403 });
+    expect(await edge.visit("/chunk.js")).toMatchObject({ status: 404, body: NOT_THERE });
+    const chunk = await edge.visit("/assets/app.ffffffff1.js");
+    expect(chunk).toMatchObject({ status: 404, body: NOT_THERE });
     expect(() => worldOf(["index.html"], { "*": "200 /app.html" })).toThrow("app.html");
   });
 });
@@ -269,7 +276,7 @@ describe("the shape of names", () => {
     );
     const wrong = names
       .flatMap((name) => [name, `${name}.html`, `x.3f9c2d1a.d/${name}`, `.${name}.css`])
-      .filter((name) => isPoolShaped(name) !== looksDigested(name));
+      .filter((name) => DIGESTED.test(name) !== looksDigested(name));
     expect(wrong).toEqual([]);
   });
 });

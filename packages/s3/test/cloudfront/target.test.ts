@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { filesOf, scriptOf } from "../world.ts";
+import { NOT_THERE } from "./edge.ts";
 import { digestOf, RoutedRig } from "./routed-rig.ts";
 
 const ONE = scriptOf('console.log("one")');
@@ -45,6 +46,15 @@ describe("a site behind the router", () => {
     expect((await edge.visit(`/${TWO}`)).status).toBe(200); // the pool is one for all
   });
 
+  it("keeps assets for open pages whatever their names are like", async () => {
+    const { rig, edge } = world;
+    const chunk = "assets/index-LbhczWro.js";
+    const page = `<!doctype html><script src="/${chunk}"></script>`;
+    await rig.deploy({ "index.html": page, [chunk]: "1" });
+    await rig.deploy({ "index.html": "<p>two</p>", "about.html": "<p>two</p>" });
+    expect(await edge.visit(`/${chunk}`)).toMatchObject({ status: 200, body: "1" });
+  });
+
   it("is put back by one write, and keeps the assets of open pages", async () => {
     const { rig, edge } = world;
     await rig.deploy(filesOf("one"));
@@ -70,7 +80,7 @@ describe("a site behind the router", () => {
     expect(await edge.visit("/go")).toMatchObject(redirect);
     expect(await edge.visit("/go/")).toMatchObject(redirect);
     expect(await edge.visit("/gone")).toMatchObject({ status: 404, body: page });
-    expect(await edge.visit("/gone.js")).toMatchObject({ status: 404, body: "Not found.\n" });
+    expect(await edge.visit("/gone.js")).toMatchObject({ status: 404, body: NOT_THERE });
     expect(rig.keys().filter((key) => key.includes("go"))).toEqual([]);
     const rules = "/go /new-place 302\n/blog/* https://blog.example.com/:splat 308\n";
     await rig.deploy({ ...files, _redirects: rules });
@@ -146,6 +156,33 @@ describe("a site behind the router", () => {
     expect(rig.text("r/notes.txt")).toBe("mine");
     expect([...store.values.keys()].filter((key) => key.includes(".staged."))).toHaveLength(5);
     expect(store.values.has("other.control")).toBe(true);
+  });
+
+  it("removes nothing any more once a newer run came", async () => {
+    const { rig, store } = world;
+    await rig.deploy(filesOf("one"));
+    rig.now += 10 * 86_400_000;
+    for (const version of ["two", "three", "four", "five"]) await rig.deploy(filesOf(version));
+    await rig.folder.build(filesOf("six"));
+    rig.now += 10 * 86_400_000;
+    const plan = await rig.plan();
+    await rig.fence();
+    await rig.apply(plan, "stage");
+    await rig.apply(plan, "activate");
+    const [objects, keys] = [new Set(rig.objects.keys()), [...store.values.keys()]];
+    let writes = 0;
+    store.beforeWrite = () => {
+      // after the list of the past was cut, before the first value is removed
+      if ((writes += 1) !== 2) return;
+      const control = JSON.parse(store.values.get("site.control") ?? "{}") as {
+        stamp: { epoch: number };
+      };
+      control.stamp.epoch = 99;
+      store.edit("site.control", JSON.stringify(control));
+    };
+    await expect(rig.retire(plan)).rejects.toMatchObject({ code: "FENCED" });
+    expect(new Set(rig.objects.keys())).toEqual(objects);
+    expect([...store.values.keys()]).toEqual(keys);
   });
 
   it("goes live although another site of the store is written at the same moment", async () => {
