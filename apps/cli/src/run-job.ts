@@ -1,3 +1,4 @@
+import { environmentOf } from "@lockstep/config";
 import { type Outcome, recover, type RunJob } from "@lockstep/core";
 import { confirmation } from "./confirm.ts";
 import { eventsFile, open } from "./open.ts";
@@ -41,7 +42,9 @@ export async function runJob(
     outcome.result === "interrupted" && outcome.exit !== 0
       ? { ...outcome, exit: shell.stopExit() }
       : outcome;
-  report(ended, { invocation, verb, teller, look });
+  const { targets } = environmentOf(job);
+  const hasAudit = Object.values(targets).some(({ audit }) => audit !== undefined);
+  report(ended, { invocation, verb, teller, look, hasAudit });
   return ended.exit;
 }
 
@@ -58,9 +61,10 @@ interface Reported {
   readonly verb: Verb;
   readonly teller: Teller;
   readonly look: Look;
+  readonly hasAudit: boolean;
 }
 
-function report(outcome: Outcome, { invocation, verb, teller, look }: Reported): void {
+function report(outcome: Outcome, { invocation, verb, teller, look, hasAudit }: Reported): void {
   const { shell, flags } = invocation;
   if (flags.output !== "text") {
     shell.out(documentText(outcomeJson(outcome), flags.output));
@@ -70,7 +74,7 @@ function report(outcome: Outcome, { invocation, verb, teller, look }: Reported):
   }
   const command = (words: readonly string[]): string => commandText(words, flags);
   const only = flags.target;
-  shell.err(renderOutcome(outcome, { verb, state: teller.state, look, only, command }));
+  shell.err(renderOutcome(outcome, { verb, state: teller.state, look, only, command, hasAudit }));
   const release = liveRelease(outcome);
   if (outcome.exit === 0 && release !== undefined) shell.out(`${release}\n`);
 }

@@ -76,6 +76,21 @@ describe("the end of a run", () => {
     `);
   });
 
+  it("says where nothing was to be done that what is live was not compared, where a target can", () => {
+    const nothing = { ...OUTCOME, result: "unchanged", exit: 0 } as const;
+    const text = (hasAudit: boolean): string =>
+      renderOutcome(nothing, {
+        verb: "deploy",
+        state: newState(),
+        look: PLAIN,
+        hasAudit,
+        command: (words) => `lockstep ${words.join(" ")}`,
+      });
+
+    expect(text(true)).toContain("→ lockstep status --deep compares what is live; this did not.");
+    expect(text(false)).not.toContain("--deep");
+  });
+
   it("offers to accept what is live where everything is as it was and only a check fails", () => {
     const check = {
       severity: "error",

@@ -17,6 +17,8 @@ export interface OutcomeView {
   readonly look: Look;
   /** The targets of the run, where it was not about all. */
   readonly only?: readonly string[] | undefined;
+  /** Some target can compare all of what is live, which a deploy does not. */
+  readonly hasAudit?: boolean;
   /** A command with the flags that belong to it: `recover` gives `lockstep recover -e production`. */
   command(words: readonly string[]): string;
 }
@@ -114,9 +116,11 @@ function isOnlyChecks({ result, diagnostics }: Outcome): boolean {
   return isAsked && errors.every(({ code }) => code === "CHECK_FAILED");
 }
 
-function nextLines(outcome: Outcome, { command, look }: OutcomeView): string[] {
+function nextLines(outcome: Outcome, { command, look, hasAudit, verb }: OutcomeView): string[] {
   const arrow = look.style("dim", look.mark("next"));
   const { run, result } = outcome;
+  if (result === "unchanged" && verb === "deploy" && hasAudit === true)
+    return [`  ${arrow} ${command(["status", "--deep"])} compares what is live; this did not.`];
   if (run === undefined || result === "done") return [];
   return [
     ...(isOpen(result) ? [`  ${arrow} ${command(["recover"])}`] : []),

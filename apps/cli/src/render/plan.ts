@@ -40,7 +40,7 @@ function targetLines(name: string, target: PlannedFor, view: PlanView): string[]
   const { look } = view;
   const { style } = look;
   return [
-    `  ${style("bold", safeText(name))}  ${safeText(target.plugin)}  ${summary(target)}`,
+    `  ${style("bold", safeText(name))}  ${safeText(target.plugin)}  ${summary(target, view.targets[name])}`,
     ...target.places.map((place) => `    ${style("dim", safeText(place))}`),
     ...changeLines(target, view),
     ...(target.steps.length === 0
@@ -52,8 +52,11 @@ function targetLines(name: string, target: PlannedFor, view: PlanView): string[]
   ];
 }
 
-function summary({ changes, steps, unchanged }: PlannedFor): string {
-  if (steps.length === 0) return "unchanged";
+/** A target that can look at all of what is live has not done so for a plan. */
+const NOT_COMPARED = "unchanged since its last deploy; status --deep compares what is live";
+
+function summary({ changes, steps, unchanged }: PlannedFor, target: AnyTarget | undefined): string {
+  if (steps.length === 0) return target?.audit === undefined ? "unchanged" : NOT_COMPARED;
   if (!steps.some(isChange)) return "checks only";
   const count = (action: keyof typeof MARKS): number =>
     changes.filter((change) => change.action === action).length;
