@@ -73,7 +73,6 @@ export async function makeSite(
       .map((entry) => [entry.path.normalize("NFC"), entry]),
   );
   refuseEmpty(settings, files);
-  refuseKeys(settings, artifact);
   const textOf = async (name: string): Promise<string> =>
     entries.some(({ path }) => path === name)
       ? Buffer.from(await collect(artifact.open(name, ctx.signal))).toString()
@@ -90,6 +89,7 @@ export async function makeSite(
       : collect(artifact.open(entry.path, signal));
   };
   const sent = redirectFiles(redirects.rules, files);
+  refuseKeys(settings, artifact, sent);
   const references = await readReferences(
     [...files].map(([path, { size }]) => ({ path, size })),
     {
@@ -176,8 +176,13 @@ function refuseRules(
   }
 }
 
-function refuseKeys({ prefix, state }: S3Settings, { manifest }: Artifact): void {
-  const problems = manifest.flatMap(({ type, path }) => {
+function refuseKeys(
+  { prefix, state }: S3Settings,
+  { manifest }: Artifact,
+  redirects: readonly SiteFile[],
+): void {
+  const made = redirects.map(({ path }) => ({ path, type: "file" as const }));
+  const problems = [...manifest, ...made].flatMap(({ type, path }) => {
     const key = `${prefix}${path.normalize("NFC")}`;
     if (type === "link") return [`${path} (a symbolic link)`];
     if (type === "directory") return [];

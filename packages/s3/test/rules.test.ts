@@ -199,11 +199,25 @@ describe("a _redirects file", () => {
     ["/a /b/:splat", "patterns"],
     ["/a", "neither a path nor a URL"],
     ["/100% /b", "percent"],
+    ["/%2e%2e/%2e%2e/etc/passwd /x", "no key"],
+    ["/a/%2e /x", "no key"],
+    ["/a%2f%2fb /x", "no key"],
+    ["/a%0ab.txt /x", "no key"],
+    ["/a%5cb /x", "no key"],
+    ["/a%E2%80%A8b /x", "no key"],
+    ["/%C3%28 /x", "no key"],
   ])("names the line %s", (line, problem) => {
     expect(readRedirectsFile(line)).toEqual({
       rules: [],
       problems: [expect.stringContaining(problem)],
     });
+  });
+
+  it("names folders that are no keys for a router, too", () => {
+    expect(readRedirectsFile("/%2e%2e/* /x\n/a%0a/* /x\n", "router").problems).toEqual([
+      "line 1: the path is no key",
+      "line 2: the path is no key",
+    ]);
   });
 
   it("has other statuses and whole folders for a router, and no more", () => {
@@ -231,6 +245,10 @@ describe("a _redirects file", () => {
     ["/old.html", ["old.html"]],
     ["/", ["index.html"]],
     ["/caf%C3%A9", ["café", "café/index.html"]],
+    ["/cafe%CC%81.html", ["café.html"]],
+    ["/what%3F.html", ["what?.html"]],
+    ["/blog/*", ["blog/*"]],
+    ["/*", ["*"]],
   ])("makes objects for %s", (from, paths) => {
     expect(redirectPaths({ from, to: "/" })).toEqual(paths);
   });

@@ -359,6 +359,17 @@ describe("guards", () => {
     await expect(rig.plan()).rejects.toMatchObject({ code: "S3_KEY" });
   });
 
+  it.each([
+    ["where Lockstep keeps its own", "/.lockstep/blobs/x.txt"],
+    ["longer than keys can be", `/${"a".repeat(1_500)}`],
+    ["longer than keys can be with its page", `/${"a".repeat(1_020)}`],
+  ])("refuse a redirect %s", async (_name, from) => {
+    await using rig = await Rig.open();
+    await rig.folder.build({ "index.html": "x", _redirects: `${from} /x\n` });
+
+    await expect(rig.plan()).rejects.toMatchObject({ code: "S3_KEY" });
+  });
+
   it("are switched off by name", async () => {
     await using rig = await Rig.open({ allow: ["empty", "references", "rules", "shrink"] });
 

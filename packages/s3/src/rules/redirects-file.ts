@@ -73,6 +73,7 @@ export function redirectProblem({ from, to }: Redirect): string | undefined {
     return "a bucket redirects single paths alone, without patterns";
   }
   if (/%(?![0-9a-fA-F]{2})/.test(from)) return "a percent sign stands alone";
+  if (pathOf(from) === undefined) return "the path is no key";
   if (!/^(?:\/(?!\/)|https?:\/\/)[\u0021-\u007e]*$/.test(to)) {
     return "the target is neither a path nor a URL";
   }
@@ -82,8 +83,23 @@ export function redirectProblem({ from, to }: Redirect): string | undefined {
 
 /** The objects that a redirect is made of, so that it works with and without a slash at the end. */
 export function redirectPaths({ from }: Redirect): readonly string[] {
-  if (from.endsWith("/*")) return [decodeURI(from).slice(1)];
-  const path = decodeURI(from).replace(/^\//, "").replace(/\/$/, "");
+  const isFolder = from.endsWith("/*");
+  const path = pathOf(isFolder ? from.slice(0, -1) : from);
+  if (path === undefined) return [];
+  if (isFolder) return [path === "" ? "*" : `${path}/*`];
   if (path === "") return ["index.html"];
   return /\.[a-z0-9]+$/i.test(path) ? [path] : [path, `${path}/index.html`];
+}
+
+/** The path of a file that answers at a path of a URL, without slashes at its ends; undefined when no file can. */
+function pathOf(from: string): string | undefined {
+  let path: string;
+  try {
+    path = decodeURIComponent(from).normalize("NFC").replace(/^\//, "").replace(/\/$/, "");
+  } catch {
+    return undefined;
+  }
+  const isClean = path.split("/").every((segment) => !/^\.{0,2}$/.test(segment));
+  if (path !== "" && !isClean) return undefined;
+  return /[\p{Cc}\p{Zl}\p{Zp}\\]/u.test(path) ? undefined : path;
 }
