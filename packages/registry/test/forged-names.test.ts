@@ -1,18 +1,17 @@
-import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { type RequestListener } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { LookupFunction } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { isLockstepError, secret } from "@lockstep/plugin";
 import { testContext } from "@lockstep/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { getManifest } from "../src/client/manifests.ts";
 import { openConnection } from "../src/connection.ts";
 import { registrySchema } from "../src/options.ts";
+import { makeCertificate } from "./certificate.ts";
 
 const [HONEST, IMPOSTOR] = ["127.0.0.1", "127.0.0.2"];
 const PASSWORD = "canary-password-7391";
@@ -23,16 +22,8 @@ const servers: Server[] = [];
 /** What the registry, and who pretends to be it, were sent. */
 const heard = { honest: [] as string[], impostor: [] as string[] };
 
-async function certificate(name: string): Promise<{ key: Buffer; cert: Buffer }> {
-  const words =
-    "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=registry.test -addext subjectAltName=DNS:registry.test,DNS:tokens.test";
-  const [key, cert] = [join(folder, `${name}.key`), join(folder, `${name}.pem`)];
-  await promisify(execFile)("openssl", [...words.split(" "), "-keyout", key, "-out", cert]);
-  return { key: await readFile(key), cert: await readFile(cert) };
-}
-
 async function listen(name: string, host: string, answer: RequestListener): Promise<number> {
-  const server = createServer(await certificate(name), answer);
+  const server = createServer(await makeCertificate(folder, ["tokens.test"], name), answer);
   servers.push(server);
   server.listen(port, host);
   await once(server, "listening");
@@ -74,7 +65,7 @@ async function ask(answers: (name: string) => string): Promise<string> {
     repository: `registry.test:${port}/acme/shop`,
     source: { directory: "dist", base: "scratch" },
     auth: { username: "deploy", password: secret("PASSWORD") },
-    network: { ca: "honest.pem", trustedRealms: [`tokens.test:${port}`] },
+    network: { ca: "honestca.pem", trustedRealms: [`tokens.test:${port}`] },
     limits: { retries: 0 },
   });
   const lookup: LookupFunction = (name, _options, done) => {
@@ -82,10 +73,12 @@ async function ask(answers: (name: string) => string): Promise<string> {
   };
   const ctx = testContext(undefined, { folder, env: { PASSWORD } });
   await using connection = await openConnection(settings, ctx, lookup);
-  return getManifest(connection.asking(ctx), settings.repository, "latest").then(
-    (raw) => (raw === undefined ? "no such tag" : "found"),
-    (error: unknown) => (isLockstepError(error) ? error.code : String(error)),
-  );
+  try {
+    const raw = await getManifest(connection.asking(ctx), settings.repository, "latest");
+    return raw === undefined ? "no such tag" : "found";
+  } catch (error) {
+    return isLockstepError(error) ? error.code : String(error);
+  }
 }
 
 describe("a forged answer of a name server", () => {

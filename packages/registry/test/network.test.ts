@@ -1,4 +1,3 @@
-import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server } from "node:http";
@@ -6,7 +5,7 @@ import { createServer as createTlsServer } from "node:https";
 import type { LookupFunction } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { inspect, promisify } from "node:util";
+import { inspect } from "node:util";
 import { isLockstepError, secret } from "@lockstep/plugin";
 import { type SandboxRegistry, startSandboxRegistry, testContext } from "@lockstep/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -14,6 +13,7 @@ import { type RegistryOptions } from "../src/index.ts";
 import { reachOf } from "../src/net/address.ts";
 import { networkPolicy } from "../src/net/policy.ts";
 import { createTransport } from "../src/net/transport.ts";
+import { makeCertificate } from "./certificate.ts";
 import { filesOf, ONE, Shop } from "./world.ts";
 
 const PASSWORD = "canary-password-7391";
@@ -313,17 +313,8 @@ describe("over TLS", () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "lockstep-tls-"));
-    const words =
-      "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=registry.test -addext subjectAltName=DNS:registry.test,DNS:storage.test";
-    await promisify(execFile)("openssl", [
-      ...words.split(" "),
-      "-keyout",
-      `${folder}/key.pem`,
-      "-out",
-      `${folder}/ca.pem`,
-    ]);
     server = createTlsServer(
-      { key: await readFile(`${folder}/key.pem`), cert: await readFile(`${folder}/ca.pem`) },
+      await makeCertificate(folder, ["storage.test"]),
       (message, response) => {
         seen.push(`${message.headers.host} ${message.headers.authorization ?? "nobody"}`);
         const isElsewhere = message.headers.host?.startsWith("storage.test") === true;

@@ -1,4 +1,3 @@
-import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -6,12 +5,12 @@ import { createServer as createTlsServer } from "node:https";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { networkPolicy } from "../src/net/policy.ts";
 import { proxiesOf } from "../src/net/proxy.ts";
 import { readBody } from "../src/net/read.ts";
 import { createTransport, type Transport } from "../src/net/transport.ts";
+import { makeCertificate } from "./certificate.ts";
 
 describe("which requests go through a proxy", () => {
   const through = (env: Record<string, string>, url: string): string | undefined =>
@@ -58,17 +57,8 @@ describe("a request", () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "lockstep-proxy-"));
-    const words =
-      "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=registry.test -addext subjectAltName=DNS:registry.test";
-    await promisify(execFile)("openssl", [
-      ...words.split(" "),
-      "-keyout",
-      `${folder}/key.pem`,
-      "-out",
-      `${folder}/ca.pem`,
-    ]);
-    certificate = await readFile(`${folder}/ca.pem`, "utf8");
-    const key = await readFile(`${folder}/key.pem`);
+    const { key, cert } = await makeCertificate(folder);
+    certificate = cert;
     const secure = createTlsServer(
       { key, cert: certificate, ca: certificate, requestCert: true, rejectUnauthorized: false },
       (message, response) => {
