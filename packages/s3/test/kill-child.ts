@@ -5,11 +5,11 @@ import type { Json } from "@lockstep/plugin";
 import { Rig } from "./rig.ts";
 import type { Server } from "./world.ts";
 
-const [, , server = "{}", path = "", journal = ""] = argv;
+const [, , server = "{}", path = "", journal = "", bucket = ""] = argv;
 const folder = { path, build: async (): Promise<void> => {} };
 await using rig = await Rig.join(
   { server: JSON.parse(server) as Server, folder },
-  { limits: { inFlight: 1 } },
+  { bucket, limits: { inFlight: 1 } },
 );
 const records: Json[] = [];
 const plan = await rig.plan();

@@ -20,50 +20,86 @@ export interface KillPoint {
 /** What a bucket of the small site holds. */
 type Texts = Readonly<Record<string, string>>;
 
+/** A server on which deploys are killed. */
+export interface KillPlace extends AsyncDisposable {
+  readonly rig: Rig;
+  readonly bucket: string;
+  /** What visitors get. */
+  site(): Promise<Texts>;
+  /** Requests so far. */
+  asked(): number;
+  /** From now on asks about each request, before the server does anything. */
+  watch(onRequest: () => "refuse" | "lose" | undefined): void;
+}
+
 /** Kills a deploy of the small site at one request; how many requests it got to comes back. */
-export async function killAt({ at, when, next }: KillPoint): Promise<number> {
-  let fault: () => S3Fault | undefined = () => undefined;
-  await using rig = await Rig.open({ server: { fault: () => fault() } });
+export async function killAt(
+  { at, when, next }: KillPoint,
+  openPlace: () => Promise<KillPlace> = sandboxPlace,
+): Promise<number> {
+  await using place = await openPlace();
+  const { rig } = place;
   await rig.deploy(filesOf("one"));
-  const one = siteIn(rig.objects);
+  const one = await place.site();
   await rig.folder.build(filesOf("two"));
   const home = await mkdtemp(join(tmpdir(), "lockstep-kill-"));
   const journal = join(home, "journal");
-  const broken: string[] = [];
-  const first = rig.sandbox.requests.length;
+  const first = place.asked();
   let child: ChildProcess | undefined;
-  fault = () => {
-    broken.push(...brokenPages(rig.objects));
-    if (rig.sandbox.requests.length - first !== at) return undefined;
+  place.watch(() => {
+    if (place.asked() - first !== at) return undefined;
     child?.kill("SIGKILL");
-    return when === "before" ? "slow-down" : "lost-reply";
-  };
+    return when === "before" ? "refuse" : "lose";
+  });
   try {
-    child = deployIn(rig, journal);
+    child = deployIn(place, journal);
     let said = "";
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       said += text;
     });
     const [status] = (await once(child, "exit")) as [number | null];
     if (status !== null && status !== 0) throw new Error(said);
-    const asked = rig.sandbox.requests.length - first;
-    fault = () => {
-      broken.push(...brokenPages(rig.objects));
-      return undefined;
-    };
-    await takeOver(rig, { next, one, records: await recordsIn(journal) });
-    expect(broken, `killed ${when} request ${at}`).toEqual([]);
+    const asked = place.asked() - first;
+    place.watch(() => undefined);
+    expect(brokenPages(await place.site()), `killed ${when} request ${at}`).toEqual([]);
+    await takeOver(place, { next, one, records: await recordsIn(journal) });
     return asked;
   } finally {
     await rm(home, { recursive: true, force: true });
   }
 }
 
-function deployIn({ server, folder }: Rig, journal: string): ChildProcess {
+/** A sandbox server, whose pages are looked at before every request that it gets. */
+async function sandboxPlace(): Promise<KillPlace> {
+  let fault: () => S3Fault | undefined = () => undefined;
+  const rig = await Rig.open({ server: { fault: () => fault() } });
+  const broken: string[] = [];
+  return {
+    rig,
+    bucket: "shop",
+    async site() {
+      expect(broken).toEqual([]);
+      return siteIn(rig.objects);
+    },
+    asked: () => rig.sandbox.requests.length,
+    watch(onRequest) {
+      fault = () => {
+        broken.push(...brokenPages(siteIn(rig.objects)));
+        const trick = onRequest();
+        if (trick === undefined) return undefined;
+        return trick === "refuse" ? "slow-down" : "lost-reply";
+      };
+    },
+    [Symbol.asyncDispose]: () => rig[Symbol.asyncDispose](),
+  };
+}
+
+function deployIn({ rig, bucket }: KillPlace, journal: string): ChildProcess {
+  const { server, folder } = rig;
   const { endpoint, region, credentials } = server;
   const script = join(import.meta.dirname, "kill-child.ts");
   const where = JSON.stringify({ endpoint, region, credentials });
-  const words = ["--conditions=@lockstep/source", script, where, folder.path, journal];
+  const words = ["--conditions=@lockstep/source", script, where, folder.path, journal, bucket];
   return spawn(execPath, words, { stdio: ["ignore", "ignore", "pipe"] });
 }
 
@@ -73,7 +109,7 @@ async function recordsIn(journal: string): Promise<Done[]> {
 }
 
 async function takeOver(
-  rig: Rig,
+  { rig, site }: KillPlace,
   {
     next,
     one,
@@ -84,8 +120,8 @@ async function takeOver(
   if (next === "back") {
     const after = (await rig.revert(records)).filter((said) => said !== "left");
     expect(["restored", "untouched", undefined]).toContain(after[0]);
-    expect(pagesOf(siteIn(rig.objects))).toEqual(pagesOf(one));
-    expect(brokenPages(rig.objects)).toEqual([]);
+    expect(pagesOf(await site())).toEqual(pagesOf(one));
+    expect(brokenPages(await site())).toEqual([]);
   }
   if (next === "forward") {
     for (const { step, before } of records) {
@@ -94,7 +130,7 @@ async function takeOver(
     }
   }
   await rig.deploy();
-  expect(pagesOf(siteIn(rig.objects))).toEqual(pagesOf(filesOf("two")));
+  expect(pagesOf(await site())).toEqual(pagesOf(filesOf("two")));
   const live = await rig.live();
   expect(typeof live.ref).toBe("string");
   expect((await rig.plan()).steps).toEqual([]);
@@ -111,8 +147,7 @@ function pagesOf(site: Texts): Texts {
 }
 
 /** Pages that are of neither release, or that need what is not there. */
-function brokenPages(objects: S3Bucket): string[] {
-  const site = siteIn(objects);
+function brokenPages(site: Texts): string[] {
   const [one, two] = [filesOf("one"), filesOf("two")];
   return Object.entries(site).flatMap(([key, text]) => {
     if (!key.endsWith(".html")) return [];

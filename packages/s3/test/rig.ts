@@ -53,7 +53,7 @@ export class Rig implements AsyncDisposable {
     }: Pick<Rig, "server" | "folder"> & { readonly owned?: readonly AsyncDisposable[] },
     options: Partial<S3Options> = {},
   ): Promise<Rig> {
-    const target = s3(optionsFor(server, "shop", options));
+    const target = s3(optionsFor(server, options.bucket ?? "shop", options));
     const env = { S3_SECRET: server.credentials.secretAccessKey };
     const connection = await target.connect(testContext(undefined, { folder: folder.path, env }));
     return new Rig({ server, folder, target, connection }, owned);
