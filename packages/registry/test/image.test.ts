@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { chmod, link, mkdir, readdir, symlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import type { TargetPlan } from "@lockstep/plugin";
 import { type SandboxRegistry, startSandboxRegistry } from "@lockstep/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { DirectorySource } from "../src/index.ts";
@@ -257,6 +258,48 @@ describe("annotations and the config", () => {
         config: { WorkingDir: "/srv", Cmd: ["./server"] },
       });
     }
+  });
+});
+
+describe("a plan", () => {
+  const shortened = (plan: TargetPlan): unknown[] =>
+    plan.changes.map(({ what, bytes }) => [
+      what.replace(/ sha256:\w+| [0-9a-f]{12}/, ""),
+      bytes === undefined ? undefined : Math.sign(bytes),
+    ]);
+
+  it("says of each layer whether it is mounted or sent, with its bytes, and how many are there already", async () => {
+    await using base = await open("below", { into: "/" });
+    const { outputs } = await base.deploy(ONE, { "etc/os-release": "ID=x\n" });
+    const above = { base: `${server.host}/acme/below@${digestIn(outputs)}` };
+    await using shop = await open("shown", above);
+    const first = await shop.deploy(TWO, filesOf("one"));
+    await shop.build(filesOf("two"));
+    const second = await shop.plan(THREE);
+
+    expect(shortened(first)).toEqual([
+      ["layer of the base (mounted)", 0],
+      ["layer dependencies", 1],
+      ["layer assets", 1],
+      ["layer app", 1],
+      ["config", 1],
+      ["tag latest", undefined],
+    ]);
+    const sent = first.changes.reduce((sum, { bytes = 0 }) => sum + bytes, 0);
+    expect(shop.stepOf(first, "stage").bytes).toBe(sent);
+    expect([second.unchanged, shortened(second)]).toEqual([
+      3,
+      [
+        ["layer app", 1],
+        ["config", 1],
+        ["tag latest", undefined],
+      ],
+    ]);
+    expect(second.changes.at(-1)).toMatchObject({
+      before: digestIn(first.outputs),
+      after: digestIn(second.outputs),
+    });
+    expect(second.outputs).toMatchObject({ tags: ["latest"] });
   });
 });
 

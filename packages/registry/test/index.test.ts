@@ -66,6 +66,7 @@ describe("options", () => {
 
     expect(isTarget(target)).toBe(true);
     expect(target.problems).toBeUndefined();
+    expect(target.traits).toEqual({ fencing: "none" });
     expect(target.places).toEqual([
       "registry://registry-1.docker.io/acme/shop:1.4",
       "registry://registry-1.docker.io/acme/shop:latest",
