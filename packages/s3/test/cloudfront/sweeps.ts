@@ -43,9 +43,9 @@ export function describeRoutedCrashes(amount: Amount): void {
   });
 }
 
-/** Breaks the network to the key value store; see `describeNetworkSweep`. The bucket has sweeps of its own. */
+/** Breaks the network to either server; see `describeNetworkSweep`. */
 export function describeRoutedNetwork(amount: Amount): void {
-  describe("between a run and the key value store", () => {
+  describe.each(["key value store", "bucket"] as const)("between a run and the %s", (which) => {
     let server: Sandbox;
     let store: SandboxKeyValues;
     beforeAll(async () => {
@@ -57,13 +57,17 @@ export function describeRoutedNetwork(amount: Amount): void {
       await server[Symbol.asyncDispose]();
     });
 
-    describeNetworkSweep("the key value store", {
+    describeNetworkSweep(`the ${which}`, {
       ...amount,
       mayMiss: { share: 0.2, because: "the last bytes and messages depend on time" },
       get upstream() {
-        return { host: "127.0.0.1", port: store.port };
+        const port = which === "bucket" ? Number(new URL(server.endpoint).port) : store.port;
+        return { host: "127.0.0.1", port };
       },
-      open: ({ port }) => openWorld(server, store, { port }),
+      open: ({ port }) => {
+        const through = `http://127.0.0.1:${port}`;
+        return openWorld(server, store, which === "bucket" ? { bucket: through } : { through });
+      },
     });
   });
 }
@@ -74,7 +78,10 @@ let worlds = 0;
 async function openWorld(
   server: Sandbox,
   store: SandboxKeyValues,
-  { port = store.port }: { readonly port?: number },
+  {
+    through = store.endpoint,
+    bucket = server.endpoint,
+  }: { readonly through?: string; readonly bucket?: string },
 ): Promise<CrashWorld> {
   const folder = await Folder.open();
   const site = `site-${(worlds += 1)}`;
@@ -82,9 +89,9 @@ async function openWorld(
     bucket: "shop",
     source: "dist",
     prefix: `${site}/`,
-    endpoint: server.endpoint,
+    endpoint: bucket,
     region: server.region,
-    cloudfront: { keyValueStore: store.arn, site, endpoint: `http://127.0.0.1:${port}` },
+    cloudfront: { keyValueStore: store.arn, site, endpoint: through },
     limits: { inFlight: 2, tries: 8, backoffMs: 20, timeoutMs: 3_000 },
   } as unknown as Json;
   return {
