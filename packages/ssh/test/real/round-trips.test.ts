@@ -9,7 +9,7 @@ describe.each(KINDS)("the way to a host with %s", (kind) => {
   });
   afterAll(async () => host[Symbol.asyncDispose]());
 
-  it("is gone at most 4 times when nothing changed", async () => {
+  it("is gone at most 3 times when nothing changed", async () => {
     await using shop = await Shop.open(host);
     await shop.deploy("release-1", { "index.html": "one\n", "app.js": "one\n" });
     const connection = counted(shop.connection);
@@ -25,10 +25,10 @@ describe.each(KINDS)("the way to a host with %s", (kind) => {
     );
 
     expect(plan.steps).toEqual([]);
-    expect(connection.roundTrips).toBeLessThanOrEqual(4);
+    expect(connection.roundTrips).toBeLessThanOrEqual(3);
   });
 
-  it("is gone at most 11 times for a release of any size, however many files changed", async () => {
+  it("is gone at most 9 times for a release of any size, however many files changed", async () => {
     await using shop = await Shop.open(host);
     const files = Object.fromEntries(
       Array.from({ length: 50 }, (_, index) => [`file-${index}.js`, `one ${index}\n`]),
@@ -48,7 +48,7 @@ describe.each(KINDS)("the way to a host with %s", (kind) => {
     for (const step of steps) if (step.phase !== "retire") await shop.apply(step, { connection });
 
     expect(await shop.observe()).toMatchObject({ link: "releases/release-2" });
-    expect(connection.roundTrips).toBeLessThanOrEqual(11);
+    expect(connection.roundTrips).toBeLessThanOrEqual(9);
   });
 });
 
