@@ -203,6 +203,11 @@ export const sshErrors: ErrorCatalogue = {
     why: "Every login needs a name.",
     fix: "Set `user`.",
   },
+  SSH_WAY_BACK_OPEN: {
+    when: "A link was put back, but `restart`, `service`, `container`, `drain` or `undrain` failed after it.",
+    why: "What serves the host may still run the release. It stays, with the marker by which the next try knows what is left to do.",
+    fix: "Mend what failed (it is told before this one), then run `lockstep recover`.",
+  },
   SSH_WENT_BACK: {
     when: "With `confirmWithinMs`, a host got no word in time and put its link back by itself.",
     why: "That is what it is for: a release that cuts the host off must not stay.",

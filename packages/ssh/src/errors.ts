@@ -230,6 +230,15 @@ export function uploadIncomplete(where: Where, found: string): LockstepError {
   });
 }
 
+/** The link went back, and what follows it did not: the release may still be in use. */
+export function wayBackOpen(where: Where, release: string): LockstepError {
+  return failure(where, {
+    code: "SSH_WAY_BACK_OPEN",
+    message: `${where.place} keeps the release ${printable(release)}: what follows the link did not come back, and may still use it.`,
+    hint: "Mend what failed on the host, then run `lockstep recover`: it is run again, and the release is removed.",
+  });
+}
+
 /** Nobody confirmed in time. */
 export function wentBack(where: Where, release: string): LockstepError {
   return failure(where, {

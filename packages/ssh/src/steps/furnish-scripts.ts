@@ -1,4 +1,4 @@
-import { OWNED, REFUSED } from "../layout.ts";
+import { OWNED, REFUSED, UNSETTLED } from "../layout.ts";
 
 /** Prints the name of what a release was furnished with, or nothing. */
 export const INSPECT: string = `
@@ -59,12 +59,12 @@ export const NOTE: string = `${OWNED}
 umask 077
 cd "$S/meta/$ID" && printf '%s\\n' "$KEY" "$SEAL" >furnished.new && mv -f furnished.new furnished`;
 
-/** Forgets it, and removes the variables, in a release of this run that is not live. Prints what it found. */
+/** Forgets it, and removes the variables, in a release of this run that is neither live nor still to be left. Prints what it found. */
 export const FORGET: string = `
 [ -f "$P/.lockstep/layout" ] || { echo untouched; exit 0; }
-${OWNED}
+${OWNED}${UNSETTLED}
 run=; [ -f "$S/meta/$ID/run" ] && read -r run <"$S/meta/$ID/run"
-[ "$run" = "$RUN" ] && [ "$(linked)" != "releases/$ID" ] || { echo untouched; exit 0; }
+[ "$run" = "$RUN" ] && [ "$(linked)" != "releases/$ID" ] && ! unsettled || { echo untouched; exit 0; }
 found=untouched
 if [ -f "$S/meta/$ID/furnished" ]; then found=restored; rm -f "$S/meta/$ID/furnished" || exit; fi
 ${WITHIN}

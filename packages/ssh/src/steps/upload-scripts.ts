@@ -1,4 +1,4 @@
-import { OWNED, REFUSED } from "../layout.ts";
+import { OWNED, REFUSED, UNSETTLED } from "../layout.ts";
 
 /**
  * Moves a release of ours away: tree first, then meta, so that no tree is ever without its meta.
@@ -180,12 +180,13 @@ told=$( (${BEGIN}
 [ -z "$BASE" ] || case $told in (*"base $BASE $BASEDIGEST") ;; (*) exit ${REFUSED.otherBase} ;; esac
 ${ARRIVE}`;
 
-/** Removes what this run uploaded, unless it is live. Prints what it found. */
+/** Removes what this run uploaded, unless it is live or the way back from it is not done. Prints what it found. */
 export const REMOVE: string = `
 [ -f "$P/.lockstep/layout" ] || { echo absent; exit 0; }
-${OWNED}${DISCARD}
+${OWNED}${DISCARD}${UNSETTLED}
 look
 if [ "$run" != "$RUN" ]; then echo absent; exit 0; fi
 if [ "$(linked)" = "releases/$ID" ]; then echo live; exit 0; fi
+if unsettled; then echo unsettled; exit 0; fi
 discard
 echo removed`;

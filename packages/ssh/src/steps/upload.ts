@@ -1,6 +1,6 @@
 import type { Reverted, Step } from "@lockstep/plugin";
 import { hostOf, type SshConnection } from "../connection.ts";
-import { remoteFailed } from "../errors.ts";
+import { remoteFailed, wayBackOpen } from "../errors.ts";
 import { newNonce } from "../framing.ts";
 import { linkTo } from "../layout.ts";
 import { oneLine } from "../output.ts";
@@ -39,8 +39,10 @@ export const upload: Step<UploadInput, UploadBefore, null, SshConnection> = {
       more: { N: newNonce(), RUN: ctx.run },
       wanted: null,
     });
+    const found = stdout.trim();
+    if (found === "unsettled") throw wayBackOpen(hostOf(ctx.connection, ctx.unit), input.release);
     // live by another hand than ours: the link was put back before this is asked
-    if (stdout.trim() === "live") return "conflict";
-    return stdout.trim() === "removed" ? "restored" : "untouched";
+    if (found === "live") return "conflict";
+    return found === "removed" ? "restored" : "untouched";
   },
 };
