@@ -45,6 +45,55 @@ describe("doctor and audit", () => {
     ]);
   });
 
+  it("find one byte that was changed under the same headers", async () => {
+    await using rig = await Rig.open();
+    await rig.deploy(filesOf("one"));
+    const index = rig.objects.get("index.html");
+    if (index === undefined) throw new Error("there is no page");
+    const body = Buffer.from(index.body);
+    body[body.length - 1] = 0x20;
+    rig.objects.set("index.html", { ...index, body });
+
+    const [found] = await findings(rig, "audit");
+
+    expect(found).toMatchObject({
+      level: "fail",
+      text: "1 live objects were changed by others: index.html",
+      fix: expect.stringContaining("remove the object, and deploy"),
+    });
+  });
+
+  it("name what is there besides, and never what kept or staged releases have", async () => {
+    await using rig = await Rig.open({ prefix: "site/" });
+    await rig.deploy(filesOf("one"));
+    await rig.deploy(filesOf("two"));
+    await rig.folder.build(filesOf("three"));
+    await rig.apply(await rig.plan(), "stage");
+    for (const key of ["site/theirs.html", "site2/theirs.html", "theirs.html"]) rig.edit(key, "");
+
+    const found = await findings(rig, "audit");
+
+    expect(texts(found, "warn")).toEqual([
+      "1 objects below s3://shop/site/ are of no release, and stay: site/theirs.html",
+    ]);
+    expect(texts(found, "fail")).toEqual([]);
+  });
+
+  it("say how a page that is gone comes back, which no deploy of the same source does", async () => {
+    await using rig = await Rig.open();
+    await rig.deploy(filesOf("one"));
+    rig.objects.delete("about/index.html");
+
+    const [found] = await findings(rig, "audit");
+    const key = /s3:\/\/shop\/(\.lockstep\/blobs\/\w+)/.exec(found?.fix ?? "")?.[1] ?? "";
+    const kept = rig.objects.get(key);
+    if (kept !== undefined) rig.objects.set("about/index.html", kept);
+
+    expect(texts(await findings(rig, "audit"), "ok")).toEqual([
+      "6 of 6 live objects are as they were deployed",
+    ]);
+  });
+
   it("find two releases that are mixed", async () => {
     await using rig = await Rig.open();
     await rig.deploy(filesOf("one"));
