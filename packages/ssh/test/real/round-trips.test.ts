@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { counted } from "../counted.ts";
+import { startTurns } from "../turns.ts";
 import { KINDS, Shop, startHost, type TestHost } from "../world.ts";
 
 describe.each(KINDS)("the way to a host with %s", (kind) => {
@@ -8,6 +9,17 @@ describe.each(KINDS)("the way to a host with %s", (kind) => {
     host = await startHost(kind);
   });
   afterAll(async () => host[Symbol.asyncDispose]());
+
+  it("is gone at most 6 times to log in and look", async () => {
+    await using turns = await startTurns(host.server.port);
+    const { user, hostKey } = host.server;
+    const hosts = [{ name: "web-1", address: "127.0.0.1", port: turns.port, user, hostKey }];
+    await using shop = await Shop.open(host, { hosts });
+
+    await shop.target.live(shop.context());
+
+    expect(turns.count).toBeLessThanOrEqual(6);
+  });
 
   it("is gone at most 3 times when nothing changed", async () => {
     await using shop = await Shop.open(host);
