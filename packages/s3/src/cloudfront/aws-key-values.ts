@@ -134,13 +134,12 @@ async function* list(access: Access, options?: CallOptions): AsyncGenerator<stri
 async function send<T>(
   { name, patience }: Access,
   { what, signal }: CallOptions & { readonly what: string },
-  call: (options: { readonly abortSignal?: AbortSignal }) => Promise<T>,
+  call: (options: { readonly abortSignal: AbortSignal }) => Promise<T>,
 ): Promise<T | "missing" | "moved"> {
-  const answered = async (): Promise<T | "missing" | "moved"> => {
+  const answered = async (abortSignal: AbortSignal): Promise<T | "missing" | "moved"> => {
     try {
-      return await call(signal === undefined ? {} : { abortSignal: signal });
+      return await call({ abortSignal });
     } catch (error) {
-      signal?.throwIfAborted(); // why it was, rather than that it was
       const { status, code, message } = failureOf(error);
       if (status === 404) return "missing";
       if (isMoved(status, `${code} ${message}`)) return "moved";

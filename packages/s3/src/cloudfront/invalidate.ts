@@ -41,11 +41,9 @@ export async function invalidate(
       service: "cloudfront",
       sha256: config.sha256,
     });
-    const post = async (): Promise<void> => {
+    const post = async (abortSignal: AbortSignal): Promise<void> => {
       const signed = await signer.sign(requestOf(purge, invalidation) as never);
-      const { response } = await config.requestHandler.handle(signed, {
-        abortSignal: ctx.signal,
-      });
+      const { response } = await config.requestHandler.handle(signed, { abortSignal });
       await refuseFailed(response);
     };
     const what = `INVALIDATE ${purge.distribution}`;
