@@ -201,6 +201,33 @@ describe("a blob on its way", () => {
     expect(left).toBe(0);
   });
 
+  it.each([
+    ["BLOB_UPLOAD_INVALID", 3, "arrived"],
+    ["BLOB_UPLOAD_UNKNOWN", 3, "arrived"],
+    ["TOOMANYREQUESTS", 3, "arrived"],
+    ["DIGEST_INVALID", 1, "REGISTRY_ANSWER"],
+  ])(
+    "that is answered 400 with %s is sent %i times, and ends so: %s",
+    async (code, times, ends) => {
+      const sent = new Map<string | null, number>();
+      server.fault = ({ method, path, query }, { response }) => {
+        if (method !== "PUT" || !path.includes("/uploads/")) return false;
+        const digest = query.get("digest");
+        const count = (sent.get(digest) ?? 0) + 1;
+        sent.set(digest, count);
+        if (count === 3) return false;
+        response.writeHead(400, { "content-type": "application/json" });
+        response.end(JSON.stringify({ errors: [{ code, message: "not now" }] }));
+        return true;
+      };
+
+      const outcome = await codeOf(shop.deploy(ONE, filesOf("one")));
+
+      expect(outcome === "undefined" ? "arrived" : outcome).toBe(ends);
+      expect(new Set(sent.values())).toEqual(new Set([times]));
+    },
+  );
+
   it("is given up when every session is lost, with the registry's own words", async () => {
     server.fault = ({ method, path }, { response }) => {
       if (method !== "PUT" || !path.includes("/uploads/")) return false;

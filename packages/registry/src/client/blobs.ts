@@ -1,12 +1,12 @@
 import type { TargetContext } from "@lockstep/plugin";
 import { type Digest, digester, digestOf } from "../digest.ts";
-import { contentWrong, insecureRefused, redirectRefused } from "../errors.ts";
+import { answerUnexpected, contentWrong, insecureRefused, redirectRefused } from "../errors.ts";
 import { isPassing } from "../net/pace.ts";
 import { drop, readBody } from "../net/read.ts";
 import type { Answer, Body } from "../net/transport.ts";
 import { isSameOrigin, withDigest } from "../net/url.ts";
 import { nameOf, type Repository } from "../reference.ts";
-import type { Call, Client } from "./client.ts";
+import { type Call, type Client, refusalOf } from "./client.ts";
 
 /** Content that a registry is to hold. */
 export interface Blob extends Body {
@@ -17,6 +17,13 @@ export interface Blob extends Body {
 const ASK_FIRST_BYTES = 1024 * 1024;
 /** Upload sessions that are opened for one blob before it is given up. */
 const MOST_SESSIONS = 5;
+
+/** What a registry complains of, with whatever status, when another session may do better. */
+const ANEW: ReadonlySet<string> = new Set([
+  "BLOB_UPLOAD_INVALID",
+  "BLOB_UPLOAD_UNKNOWN",
+  "TOOMANYREQUESTS",
+]);
 
 /** Whether a repository holds a blob. */
 export async function hasBlob(
@@ -182,7 +189,11 @@ async function finish(
     return "stored";
   }
   const isLost = answer.status === 404 || answer.status === 416 || isPassing(answer.status);
-  if (isLast || !isLost) throw await client.unexpected(call, answer);
+  if (isLast || !isLost) {
+    const refusal = await refusalOf(call, answer);
+    if (isLast || !refusal.complaints.some(({ code }) => ANEW.has(code)))
+      throw answerUnexpected(refusal);
+  }
   await client.wait(ctx, answer);
   return "lost";
 }
