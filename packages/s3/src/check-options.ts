@@ -28,6 +28,16 @@ const until = z.strictObject({
   deadlineMs: z.int().min(0).default(60_000),
 });
 
+const NO_PATH = "This is no path such as /docs/";
+
+function isDecodable(path: string): boolean {
+  try {
+    return decodeURIComponent(path) !== "";
+  } catch {
+    return false;
+  }
+}
+
 /** Checks what a user wrote about the check. */
 export const checkSchema: z.ZodType<CheckSettings> = z.strictObject({
   url: z
@@ -35,7 +45,14 @@ export const checkSchema: z.ZodType<CheckSettings> = z.strictObject({
     .refine((url) => !/^[a-z]+:\/\/[^/]*@/.test(url), "This holds credentials")
     .refine((url) => !/[?#]/.test(url), "This must end with a path")
     .transform((url) => url.replace(/\/+$/, "")),
-  paths: z.array(z.string().regex(/^\/[^\s?#]*$/, "This is no path such as /docs/")).default(["/"]),
+  paths: z
+    .array(
+      z
+        .string()
+        .regex(/^\/[^\s?#]*$/, NO_PATH)
+        .refine(isDecodable, NO_PATH),
+    )
+    .default(["/"]),
   sample: z.int().min(0).max(1_000).default(10),
   until: until.default(() => until.parse({})),
 });

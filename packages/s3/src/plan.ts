@@ -19,7 +19,7 @@ import type { Pointer } from "./pointer.ts";
 import { makeSite, readFiles } from "./site.ts";
 import { activate, type ActivateInput } from "./steps/activate.ts";
 import { baseOf } from "./steps/base.ts";
-import { checkSite, type CheckSiteInput } from "./steps/check-site.ts";
+import { checkSite, type CheckSiteInput, forReturn } from "./steps/check-site.ts";
 import { retire } from "./steps/retire.ts";
 import { stage } from "./steps/stage.ts";
 
@@ -116,7 +116,7 @@ async function planReturn(
   const base = await baseOf(connection, startOf(pointer), ctx.signal);
   return {
     ...comparison(base.from, release),
-    steps: liveSteps(ctx, pointer, wanted),
+    steps: forReturn(liveSteps(ctx, pointer, wanted)),
     basedOn: basedOn(pointer),
     outputs: { digest: wanted },
     undo: UNDO,

@@ -1,21 +1,28 @@
-import type { CheckResult } from "@lockstep/plugin";
+import { gzipSync } from "node:zlib";
+import type { CheckResult, TargetPlan } from "@lockstep/plugin";
 import { describe, expect, it } from "vitest";
+import type { CheckOptions } from "../src/check-options.ts";
 import { Rig } from "./rig.ts";
 import { startWebsite, type Website } from "./website.ts";
 import { filesOf, scriptOf } from "./world.ts";
 
 /** A shop whose second release is live, and its website. */
-async function open(): Promise<
-  AsyncDisposable & { rig: Rig; website: Website; ask(): Promise<CheckResult> }
+async function open(
+  asked: Partial<CheckOptions> = { paths: ["/", "/about/"], sample: 10 },
+  first: Readonly<Record<string, string>> = filesOf("one"),
+): Promise<
+  AsyncDisposable & { rig: Rig; website: Website; ask(of?: TargetPlan): Promise<CheckResult> }
 > {
   const plain = await Rig.open();
   const website = await startWebsite(plain.objects);
-  const check = { url: website.url, paths: ["/", "/about/"], sample: 10 };
-  const rig = await plain.again({ check });
-  await rig.deploy(filesOf("one"));
-  const plan = await rig.deploy({ ...filesOf("two"), _redirects: "/was /about/\n" });
-  const step = plan.steps.find(({ phase }) => phase === "verify");
-  const handler = rig.target.checks?.find(({ kind }) => kind === step?.kind);
+  const rig = await plain.again({ check: { url: website.url, ...asked } });
+  await rig.deploy(first);
+  const plan = await rig.deploy({
+    ...filesOf("two"),
+    "packed.txt": gzipSync("packed"),
+    _headers: "/packed.txt\n  Content-Encoding: gzip\n",
+    _redirects: "/was /about/\n",
+  });
   return {
     rig,
     website,
@@ -23,7 +30,9 @@ async function open(): Promise<
       await rig[Symbol.asyncDispose]();
       await website[Symbol.asyncDispose]();
     },
-    ask: async () => {
+    ask: async (of = plan) => {
+      const step = of.steps.find(({ phase }) => phase === "verify");
+      const handler = rig.target.checks?.find(({ kind }) => kind === step?.kind);
       if (handler === undefined || step === undefined) throw new Error("nothing is asked");
       return handler.check(step.input, rig.context());
     },
@@ -82,6 +91,53 @@ describe("asking as a visitor", () => {
       wanted: expect.stringContaining(wanted),
       found: expect.stringMatching(found),
     });
+  });
+
+  it("fails for a path of the config that no file of the release has, but not on the way back", async () => {
+    await using shop = await open({ paths: ["/typo/"], sample: 0 });
+
+    expect(await shop.ask()).toEqual({
+      status: "fail",
+      wanted: `a file of the release at ${shop.website.url}/typo/`,
+      found: "none",
+    });
+    await shop.rig.folder.build({});
+    const [wanted] = (await shop.rig.live()).kept ?? [];
+    const back = await shop.rig.plan([{ ref: wanted ?? null, kept: [] }]);
+    expect(await shop.ask(back)).toEqual({ status: "pass" });
+  });
+
+  it("follows from the name of a folder to its page, and compares that", async () => {
+    await using shop = await open({ paths: ["/about"], sample: 0 });
+    expect(await shop.ask()).toEqual({ status: "pass" });
+    expect(shop.website.asked).toEqual(expect.arrayContaining(["/about", "/about/"]));
+
+    change(shop.rig, "about/index.html", { body: Buffer.from("x") });
+
+    expect(await shop.ask()).toMatchObject({ status: "fail" });
+  });
+
+  it("passes what is stored packed, as long as it is marked and said to be packed", async () => {
+    await using shop = await open({ paths: ["/packed.txt"], sample: 0 });
+    expect(await shop.ask()).toEqual({ status: "pass" });
+
+    change(shop.rig, "packed.txt", { "x-amz-meta-lockstep": "0" });
+
+    expect(await shop.ask()).toMatchObject({
+      status: "fail",
+      wanted: expect.stringContaining("release"),
+    });
+  });
+
+  it("asks for as many assets of the release before as of files of the new one", async () => {
+    const names = Array.from({ length: 6 }, (_, n) => scriptOf(`${n}`));
+    const pages = names.map((name) => `<script src="/${name}"></script>`).join("");
+    const scripts = Object.fromEntries(names.map((name) => [name, name]));
+    await using shop = await open({ paths: [], sample: 4 }, { "index.html": pages, ...scripts });
+
+    await shop.ask();
+
+    expect(shop.website.asked.filter((path) => names.includes(path.slice(1)))).toHaveLength(4);
   });
 
   it("is inconclusive when nobody answers", async () => {

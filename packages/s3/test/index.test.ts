@@ -90,6 +90,11 @@ describe("options", () => {
       { credentials: { accessKeyId: "a", secretAccessKey: "plain" } },
       ["credentials", "secretAccessKey"],
     ],
+    [
+      "a path that is none",
+      { check: { url: "https://a.example", paths: ["/%zz"] } },
+      ["check", "paths", 0],
+    ],
     ["nothing kept to go back to", { keep: { releases: 1 } }, ["keep", "releases"]],
     ["state in the place of the site", { state: "" }, ["state"]],
   ])("refuse %s", (_name, more, path) => {

@@ -14,7 +14,7 @@ export interface Website extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** Serves objects as a website endpoint does: index pages, redirects, 404 for the rest. */
+/** Serves objects as a website endpoint does: index pages, redirects, also into folders, 404 for the rest. */
 export async function startWebsite(objects: S3Bucket, prefix = ""): Promise<Website> {
   const asked: string[] = [];
   const failed: string[] = [];
@@ -25,7 +25,9 @@ export async function startWebsite(objects: S3Bucket, prefix = ""): Promise<Webs
     const found = objects.get(key);
     const location = found?.headers["x-amz-website-redirect-location"];
     if (location !== undefined) response.writeHead(301, { location }).end();
-    else if (found === undefined) {
+    else if (found === undefined && objects.has(`${key}/index.html`)) {
+      response.writeHead(302, { location: `/${path}/` }).end();
+    } else if (found === undefined) {
       failed.push(`/${path}`);
       response.writeHead(404).end("not found");
     } else response.writeHead(200, { ...found.headers }).end(found.body);

@@ -12,7 +12,7 @@ import { refuseShrunk } from "../guards.ts";
 import { settle } from "../moves.ts";
 import { readFiles } from "../site.ts";
 import { baseOf } from "../steps/base.ts";
-import { checkSite } from "../steps/check-site.ts";
+import { checkSite, forReturn } from "../steps/check-site.ts";
 import { activate } from "./activate.ts";
 import { refuseFull } from "./announce.ts";
 import type { RoutedConnection } from "./connection.ts";
@@ -91,7 +91,7 @@ async function planReturn(
   const base = await baseOf(connection, { from, also: null }, signal);
   return {
     ...comparison(base.from, release),
-    steps: liveSteps(ctx, from, wanted),
+    steps: forReturn(liveSteps(ctx, from, wanted)),
     basedOn: basedOn(position),
     outputs: { digest: wanted },
     undo: UNDO,

@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import type { Check, CheckResult, ReadContext } from "@lockstep/plugin";
+import type { Check, CheckResult, PlannedStep, ReadContext } from "@lockstep/plugin";
 import { STATUS_HEADER } from "../cloudfront/route.ts";
 import { PREVIEW_NAME } from "../cloudfront/router.ts";
 import type { S3Connection } from "../connection.ts";
@@ -14,7 +14,7 @@ export type CheckSiteInput = {
   readonly release: string;
   /** The release of the run: a check that names it is not asked of what is put back. */
   readonly run: string;
-  /** The release before: one of its assets is asked for, too. */
+  /** The release before: some of its assets are asked for, too. */
   readonly from: string | null;
   readonly url: string;
   readonly paths: readonly string[];
@@ -23,12 +23,15 @@ export type CheckSiteInput = {
   readonly clean?: true;
   /** Whether the release is asked for by its name, before anybody else is led to it. */
   readonly isStaged?: true;
+  /** Whether it is an older release, which need not have every path that the config names today. */
+  readonly isReturn?: true;
 };
 
 /** One question and the answer that is wanted. */
 interface Question {
   readonly url: string;
-  readonly file: SiteFile;
+  /** Undefined for a path that no file of the release answers. */
+  readonly file: SiteFile | undefined;
 }
 
 /** Questions that are asked side by side. */
@@ -67,22 +70,35 @@ export const checkSite: Check<CheckSiteInput, S3Connection> = {
 };
 
 function questionsOf(
-  { url, paths, sample, clean }: CheckSiteInput,
+  { url, paths, sample, clean, isReturn }: CheckSiteInput,
   release: SiteRelease,
   before: SiteRelease | null,
 ): readonly Question[] {
   const addressesOf = (path: string): readonly string[] =>
     clean === true ? [...urlsOf(path), `/${path.replace(/\.html$/, "")}`] : urlsOf(path);
   const named = paths.flatMap((path): Question[] => {
-    const file = release.files.find((one) => addressesOf(one.path).includes(decodeURI(path)));
-    return file === undefined ? [] : [{ url: `${url}${path}`, file }];
+    const wanted = decodeURIComponent(path).normalize("NFC");
+    const file = release.files.find((one) => addressesOf(one.path).includes(wanted));
+    return file === undefined && isReturn === true ? [] : [{ url: `${url}${path}`, file }];
   });
   const chosen = release.files.filter(({ size }) => size <= LONGEST);
   const old = (before?.files ?? []).filter(
     ({ path, inPlace, size }) => inPlace && size <= LONGEST && !release.byPath.has(path),
   );
-  const files = [...shuffled(chosen, release.ref).slice(0, sample), ...old.slice(0, 1)];
+  const files = [
+    ...shuffled(chosen, release.ref).slice(0, sample),
+    ...shuffled(old, release.ref).slice(0, Math.max(1, sample)),
+  ];
   return [...named, ...files.map((file) => ({ url: `${url}/${escaped(file.path)}`, file }))];
+}
+
+/** The steps of a way back: their checks leave out what the older release never had. */
+export function forReturn(steps: readonly PlannedStep[]): PlannedStep[] {
+  return steps.map((step) =>
+    step.kind === checkSite.kind
+      ? { ...step, input: { ...(step.input as CheckSiteInput), isReturn: true } }
+      : step,
+  );
 }
 
 /** The same choice for the same release, another for every other. */
@@ -100,19 +116,33 @@ async function ask(
   headers: Readonly<Record<string, string>>,
   { signal }: ReadContext<S3Connection>,
 ): Promise<CheckResult> {
-  const timeout = AbortSignal.timeout(TIMEOUT_MS);
-  try {
-    const response = await fetch(url, {
+  if (file === undefined) {
+    return { status: "fail", wanted: `a file of the release at ${url}`, found: "none" };
+  }
+  const get = (address: string): Promise<Response> =>
+    fetch(address, {
       redirect: "manual",
       headers: { "user-agent": "lockstep", ...headers },
-      signal: AbortSignal.any([signal, timeout]),
+      signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
     });
-    return await judge(url, file, response);
+  try {
+    const response = await get(url);
+    if (!leadsIntoFolder(url, response)) return await judge(url, file, response);
+    await response.body?.cancel();
+    return await judge(`${url}/`, file, await get(`${url}/`));
   } catch (error) {
     signal.throwIfAborted();
     const found = error instanceof Error ? plain(reasonOf(error)) : "no answer";
     return { status: "inconclusive", wanted: `an answer from ${url}`, found };
   }
+}
+
+/** Website endpoints lead from `/docs` to `/docs/`, where the page of the folder is. */
+function leadsIntoFolder(url: string, { status, headers }: Response): boolean {
+  const location = headers.get("location");
+  if (status < 300 || status > 399 || location === null) return false;
+  const target = URL.canParse(location, url) ? new URL(location, url).pathname : undefined;
+  return target === `${new URL(url).pathname}/`;
 }
 
 function reasonOf(error: Error): string {
@@ -135,12 +165,14 @@ async function judge(url: string, file: SiteFile, response: Response): Promise<C
   if (target !== undefined) return { status: "pass" };
   const mark = response.headers.get(DIGEST_HEADER);
   if (mark !== null && mark !== sha256) return failed("release", sha256, mark);
-  for (const name of ["content-type", "cache-control"]) {
+  for (const name of ["content-type", "cache-control", "content-encoding"]) {
     const found = response.headers.get(name);
     if (headers[name] !== undefined && found !== headers[name]) {
       return failed(name, headers[name], found);
     }
   }
+  // what is stored packed was unpacked on its way here: its mark was compared
+  if (headers["content-encoding"] !== undefined) return { status: "pass" };
   const found = hash("sha256", body, "hex");
   return found === sha256 ? { status: "pass" } : failed("digest", sha256, found);
 }
