@@ -81,7 +81,7 @@ export const sshErrors: ErrorCatalogue = {
   SSH_KEY_UNREADABLE: {
     when: "The identity file is missing, no private key, or needs a passphrase.",
     why: "It is what the login is made with.",
-    fix: 'Correct `identity`, or give `passphrase: secret("NAME")`, or use an agent.',
+    fix: 'Correct `identity`, or give `passphrase: secret("NAME")`, or add the key to an agent and set `agent: true`.',
   },
   SSH_KNOWN_HOSTS_UNREADABLE: {
     when: "The known_hosts file cannot be read, and a host has no pinned key.",
@@ -94,9 +94,9 @@ export const sshErrors: ErrorCatalogue = {
     fix: "Deploy with the version that laid it out, or choose another path.",
   },
   SSH_NO_IDENTITY: {
-    when: "Neither an agent nor an identity file can be used.",
-    why: "There is nothing to log in with; passwords are not supported.",
-    fix: "Start an agent (SSH_AUTH_SOCK), or set `identity`.",
+    when: "Neither an agent nor an identity file has a key that may be offered.",
+    why: "There is nothing to log in with; passwords are not supported. With `IdentitiesOnly` in ssh_config an agent is asked for the keys alone that an IdentityFile names.",
+    fix: "Start an agent (SSH_AUTH_SOCK) and add the key with ssh-add, or set `identity`.",
   },
   SSH_PASSPHRASE_UNSUPPORTED: {
     when: "A passphrase is given, and the transport is the ssh program.",

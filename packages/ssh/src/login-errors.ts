@@ -76,7 +76,7 @@ export function keyUnreadable(path: string, cause: unknown): LockstepError {
   return new LockstepError({
     code: "SSH_KEY_UNREADABLE",
     message: `The identity ${path} cannot be used: ${reasonOf(cause)}.`,
-    hint: 'Correct `identity`, or give `passphrase: secret("NAME")`.',
+    hint: 'Correct `identity`, or give `passphrase: secret("NAME")`, or add the key to the agent and set `agent: true`.',
     cause,
   });
 }
@@ -103,12 +103,12 @@ export function knownHostsUnreadable({ name }: Where, path: string, cause: unkno
 }
 
 /** There is nothing to log in with. */
-export function noIdentity({ name, place }: Where): LockstepError {
+export function noIdentity({ name, place }: Where, why: string): LockstepError {
   return new LockstepError({
     unit: name,
     code: "SSH_NO_IDENTITY",
-    message: `There is nothing to log in to ${place} with: SSH_AUTH_SOCK is not set and the config has no identity.`,
-    hint: "Start an agent, or set `identity`.",
+    message: `There is nothing to log in to ${place} with: ${why}.`,
+    hint: "Start an agent and add the key to it with ssh-add, or set `identity`.",
   });
 }
 

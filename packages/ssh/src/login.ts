@@ -19,7 +19,7 @@ import {
 } from "./login-errors.ts";
 import type { Endpoint } from "./reach.ts";
 
-/** A private key, as it is in its file. */
+/** An identity, as it is in its file: a private key, maybe closed, or only the public half of one. */
 export interface PrivateKey {
   readonly path: string;
   readonly text: Buffer;
@@ -59,10 +59,13 @@ export async function readLogin(
 ): Promise<Login> {
   const { user, agent } = endpoint;
   const keys = await readKeys(endpoint, passphrase, ctx);
-  if (agent === undefined && keys.length === 0) throw noIdentity(where);
+  if (agent === undefined && keys.length === 0) throw noIdentity(where, NEITHER);
   const trust = await readTrust(where, endpoint);
   return { user, keys, agent, trust: await unlessRevoked(where, endpoint, trust) };
 }
+
+/** Why there is nothing to log in with, at first sight. */
+const NEITHER = "SSH_AUTH_SOCK is not set and the config has no identity";
 
 /** Keys that ssh_config names, or that are where ssh looks for them, need not be there. */
 async function readKeys(
@@ -74,7 +77,10 @@ async function readKeys(
   const keys = await Promise.all(
     identities.map(async (path) => {
       try {
-        const text = await readFile(path);
+        const text = await readFile(path).catch(async (cause: unknown) => {
+          if (isIdentityNamed) throw cause;
+          return readFile(`${path}.pub`); // the private half may be with the agent alone
+        });
         return phrase === undefined ? { path, text } : { path, text, passphrase: phrase };
       } catch (cause) {
         if (isIdentityNamed) throw keyUnreadable(path, cause);

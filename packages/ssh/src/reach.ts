@@ -52,6 +52,8 @@ export interface Endpoint {
   readonly isIdentityNamed: boolean;
   /** Socket of the agent. */
   readonly agent?: string | undefined;
+  /** True when only those keys of the agent may be offered that the identities name. */
+  readonly isAgentBound: boolean;
 }
 
 /** The way to a server: first the jump hosts, in the order they are gone through. */

@@ -108,7 +108,8 @@ function endpointOf(
       found.revokedHostKeys === undefined ? undefined : localPath(found.revokedHostKeys, ctx),
     identities: files.map((path) => localPath(tokens(path, user, ctx), ctx)),
     isIdentityNamed: isNamed,
-    agent: (agent ?? (!isNamed && !found.identitiesOnly)) ? agentOf(found, ctx) : undefined,
+    agent: (agent ?? !isNamed) ? agentOf(found, ctx) : undefined,
+    isAgentBound: agent === undefined && found.identitiesOnly,
   };
 }
 

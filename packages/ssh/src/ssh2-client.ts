@@ -1,11 +1,12 @@
 import { Socket } from "node:net";
 import { isLockstepError, type LockstepError } from "@lockstep/plugin";
-import type { AnyAuthMethod, Client, ClientChannel, ParsedKey } from "ssh2";
+import type { AnyAuthMethod, Client, ClientChannel } from "ssh2";
 import { abortOf, deferred } from "./deferred.ts";
 import { authFailed } from "./errors.ts";
 import { hurryIn, signAtOnce } from "./hasten.ts";
-import { hostUnreachable, keyUnreadable } from "./login-errors.ts";
-import { type Login, type PrivateKey, readLogin, signaturesFor } from "./login.ts";
+import { type Offer, offerOf } from "./identities.ts";
+import { hostUnreachable } from "./login-errors.ts";
+import { type Login, readLogin, signaturesFor } from "./login.ts";
 import type { Endpoint, MaybeSocket, Traveller } from "./reach.ts";
 
 /** A packet every 15 seconds; three without an answer end the connection. */
@@ -47,10 +48,10 @@ export async function logIn(entrance: Entrance, traveller: Traveller): Promise<C
   const credentials = await readLogin(where, { endpoint, passphrase }, ctx);
   // loading the library takes a while, and loading a config must not
   const { default: ssh2 } = await import("ssh2");
-  const keys = usableKeys(credentials, endpoint, ssh2.utils.parseKey);
-  const command = isSure(keys) ? entrance.command : undefined;
+  const offer = await offerOf(where, { login: credentials, endpoint }, ssh2);
+  const command = isSure(offer) ? entrance.command : undefined;
   const { isIdle } = entrance;
-  const attempt = { credentials: { ...credentials, keys }, traveller, isIdle, command };
+  const attempt = { credentials, offer, traveller, isIdle, command };
   const socket = await entrance.dial();
   return shakeHands(new ssh2.Client(), socket, attempt);
 }
@@ -87,30 +88,14 @@ async function shakeHands(client: Client, socket: MaybeSocket, attempt: Attempt)
   }
 }
 
-/** A key that can be opened, and what signs with it. */
-type UsableKey = PrivateKey & { readonly type: string };
-
-/** Keys that can be opened; one that the config of the target names has to be. */
-function usableKeys(
-  { keys }: Login,
-  { isIdentityNamed }: Endpoint,
-  parse: (text: Buffer, passphrase?: string) => ParsedKey | ParsedKey[] | Error,
-): UsableKey[] {
-  return keys.flatMap((key) => {
-    const parsed = parse(key.text, key.passphrase);
-    if (parsed instanceof Error && isIdentityNamed) throw keyUnreadable(key.path, parsed);
-    const [first] = [parsed].flat();
-    return first === undefined || first instanceof Error ? [] : [{ ...key, type: first.type }];
-  });
-}
-
 /** Tells whether the first signature is the right one, whatever the server says: RSA has several. */
-function isSure([first]: readonly UsableKey[]): boolean {
+function isSure({ keys: [first] }: Offer): boolean {
   return first !== undefined && first.type !== "ssh-rsa";
 }
 
 interface Attempt {
   readonly credentials: Login;
+  readonly offer: Offer;
   readonly traveller: Traveller;
   readonly isIdle?: boolean | undefined;
   readonly command?: string | undefined;
@@ -122,10 +107,10 @@ async function ready(
   socket: MaybeSocket,
   attempt: Attempt,
 ): Promise<() => Promise<ClientChannel> | undefined> {
-  const { credentials, traveller, isIdle = false } = attempt;
+  const { credentials, offer, traveller, isIdle = false } = attempt;
   const { where, login } = traveller;
   const { user, trust } = credentials;
-  const methods = methodsOf(credentials).values();
+  const methods = methodsOf(user, offer).values();
   const { promise, resolve, reject } = deferred<void>();
   promise.catch(() => undefined);
   const greeting = greetingOf(socket);
@@ -168,7 +153,7 @@ function greetingOf(socket: MaybeSocket): () => Error | undefined {
   return () => (said === "" || said.startsWith("SSH-") ? undefined : new Error(said));
 }
 
-function methodsOf({ user, keys, agent }: Login): AnyAuthMethod[] {
+function methodsOf(user: string, { keys, agent }: Offer): AnyAuthMethod[] {
   const own = keys.map(({ text, passphrase }): AnyAuthMethod => ({
     type: "publickey",
     username: user,

@@ -92,6 +92,7 @@ describe.each([
         isIdentityNamed: true,
         knownHosts: ["/keys/theirs"],
         agent: undefined,
+        isAgentBound: false,
       },
     });
   });
@@ -106,9 +107,22 @@ describe.each([
     ]);
   });
 
-  it("names an agent, and keeps its keys back when only identities may be offered", async () => {
-    expect((await find({ address: "web-3" })).end.agent).toBeUndefined();
-    expect((await find({ address: "web-3" }, { agent: true })).end.agent).toBe("/run/agent.sock");
+  it("names an agent, and binds it to the identities when only these may be offered", async () => {
+    const agent = "/run/agent.sock";
+    const named = { identity: "/keys/mine" };
+    const ends = [
+      [{}, { agent, isAgentBound: true }],
+      [{ agent: true }, { agent, isAgentBound: false }],
+      [{ agent: false }, { agent: undefined }],
+      [named, { agent: undefined }],
+      [
+        { ...named, agent: true },
+        { agent, isAgentBound: false },
+      ],
+    ] as const;
+    for (const [login, end] of ends) {
+      expect((await find({ address: "web-3" }, login)).end).toMatchObject(end);
+    }
   });
 
   it("is refused where it needs a program to connect, or never arrives", async () => {
