@@ -1,100 +1,54 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type S3Quirks, type S3Request, type SandboxS3, startSandboxS3 } from "@lockstep/testkit";
 import { describe, expect, it, vi } from "vitest";
-import { lockstep, newShop, type Said, type Shop } from "../shop.ts";
+import { newShop } from "../shop.ts";
+import { build, deployTen } from "./builds.ts";
 
 const MAIN = join(import.meta.dirname, "../../src/main.ts");
 const PRODUCTION = ["-e", "production"];
-const BUILDS = Array.from({ length: 10 }, (_, index) => `build${index}`);
 
-interface Building {
-  readonly name: string;
-  readonly server: SandboxS3;
-  readonly ttlMs?: number;
-}
-
-/** One build of a site, with a config of its own: the same bucket, and the same state in it. */
-async function build({ folder }: Shop, { name, server, ttlMs = 60_000 }: Building) {
-  const cwd = join(folder, name);
-  await mkdir(join(cwd, "dist/assets"), { recursive: true });
-  const script = `assets/app.${Buffer.from(name.padEnd(8, "0")).toString("hex")}.js`;
-  const page = `<!doctype html><title>${name}</title><script src="/${script}"></script>`;
-  await writeFile(join(cwd, "dist", script), `console.log("${name}")`);
-  await writeFile(join(cwd, "dist/index.html"), page);
-  await writeFile(join(cwd, "dist/about.html"), page);
-  await writeFile(join(cwd, "lockstep.config.ts"), configOf(server, ttlMs));
-  return {
-    name,
-    cwd,
-    script,
-    page,
-    lockstep: (words: readonly string[]): Promise<Said> =>
-      lockstep([...words, ...PRODUCTION], {
-        cwd,
-        env: { S3_SECRET: server.credentials.secretAccessKey },
-      }),
-  };
-}
-
-function configOf({ endpoint, region, credentials }: SandboxS3, ttlMs: number): string {
-  return `
-import { defineConfig, secret } from "lockstep";
-import { s3, s3Store } from "@lockstep/s3";
-
-const place = {
-  endpoint: "${endpoint}",
-  region: "${region}",
-  credentials: { accessKeyId: "${credentials.accessKeyId}", secretAccessKey: secret("S3_SECRET") },
-};
-export default defineConfig({
-  project: "shop",
-  environments: {
-    production: {
-      store: s3Store({ ...place, bucket: "state", prefix: "production/", ttlMs: ${ttlMs} }),
-      targets: { site: s3({ ...place, bucket: "shop", source: "dist" }) },
-    },
-  },
-});
-`;
-}
-
-interface Entry {
-  readonly run: string;
-  readonly result: string;
-  readonly outputs: { readonly site: { readonly digest: string } };
+interface Way {
+  readonly quirks: S3Quirks;
+  readonly words: readonly string[];
+  readonly isDated: boolean;
+  /** The build that is live in the end. */
+  readonly wanted: RegExp;
 }
 
 describe("ten deployers of ten builds, with their state in a bucket", () => {
-  const WAYS: readonly (readonly [string, S3Quirks, readonly string[]])[] = [
-    ["that do not wait: who was not first is told so", {}, []],
-    ["that wait: all take turns", { unquotedIfMatch: true }, ["--lock-wait", "2m"]],
+  const WAIT = ["--lock-wait", "2m"];
+  const WAYS: readonly (readonly [string, Way])[] = [
+    [
+      "that do not wait: who was not first is told so",
+      { quirks: {}, words: [], isDated: false, wanted: /^build\d$/ },
+    ],
+    [
+      "that wait: all take turns",
+      { quirks: { unquotedIfMatch: true }, words: WAIT, isDated: false, wanted: /^build\d$/ },
+    ],
+    [
+      "that wait: none goes live after a newer one, so that the newest wins",
+      { quirks: {}, words: WAIT, isDated: true, wanted: /^build9$/ },
+    ],
   ];
 
   it.each(WAYS)(
     "%s; the last of the history is live, and whole",
-    async (_, quirks, words) => {
+    async (_, { quirks, words, isDated, wanted }) => {
       await using server = await startSandboxS3({ buckets: ["shop", "state"], quirks });
       // a store is opened outside of a run, and asks this process
       vi.stubEnv("S3_SECRET", server.credentials.secretAccessKey);
-      const shop = await newShop();
-      const builds = await Promise.all(BUILDS.map((name) => build(shop, { name, server })));
+      const winner = await deployTen({
+        server,
+        words,
+        isDated,
+        texts: async () => textsIn(server),
+      });
 
-      const said = await Promise.all(builds.map((one) => one.lockstep(["deploy", "-y", ...words])));
-
-      const exits = said.map(({ exit }) => exit);
-      const others = exits.filter((exit) => ![0, 23, 35].includes(exit));
-      expect(others, said.map(({ err }) => err).join("\n")).toEqual([]);
-      const done = exits.filter((exit) => exit === 0).length;
-      expect(done).toBeGreaterThan(0);
-      const entries = await historyOf(builds[0]);
-      expect(entries.filter(({ result }) => result === "done")).toHaveLength(done);
-      expect(entries.map(({ run }) => Number(run.split("-")[1]))).toEqual(
-        entries.map((_entry, index) => entries.length - index),
-      );
-      await expectLive(server, builds, entries[0]);
+      expect(winner).toMatch(wanted);
     },
     120_000,
   );
@@ -168,28 +122,6 @@ describe("a deploy with its state in a bucket", () => {
     expect(changed).toEqual({ site: 12, state: 21 });
   });
 });
-
-type Build = Awaited<ReturnType<typeof build>>;
-
-async function historyOf(one: Build | undefined): Promise<Entry[]> {
-  const history = await one?.lockstep(["history", "--limit", "50", "--output", "json"]);
-  expect((await one?.lockstep(["history", "--verify"]))?.exit).toBe(0);
-  return JSON.parse(history?.out ?? "[]") as Entry[];
-}
-
-/** All that visitors get is of one build, that of the run named, and nothing of it is missing. */
-async function expectLive(
-  server: SandboxS3,
-  builds: readonly Build[],
-  last: Entry | undefined,
-): Promise<void> {
-  const live = textsIn(server);
-  const winner = builds.find(({ page }) => page === live["index.html"]);
-  expect(live["about.html"]).toBe(winner?.page);
-  expect(live[winner?.script ?? ""]).toBe(`console.log("${winner?.name}")`);
-  expect(live[".lockstep/current.json"]).toContain(`"live":"${last?.outputs.site.digest}"`);
-  expect((await winner?.lockstep(["plan"]))?.out).toContain("0 targets to change, 1 unchanged.");
-}
 
 function textsIn(server: SandboxS3): Record<string, string> {
   const objects = server.buckets.get("shop") ?? new Map();
