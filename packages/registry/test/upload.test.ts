@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isLockstepError, secret } from "@lockstep/plugin";
 import { startSandboxRegistry, testContext } from "@lockstep/testkit";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { pushBlob } from "../src/client/blobs.ts";
 import { openConnection } from "../src/connection.ts";
 import { digestOf } from "../src/digest.ts";
@@ -115,6 +115,10 @@ describe("an upload over TLS", () => {
   let port: number;
   let server: ReturnType<typeof createServer>;
   const seen: string[] = [];
+  /** Bytes of bodies by host. */
+  const got: Record<string, number> = {};
+  /** Whether the registry takes the body at first, and then sends it elsewhere. */
+  let redirects = false;
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "lockstep-upload-"));
@@ -123,20 +127,31 @@ describe("an upload over TLS", () => {
       seen.push(
         `${message.method} ${host.split(":")[0]} ${message.url} ${authorization === undefined ? "nobody" : "somebody"}`,
       );
-      message.resume();
+      message.on("data", (piece: Buffer) => {
+        got[host] = (got[host] ?? 0) + piece.length;
+      });
+      if (redirects && message.method === "PUT" && host.startsWith("registry")) {
+        response.writeHead(307, { location: `https://storage.test:${port}/up?X-Sig=1` }).end();
+        return;
+      }
+      if (message.headers.expect !== undefined) response.writeContinue();
       message.once("end", () => {
         if (authorization === undefined && host.startsWith("registry")) {
           response.writeHead(401, { "www-authenticate": 'Basic realm="x"' }).end();
         } else if (message.method === "POST") {
-          response
-            .writeHead(202, { location: `https://storage.test:${port}/up?X-Sig=a%2Fb%20c&x=` })
-            .end();
+          const location = redirects ? "/up" : `https://storage.test:${port}/up?X-Sig=a%2Fb%20c&x=`;
+          response.writeHead(202, { location }).end();
         } else response.writeHead(201).end();
       });
     });
+    server.on("checkContinue", (message, response) => server.emit("request", message, response));
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
     ({ port } = server.address() as { port: number });
+  });
+  beforeEach(() => {
+    seen.length = 0;
+    for (const host of Object.keys(got)) delete got[host];
   });
   afterAll(async () => {
     server.closeAllConnections();
@@ -144,7 +159,8 @@ describe("an upload over TLS", () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  it("goes where the registry says, with its query as it was, and without the login", async () => {
+  /** Pushes a blob as a run would. */
+  async function push(bytes: Buffer): Promise<{ readonly how: string; readonly digest: string }> {
     const settings = registrySchema.parse({
       repository: `registry.test:${port}/acme/shop`,
       source: { directory: "dist", base: "scratch" },
@@ -153,7 +169,6 @@ describe("an upload over TLS", () => {
     });
     const ctx = testContext(undefined, { folder, env: { PASSWORD: "canary-password" } });
     await using connection = await openConnection(settings, ctx, toLoopback);
-    const bytes = Buffer.from("content");
     const blob = {
       digest: digestOf(bytes),
       size: bytes.length,
@@ -161,14 +176,36 @@ describe("an upload over TLS", () => {
         yield bytes;
       },
     };
+    const { repository } = settings;
+    return {
+      how: await pushBlob(connection.asking(ctx), blob, { repository }),
+      digest: encodeURIComponent(blob.digest),
+    };
+  }
 
-    const how = await pushBlob(connection.asking(ctx), blob, { repository: settings.repository });
+  it("goes where the registry says, with its query as it was, and without the login", async () => {
+    redirects = false;
+
+    const { how, digest } = await push(Buffer.from("content"));
 
     expect(how).toBe("uploaded");
     expect(seen).toEqual([
       "POST registry.test /v2/acme/shop/blobs/uploads/ nobody",
       "POST registry.test /v2/acme/shop/blobs/uploads/ somebody",
-      `PUT storage.test /up?X-Sig=a%2Fb%20c&x=&digest=${encodeURIComponent(blob.digest)} nobody`,
+      `PUT storage.test /up?X-Sig=a%2Fb%20c&x=&digest=${digest} nobody`,
     ]);
+  });
+
+  it("that is redirected takes its whole body along, and no login; the registry gets not a byte of it", async () => {
+    redirects = true;
+
+    const { how, digest } = await push(Buffer.alloc(1 << 20, "x"));
+
+    expect(how).toBe("uploaded");
+    expect(seen.slice(-2)).toEqual([
+      `PUT registry.test /up?digest=${digest} somebody`,
+      "PUT storage.test /up?X-Sig=1 nobody",
+    ]);
+    expect(got).toEqual({ [`storage.test:${port}`]: 1 << 20 });
   });
 });
