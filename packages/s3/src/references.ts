@@ -1,4 +1,5 @@
 import { mayBeDigested, namesOf } from "./assets.ts";
+import { linksIn } from "./links.ts";
 
 /** Which files the texts of a site name. */
 export interface References {
@@ -49,8 +50,9 @@ export async function readReferences(
     const words = wanted.size === 0 ? [] : text.split(SEPARATOR);
     const own = new Set(namesOf(path)); // a title in a picture is no reference to it
     for (const word of words) if (wanted.has(word) && !own.has(word)) named.add(word);
-    for (const link of new Set(linksIn(path, text))) {
-      const candidates = targetsOf(path, link, prefix);
+    const { base, links } = linksIn(path, text);
+    for (const link of new Set(links)) {
+      const candidates = targetsOf({ path, base, link }, prefix);
       const isThere = candidates.length === 0 || candidates.some((one) => paths.has(one));
       if (!isThere) broken.push(`${path} -> ${link}`);
     }
@@ -61,51 +63,26 @@ export async function readReferences(
   };
 }
 
-const TAG = /<(script|link|img|source|video|audio|track|embed|object|iframe)\b([^>]*)>/gi;
-const ATTRIBUTE = /\b(src|srcset|poster|data|href)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))/gi;
-const STYLES =
-  /url\(\s*(?:"([^"]*)"|'([^']*)'|([^\s"')]+))\s*\)|@import\s+(?:"([^"]*)"|'([^']*)')/gi;
-/** What is not shown or run as it stands there. */
-const INERT =
-  /<!--[\s\S]*?-->|(<(script|style|template|noscript|textarea|pre|code)\b[^>]*>)[\s\S]*?<\/\2\s*>/gi;
-/** Links that a page needs to be complete. */
-const NEEDED = /\brel\s*=\s*["']?[^"'>]*(?:stylesheet|icon|preload|manifest)/i;
-
-/** What a page or a style needs, as it stands there. */
-function linksIn(path: string, text: string): readonly string[] {
-  if (/\.css$/i.test(path)) return stylesIn(text);
-  if (!/\.html?$/i.test(path) || /<base\b/i.test(text)) return [];
-  const shown = text.replaceAll(INERT, (_, open: string | undefined) => open ?? "");
-  return [...shown.matchAll(TAG)].flatMap(([, tag = "", attributes = ""]) => {
-    if (tag.toLowerCase() === "link" && !NEEDED.test(attributes)) return [];
-    return [...attributes.matchAll(ATTRIBUTE)].flatMap(([, name = "", a, b, c]) => {
-      const value = (a ?? b ?? c ?? "").replaceAll("&amp;", "&");
-      if (name.toLowerCase() === "href" && tag.toLowerCase() !== "link") return [];
-      return name.toLowerCase() === "srcset" ? candidatesIn(value) : [value];
-    });
-  });
+/** A link, and where it stands. */
+interface Placed {
+  readonly path: string;
+  /** What the page says its links start from. */
+  readonly base: string | undefined;
+  readonly link: string;
 }
 
-function stylesIn(text: string): readonly string[] {
-  const bare = text.replaceAll(/\/\*[\s\S]*?\*\//g, "");
-  return [...bare.matchAll(STYLES)].map(([, a, b, c, d, e]) => a ?? b ?? c ?? d ?? e ?? "");
-}
-
-/** @see HTML Standard, section 4.8.4.2.1, "Srcset attributes" */
-function candidatesIn(srcset: string): readonly string[] {
-  if (srcset.includes("data:")) return [];
-  return srcset.split(",").flatMap((part) => part.trim().split(/\s+/)[0] ?? []);
-}
+/** Another host, data, a fragment, or the place holder of a template. */
+const ELSEWHERE = /^(?:[a-z][a-z0-9+.-]*:|\/\/|#|\?)|\{\{|\$\{|<%|\\/i;
 
 /** The files that would answer a link; none when that cannot be known here. */
-function targetsOf(path: string, link: string, prefix: string): readonly string[] {
-  // another host, data, a fragment, or the place holder of a template
-  if (link === "" || /^(?:[a-z][a-z0-9+.-]*:|\/\/|#|\?)|\{\{|\$\{|<%|\\/i.test(link)) return [];
-  const base = `https://site.invalid/${path.split("/").map(encodeURIComponent).join("/")}`;
-  if (!URL.canParse(link, base)) return [];
+function targetsOf({ path, base = "", link }: Placed, prefix: string): readonly string[] {
+  if (link === "" || ELSEWHERE.test(link) || ELSEWHERE.test(base)) return [];
+  const page = `https://site.invalid/${path.split("/").map(encodeURIComponent).join("/")}`;
+  if (!URL.canParse(base, page) || !URL.canParse(link, page)) return [];
   let target: string;
   try {
-    target = decodeURIComponent(new URL(link, base).pathname).replace(/^\//, "").normalize("NFC");
+    const { pathname } = new URL(link, new URL(base, page));
+    target = decodeURIComponent(pathname).replace(/^\//, "").normalize("NFC");
   } catch {
     return []; // a link that no server understands
   }

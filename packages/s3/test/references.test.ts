@@ -18,6 +18,14 @@ describe("a page that needs a file which is not there", () => {
     ["a picture", `<img alt="" src='../img/a%20b.png'>`],
     ["one of several pictures", `<img srcset="/there.png 1x, /gone.png 2x">`],
     ["a film", `<video poster="/poster.jpg"></video>`],
+    ["a picture whose text holds the end of a tag", `<img alt="a > b" src="/gone.png">`],
+    ["a picture ahead of time", `<link rel=preload as=image imagesrcset="/gone.png 2x">`],
+    ["a picture in a drawing", `<svg><image href="/gone.png"/></svg>`],
+    ["a sprite", `<svg><use href="/gone.svg#a"/></svg>`],
+    ["a picture that sends a form", `<input type=image src="/gone.png">`],
+    ["a style of its own", `<style>body { background: url(/gone.png) }</style>`],
+    ["a style of one tag", `<p class=a style="background: url('/gone.png')">`],
+    ["a base on the same site", `<base href="/app/"><script src="main.js"></script>`],
   ])("is found for %s", async (_name, html) => {
     const broken = await brokenIn({ "docs/index.html": html, "there.png": "" });
 
@@ -31,6 +39,24 @@ describe("a page that needs a file which is not there", () => {
     expect(await brokenIn({ "css/a.css": styles, "css/base.css": "" })).toEqual([
       "css/a.css -> bg.png",
     ]);
+  });
+});
+
+describe("a chunk that needs another which is not there", () => {
+  it("is found by what it imports, now or later", async () => {
+    const text = `import{a}from"./b.11112222.js";import"./there.3f9c2d1a.js";x=()=>import('../c.33334444.js')`;
+    const files = { "assets/a.55556666.js": text, "assets/there.3f9c2d1a.js": "" };
+
+    expect(await brokenIn(files)).toEqual([
+      "assets/a.55556666.js -> ./b.11112222.js",
+      "assets/a.55556666.js -> ../c.33334444.js",
+    ]);
+  });
+
+  it("is not suspected for the samples of code that it shows", async () => {
+    const text = `const sample = 'import { Button } from "./MyButton.js"';`;
+
+    expect(await brokenIn({ "assets/a.55556666.js": text })).toEqual([]);
   });
 });
 
@@ -69,12 +95,36 @@ describe("a page is complete", () => {
     ["whatever its scripts write", `<script>document.write('<img src="a.png">')</script>`],
     ["with pictures inside of it", `<img src="data:image/png;base64,AAAA">`],
     ["with places of a template", `<img src="{{ image }}">`],
+    ["with commas in the names of pictures", `<img srcset="/i/w_1,h_2/a.png 1x, /a.png 2x">`],
+    ["with commas on other hosts", `<img srcset="https://c.example/w_1,h_2/a.png 1x,/a.png 2x">`],
+    ["with pictures inside of a set", `<img srcset="data:image/png;base64,AAAA 1x, /a.png 2x">`],
+    ["with marks in numbers", `<img src="/q&#38;a.png"><img src="/q&#x26;a.png">`],
+    ["with a base at the top", `<base href="/"><script src="app.js"></script>`],
+    ["with parts of a drawing", `<style>p { fill: url(#a) }</style><p style="fill: url(#b)">`],
     ["with a base of its own", `<base href="https://x.example/"><script src="a.js"></script>`],
     ["when a folder has a page", `<iframe src="/frame/"></iframe><iframe src="/old"></iframe>`],
   ])("%s", async (_name, html) => {
-    const files = { "index.html": html, "app.js": "", "i con.svg": "", "frame/index.html": "" };
+    const there = [
+      "app.js",
+      "i con.svg",
+      "frame/index.html",
+      "i/w_1,h_2/a.png",
+      "a.png",
+      "q&a.png",
+    ];
+    const files = {
+      "index.html": html,
+      ...Object.fromEntries(there.map((name) => [name, ""])),
+    };
 
     expect(await brokenIn(files)).toEqual([]);
+  });
+
+  it("when its base leads below the site", async () => {
+    const html = `<base href="/app/"><script src="main.js"></script>`;
+
+    expect(await brokenIn({ "index.html": html, "app/main.js": "" })).toEqual([]);
+    expect(await brokenIn({ "deep/index.html": html, "app/main.js": "" })).toEqual([]);
   });
 
   it("when the site is not at the top of its bucket", async () => {
@@ -110,7 +160,15 @@ describe("a name", () => {
 
   it("is looked for in no more time than the text is long", async () => {
     const text = "0".repeat(2_000_000);
-    const files = { "index.html": text, "a.11112222.js": text, "b.css": `url(${text}` };
+    const files = {
+      "index.html": text,
+      "a.11112222.js": text,
+      "b.css": `url(${text}`,
+      "c.html": `<img srcset="${text} 1x`,
+      "d.html": `<img srcset="/b.css ${text}, /b.css">`,
+      "e.html": `<img ${`a="${"0".repeat(20)}" `.repeat(50_000)}`,
+      "f.html": `<p ${`b='0' `.repeat(200_000)}`,
+    };
 
     expect(await brokenIn(files)).toHaveLength(0);
   }, 2_000);
