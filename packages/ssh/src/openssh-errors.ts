@@ -1,7 +1,7 @@
 import { LockstepError } from "@lockstep/plugin";
 import { authFailed, type Where } from "./errors.ts";
 import { hostUnreachable } from "./login-errors.ts";
-import { lastLine, outputTail } from "./output.ts";
+import { lastLine, outputTail, printable } from "./output.ts";
 
 /** The key of a host, or of a jump host, is not the known one. */
 export function keyNotKnown({ name, place }: Where, said: string): LockstepError {
@@ -54,10 +54,37 @@ export function programMissing({ name, place }: Where, cause: unknown): Lockstep
   });
 }
 
+/** What the ssh of a jump host said, when that host let nobody through. */
+class JumpRefusal extends Error {}
+
+/** True when a jump host refused the login, so that nobody behind it can be reached. */
+export function isJumpRefusal({ cause }: LockstepError): boolean {
+  return cause instanceof JumpRefusal;
+}
+
+/** A jump host refused every key. */
+export function jumpRefused({ name }: Where, jump: string, said: string): LockstepError {
+  return new LockstepError({
+    unit: name,
+    code: "SSH_AUTH_FAILED",
+    message: `the jump host ${printable(jump)} refused every key offered.`,
+    hint: "Try the same login with ssh, and look at authorized_keys on the jump host.",
+    cause: new JumpRefusal(lastLine(said)),
+  });
+}
+
+const REFUSED = /Permission denied \(|Too many authentication failures/;
+
+/** Whoever waits for the ssh of a jump host is left without a word; whoever was refused itself knows why. */
+const CUT_OFF = /UNKNOWN port|kex_exchange_identification|banner exchange/;
+
 /** What the ssh program meant by its last words. */
 export function meaningOf(where: Where, user: string, said: string): LockstepError {
-  if (/Permission denied \(|Too many authentication failures/.test(said)) {
-    return authFailed(where, user);
+  const refused = said.search(REFUSED);
+  if (refused >= 0) {
+    if (!CUT_OFF.test(said.slice(refused))) return authFailed(where, user);
+    const jump = /^(\S+@\S+): Permission denied/m.exec(said)?.[1];
+    return jumpRefused(where, jump ?? "on the way", said);
   }
   if (/REMOTE HOST IDENTIFICATION HAS CHANGED|has changed and you have/.test(said)) {
     return keyNotKnown(where, said);

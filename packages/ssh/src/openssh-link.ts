@@ -6,16 +6,22 @@ import { join } from "node:path";
 import process from "node:process";
 import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { isLockstepError, type TargetContext } from "@lockstep/plugin";
+import { isLockstepError, type LockstepError, type TargetContext } from "@lockstep/plugin";
 import { abortOf, deferred } from "./deferred.ts";
 import { trailerCommand, withoutTrailer } from "./framing.ts";
 import { type Channel, type Link, type SshHostSettings, startShell } from "./link.ts";
 import { hostUnreachable, shellUnusable } from "./login-errors.ts";
-import { meaningOf, passphraseUnsupported, programMissing } from "./openssh-errors.ts";
+import {
+  isJumpRefusal,
+  meaningOf,
+  passphraseUnsupported,
+  programMissing,
+} from "./openssh-errors.ts";
 import { end, hold, type Master, startMaster, startOther } from "./openssh-master.ts";
 import { forward } from "./openssh-tunnel.ts";
 import { sshWords } from "./openssh-words.ts";
 import { patiently } from "./patience.ts";
+import type { Endpoint, HostSettings } from "./reach.ts";
 
 /** Longest folder for the socket, in characters: a path of one may have 104, and ssh adds 17 for a moment. */
 const LONGEST_FOLDER = 70;
@@ -37,10 +43,31 @@ export async function connectOpenssh(
   const { where, host, login, gateway } = settings;
   if (login.passphrase !== undefined) throw passphraseUnsupported(where);
   const traveller = { where, login, ctx, stop };
-  const { address, port = 22, user = "" } = login.jump?.[0] ?? host;
-  return patiently(traveller, () =>
-    gateway.atDoor({ address, port, user }, traveller, async () => open(settings, ctx, stop)),
+  const atEnd = async (): Promise<Link> =>
+    gateway.atDoor(doorOf(host), traveller, async () => open(settings, ctx, stop));
+  const jump = login.jump?.[0];
+  if (jump === undefined) return patiently(traveller, atEnd);
+  // whoever was refused behind a jump host got through it: others may try
+  const made = await patiently(traveller, () =>
+    gateway.atDoor(doorOf(jump), traveller, async () => atEnd().catch(unlessOnTheWay)),
   );
+  if (isLockstepError(made)) throw made;
+  return made;
+}
+
+function doorOf({
+  address,
+  port = 22,
+  user = "",
+}: HostSettings): Pick<Endpoint, "user" | "address" | "port"> {
+  return { address, port, user };
+}
+
+/** The refusal of a host behind jump hosts. */
+function unlessOnTheWay(cause: unknown): LockstepError {
+  const isRefusal = isLockstepError(cause) && cause.code === "SSH_AUTH_FAILED";
+  if (isRefusal && !isJumpRefusal(cause)) return cause;
+  throw cause;
 }
 
 async function open(

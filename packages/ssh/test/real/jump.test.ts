@@ -164,11 +164,38 @@ describe.each(TRANSPORTS)("a host behind jump hosts, over %s,", (transport) => {
       const failure = await shop.target.live(everywhere).catch((error: unknown) => error);
       const { errors } = failure as AggregateError;
       expect(errors, round).toMatchObject(
-        hosts.map(({ name }) => ({ code: "SSH_AUTH_FAILED", unit: name, retryable: false })),
+        hosts.map(({ name }) => ({
+          code: "SSH_AUTH_FAILED",
+          unit: name,
+          retryable: false,
+          message: expect.stringContaining("the jump host"),
+        })),
       );
     }
     expect(door.count()).toBe(1);
     door.stop();
+  });
+});
+
+describe.each(TRANSPORTS)("one of two hosts behind a jump host, over %s,", (transport) => {
+  it("that refuses a key does not keep the other from being used", async () => {
+    await using stern = await startSshd({ folder: join(folder, `stern-${transport}`) });
+    const way = { ...at(outer), hostKey: outer.hostKey };
+    const hosts = [
+      { ...at(stern), name: "a", hostKey: stern.hostKey },
+      { ...at(host.server as Sshd), name: "b", hostKey: host.server.hostKey },
+    ];
+    await using shop = await Shop.open(host, { transport, hosts, jump: way });
+    const { unit: _, ...everywhere } = shop.context();
+
+    for (const round of ["first", "second"]) {
+      const failure = await shop.target.live(everywhere).catch((error: unknown) => error);
+      const { errors } = failure as AggregateError;
+      expect(errors, round).toMatchObject([
+        { code: "SSH_AUTH_FAILED", unit: "a", message: expect.stringContaining(`${stern.port}`) },
+      ]);
+    }
+    expect(await shop.target.live({ ...everywhere, unit: "b" })).toMatchObject([{ unit: "b" }]);
   });
 });
 
