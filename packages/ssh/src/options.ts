@@ -89,6 +89,11 @@ export interface SshOptions extends SshLoginOptions {
   readonly keep?: number;
   /** Hosts handled side by side; default 8. */
   readonly parallel?: number;
+  /**
+   * Milliseconds, 1,000 to 86,400,000, that an upload, a command or a task may take; default 600,000. Waiting for a
+   * service or a container to get ready comes on top.
+   */
+  readonly stepTimeoutMs?: number;
 }
 
 /** Checked options with every default filled in. */
@@ -105,6 +110,7 @@ export interface SshSettings extends ReleaseSettings, ActivationSettings {
   readonly checks: readonly CheckSettings[];
   readonly keep: number;
   readonly parallel?: number | undefined;
+  readonly stepTimeoutMs: number;
 }
 
 /** Checks what a user wrote and fills in the defaults. */
@@ -126,6 +132,7 @@ export const sshSchema: z.ZodType<SshSettings> = z
     checks: checksField,
     keep: z.int().min(2).default(5),
     parallel: z.int().min(1).optional(),
+    stepTimeoutMs: z.int().min(1000).max(86_400_000).default(600_000),
   })
   .transform((written): SshSettings => {
     const { hosts, ...rest } = written;

@@ -8,6 +8,7 @@ import { activate } from "./steps/activate.ts";
 import { checkHttp } from "./steps/check-http.ts";
 import { checkProcess } from "./steps/check-process.ts";
 import { held } from "./steps/confirm.ts";
+import { undrain } from "./steps/drain.ts";
 import { gate } from "./steps/gate.ts";
 import { pause } from "./steps/pause.ts";
 import { checkCommand } from "./steps/run-command.ts";
@@ -19,6 +20,8 @@ const SLACK_MS = 60_000;
 interface Moved {
   readonly settings: SshSettings;
   readonly releaseOf: (unit: string) => string;
+  /** Tasks that run before and after the links move. */
+  readonly tasks?: readonly PlannedStep[];
 }
 
 /** Where a check stands. */
@@ -33,7 +36,8 @@ interface Place {
 
 /**
  * Moves the links in waves; the checks stand between a wave and the next, and after the last. The hosts of a first
- * wave are canaries: none of them may fail.
+ * wave are canaries: none of them may fail. The last wave has checks of its own, too, where something waits for them:
+ * a host to be taken into use again, or a task that nothing can undo.
  */
 export function liveSteps(hosts: readonly RemoteHost[], moved: Moved): PlannedStep[] {
   const { settings } = moved;
@@ -46,7 +50,12 @@ export function liveSteps(hosts: readonly RemoteHost[], moved: Moved): PlannedSt
   const budget = mayFail(settings.rollout.maxFailures, hosts.length);
   return [
     ...waves.flatMap((wave, index) =>
-      waveSteps(wave, { index, waves, moved, budget: index === 0 ? 0 : budget }),
+      waveSteps(wave, {
+        index,
+        waves,
+        moved,
+        budget: index === 0 && waves.length > 1 ? 0 : budget,
+      }),
     ),
     ...checkSteps(hosts, settings, { phase: "verify", word: "check", budget }),
     ...hosts.flatMap((host) => heldSteps(host, moved)),
@@ -67,22 +76,31 @@ function waveSteps(
     readonly budget: number;
   },
 ): PlannedStep[] {
-  const { settings, releaseOf } = moved;
+  const { settings, releaseOf, tasks = [] } = moved;
   const { pauseMs } = settings.rollout;
   // tasks that come before all links have wave 0
-  const wave = index + 1;
+  const wave = index + (tasks.some(({ undo }) => undo === "leave") ? 1 : 0);
+  // hosts that are asked together would all be out of use until the last one answered
+  const undrainLater = budget === 0 && settings.checks.length > 0 && settings.undrain !== undefined;
   const moves = hosts.map(({ name }) =>
     planned(activate, {
       id: `activate:${name}`,
       phase: "activate",
       wave,
       unit: name,
-      input: activateInput(settings, releaseOf(name)),
+      timeoutMs: activateMs(settings),
+      input: {
+        ...activateInput(settings, releaseOf(name)),
+        ...(undrainLater ? { undrainLater } : {}),
+      },
     }),
   );
-  if (index === waves.length - 1) return moves;
+  const isLast = index === waves.length - 1;
+  const isAwaited = undrainLater || tasks.some(({ undo }) => undo === "never");
+  if (isLast && !isAwaited) return moves;
+  const number = index + 1;
   const wait = planned(pause, {
-    id: `pause-${wave}`,
+    id: `pause-${number}`,
     phase: "activate",
     wave,
     timeoutMs: pauseMs + SLACK_MS,
@@ -90,19 +108,39 @@ function waveSteps(
   });
   // hosts that failed in an earlier wave count in this one
   const asked = budget === 0 ? hosts : waves.slice(0, index + 1).flat();
-  const place = { phase: "activate", wave, word: `wave-${wave}`, budget } as const;
+  const place = { phase: "activate", wave, word: `wave-${number}`, budget } as const;
   const checks = checkSteps(asked, settings, place);
-  return [...moves, ...checks, ...(pauseMs === 0 ? [] : [wait])];
+  const undrains = undrainLater ? hosts.map((host) => undrainStep(host, { moved, wave })) : [];
+  return [...moves, ...checks, ...undrains, ...(isLast || pauseMs === 0 ? [] : [wait])];
+}
+
+function undrainStep(
+  { name }: RemoteHost,
+  { moved, wave }: { readonly moved: Moved; readonly wave: number },
+): PlannedStep {
+  const { settings, releaseOf } = moved;
+  const { path, stepTimeoutMs: timeoutMs, undrain: words } = settings;
+  const input = {
+    release: releaseOf(name),
+    path,
+    ...(words === undefined ? {} : { undrain: words }),
+  };
+  const place = { id: `undrain:${name}`, phase: "activate", wave, unit: name } as const;
+  return planned(undrain, { ...place, timeoutMs, input });
+}
+
+/** Commands have the time of a step; the waiting for what follows the link comes on top. */
+function activateMs({ stepTimeoutMs, service, container }: SshSettings): number {
+  return stepTimeoutMs + (service?.readyMs ?? 0) + (container?.readyMs ?? 0);
 }
 
 function activateInput(
   settings: SshSettings,
   release: string,
 ): Parameters<typeof activate.describe>[0] {
-  const { path, env, restart, service, container, drain, undrain, confirmWithinMs, adopt } =
-    settings;
+  const { path, env, restart, service, container, drain, confirmWithinMs, adopt } = settings;
   const names = Object.keys(env).toSorted();
-  const runs = [restart, drain, undrain].some((words) => words !== undefined);
+  const runs = [restart, drain, settings.undrain].some((words) => words !== undefined);
   return {
     release,
     path,
@@ -111,7 +149,7 @@ function activateInput(
     ...(service === undefined ? {} : { service }),
     ...(container === undefined ? {} : { container: containerInput(container) }),
     ...(drain === undefined ? {} : { drain }),
-    ...(undrain === undefined ? {} : { undrain }),
+    ...(settings.undrain === undefined ? {} : { undrain: settings.undrain }),
     ...(confirmWithinMs === undefined ? {} : { confirmWithinMs }),
     ...(adopt ? { adopt } : {}),
   };
@@ -142,16 +180,26 @@ function checkSteps(
       checks.map((check, index) => ({
         ...place,
         ...checkOf(check, path),
+        timeoutMs: askMs(check, settings),
         id: `${word}-${index + 1}:${unit}`,
         unit,
       })),
     );
   }
   const all = checks.map((check) => checkOf(check, path));
-  const timeoutMs = checks.reduce((sum, { until }) => sum + until.deadlineMs + SLACK_MS, 0);
+  // what is asked in time may take its own time to answer
+  const timeoutMs = checks.reduce(
+    (sum, check) => sum + check.until.deadlineMs + askMs(check, settings),
+    0,
+  );
   const names = hosts.map(({ name }) => name);
   const input = { hosts: names, checks: all, maxFailures };
   return [planned(gate, { ...place, id: `${word}-gate`, timeoutMs, input })];
+}
+
+/** Milliseconds that one answer may take. */
+function askMs(check: CheckSettings, { stepTimeoutMs }: SshSettings): number {
+  return stepTimeoutMs + ("process" in check ? check.soakMs : 0);
 }
 
 function checkOf(

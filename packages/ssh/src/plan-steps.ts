@@ -18,7 +18,7 @@ interface Deployed {
   readonly release: string;
 }
 
-/** Wave of tasks that run before any link moves; links move from the next one on. */
+/** Wave of tasks that run before any link moves; where there are some, links move from the next one on. */
 const BEFORE_LINKS = 0;
 
 /** Brings a release to a host and makes it ready. */
@@ -38,11 +38,12 @@ function uploadStep(
     source,
   }: Deployed & { readonly artifact: Artifact; readonly source: Source["source"] },
 ): PlannedStep {
-  const { path, exclude, allow, base } = settings;
+  const { path, exclude, allow, base, stepTimeoutMs: timeoutMs } = settings;
   return planned(upload, {
     id: `upload:${name}`,
     phase: "stage",
     unit: name,
+    timeoutMs,
     input: {
       release,
       path,
@@ -58,18 +59,24 @@ function uploadStep(
 
 function pullSteps(
   { name }: RemoteHost,
-  { settings: { container }, source }: Deployed & { readonly source: Source["source"] },
+  {
+    settings: { container, stepTimeoutMs: timeoutMs },
+    source,
+  }: Deployed & { readonly source: Source["source"] },
 ): PlannedStep[] {
   if (container === undefined || typeof source === "string" || !("image" in source)) return [];
   const { engine, sudo } = container;
   const input = { image: source.image, engine, sudo };
-  return [planned(pull, { id: `pull:${name}`, phase: "stage", unit: name, input })];
+  return [planned(pull, { id: `pull:${name}`, phase: "stage", unit: name, timeoutMs, input })];
 }
 
 function furnishSteps({ name }: RemoteHost, { settings, release }: Deployed): PlannedStep[] {
   const input = furnishInput(settings, release);
   if (input === undefined) return [];
-  return [planned(furnish, { id: `furnish:${name}`, phase: "stage", unit: name, input })];
+  const { stepTimeoutMs: timeoutMs } = settings;
+  return [
+    planned(furnish, { id: `furnish:${name}`, phase: "stage", unit: name, timeoutMs, input }),
+  ];
 }
 
 /** Tasks for one host of those that get the release. A host that has its content already had its tasks then. */
@@ -77,7 +84,7 @@ export function onceSteps(
   hosts: readonly RemoteHost[],
   { settings, release }: Deployed,
 ): PlannedStep[] {
-  const { path } = settings;
+  const { path, stepTimeoutMs: timeoutMs } = settings;
   const last = hosts.length + BEFORE_LINKS + 1;
   return settings.once.flatMap(({ name, run, on, undo }) => {
     const host = hosts.find((one) => {
@@ -87,7 +94,9 @@ export function onceSteps(
     if (host === undefined) return [];
     const place = { id: `once-${name}:${host.name}`, phase: "activate", unit: host.name } as const;
     const wave = undo === "never" ? last : BEFORE_LINKS;
-    return [planned(once, { ...place, wave, undo, input: { release, path, name, run } })];
+    return [
+      planned(once, { ...place, wave, undo, timeoutMs, input: { release, path, name, run } }),
+    ];
   });
 }
 

@@ -58,14 +58,15 @@ async function planDeploy(ctx: PlanContext<SshConnection>, release: string): Pro
     rememberStart(host, facts, { digest, live });
     host.prepare(ctx);
   }
+  const tasks = onceSteps(hostsOf(changing), { settings, release });
   const only = hosts[0]?.live?.release ?? release;
   return {
     changes: [...changes, ...furnished],
     unchanged,
     steps: [
       ...changing.flatMap(({ host }) => stageSteps(host, { settings, release, artifact, source })),
-      ...onceSteps(hostsOf(changing), { settings, release }),
-      ...liveSteps(hostsOf(changing), { settings, releaseOf: () => release }),
+      ...tasks,
+      ...liveSteps(hostsOf(changing), { settings, releaseOf: () => release, tasks }),
       ...changing.flatMap(({ host }) => retireSteps(host, { settings, release })),
     ],
     basedOn: basedOn(hosts),

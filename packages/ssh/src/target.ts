@@ -16,6 +16,7 @@ import { activate } from "./steps/activate.ts";
 import { checkHttp } from "./steps/check-http.ts";
 import { checkProcess } from "./steps/check-process.ts";
 import { confirm, held } from "./steps/confirm.ts";
+import { undrain } from "./steps/drain.ts";
 import { furnish } from "./steps/furnish.ts";
 import { gate } from "./steps/gate.ts";
 import { once } from "./steps/once.ts";
@@ -44,7 +45,7 @@ function make(settings: SshSettings): TargetBody<SshConnection> {
   return {
     places: hosts.map((host) => placeOf(host, path)),
     traits: { fencing: "checked" },
-    steps: [pull, upload, furnish, once, activate],
+    steps: [pull, upload, furnish, once, activate, undrain],
     checks: [checkHttp, checkCommand, checkProcess, gate, pause, held],
     retires: [prune, confirm],
     errors: { ...artifactErrors, ...sshErrors },

@@ -6,16 +6,9 @@ import type { Ran } from "../host.ts";
 import { foreignReleaseOf, linkTo, NOT_A_LINK, REFUSED, releaseOf, stampName } from "../layout.ts";
 import { oneLine } from "../output.ts";
 import { commandText } from "../user-command.ts";
-import {
-  ACTIVATE,
-  DRAINED,
-  FORGET,
-  GO_BACK,
-  INSPECT,
-  OURS,
-  UNDRAINED,
-} from "./activate-scripts.ts";
+import { ACTIVATE, FORGET, GO_BACK, INSPECT, OURS } from "./activate-scripts.ts";
 import { type ContainerInput, followContainer, stopContainer } from "./container.ts";
+import { drainHost, isDrained, undrainHost } from "./drain.ts";
 import { refusalOf } from "./refusal.ts";
 import { runInStep } from "./run-in-step.ts";
 import { followLink, type ServiceInput, serviceWords } from "./service.ts";
@@ -32,9 +25,11 @@ export type ActivateInput = {
   readonly env?: readonly string[];
   readonly service?: ServiceInput;
   readonly container?: ContainerInput;
-  /** Program and arguments, run before the link moves and after the service followed. */
+  /** Program and arguments, run before the link moves and once the service followed. */
   readonly drain?: readonly string[];
   readonly undrain?: readonly string[];
+  /** True when another step undrains the host, after its checks. */
+  readonly undrainLater?: boolean;
   /** Milliseconds after which the host goes back by itself. */
   readonly confirmWithinMs?: number;
   /** True when `current` may be of another tool. */
@@ -80,28 +75,25 @@ export const activate: Step<ActivateInput, ActivateBefore, null, SshConnection> 
   },
 
   async apply(input, before, ctx) {
-    await drainHost({ input, before }, ctx);
+    await drainHost(input, ctx);
     await move(ACTIVATE, { input, before }, ctx);
     await arm({ input, before }, ctx);
     // also when the link was ours already: the process may have died right after it moved
     await follow(input, ctx);
-    await undrainHost({ input, before }, ctx);
+    if (input.undrainLater !== true) await undrainHost(input, ctx);
     return null;
   },
 
   async revert(input, before, ctx): Promise<Reverted> {
-    const isGuarded = input.drain !== undefined || input.undrain !== undefined;
-    const ours = isGuarded ? await state({ input, before }, ctx) : [];
+    const ours = isDrained(input) ? await state({ input, before }, ctx) : [];
     if (ours.includes("moved")) {
       // a host that cannot be drained is put back all the same
-      await drainHost({ input, before }, ctx).catch((cause: unknown) =>
-        ctx.log(`${String(cause)}\n`),
-      );
+      await drainHost(input, ctx).catch((cause: unknown) => ctx.log(`${String(cause)}\n`));
     }
     const { stdout } = await move(GO_BACK, { input, before }, ctx);
     const found = stdout.trim();
     if (found === "restored") await followBack({ input, before }, ctx);
-    if (ours.length > 0) await undrainHost({ input, before }, ctx);
+    if (ours.length > 0) await undrainHost(input, ctx);
     if (found !== "restored") return found === "untouched" ? "untouched" : "conflict";
     await move(FORGET, { input, before }, ctx);
     return "restored";
@@ -118,20 +110,6 @@ async function state(move_: Move, ctx: WriteContext<SshConnection>): Promise<rea
   if (laidOut.status !== 0) return [];
   const { stdout } = await move(OURS, move_, ctx);
   return stdout.split("\n").filter((line) => line !== "");
-}
-
-async function drainHost(move_: Move, ctx: WriteContext<SshConnection>): Promise<void> {
-  const { drain, undrain, path } = move_.input;
-  if (drain === undefined && undrain === undefined) return;
-  await move(DRAINED, move_, ctx);
-  if (drain !== undefined) await runInStep(ctx, { words: drain, path, folder: "." });
-}
-
-async function undrainHost(move_: Move, ctx: WriteContext<SshConnection>): Promise<void> {
-  const { drain, undrain, path } = move_.input;
-  if (drain === undefined && undrain === undefined) return;
-  if (undrain !== undefined) await runInStep(ctx, { words: undrain, path, folder: "." });
-  await move(UNDRAINED, move_, ctx);
 }
 
 /** Whatever serves the release takes the one that the link points at. */
@@ -155,7 +133,7 @@ async function followBack(
 
 /** Has the host go back by itself when nobody confirms in time. */
 async function arm({ input, before }: Move, ctx: WriteContext<SshConnection>): Promise<void> {
-  const { restart, service, confirmWithinMs, path } = input;
+  const { restart, service, undrain, confirmWithinMs, path } = input;
   if (confirmWithinMs === undefined || before.previous === null) return;
   const host = hostOf(ctx.connection, ctx.unit);
   const commands = restart === undefined ? [] : [restart];
@@ -163,6 +141,11 @@ async function arm({ input, before }: Move, ctx: WriteContext<SshConnection>): P
   const texts = await Promise.all(
     commands.map(async (words) => `(${await commandText(ctx, ctx.connection, { host, words })}\n)`),
   );
+  if (undrain !== undefined) {
+    // nobody else may come to do it, and it may run twice
+    const text = await commandText(ctx, ctx.connection, { host, words: undrain });
+    texts.push(`(cd "$P" || exit\n${text}\n)`);
+  }
   const values = {
     ...valuesOf({ input, before }, ctx),
     SECS: String(Math.ceil(confirmWithinMs / 1000)),

@@ -76,6 +76,34 @@ describe.concurrent.each(["dash", "busybox"] as const)(
       await shop[Symbol.asyncDispose]();
     });
 
+    it.each(["after it was undrained", "while it is drained"])(
+      "undrains a host after its checks, and when it goes back %s",
+      async (when) => {
+        const { shop, activate, all } = await openShop((path) => ({
+          drain: [...noting("drain"), path],
+          checks: [{ command: ["true"] }],
+          undrain: [...noting("undrain"), path],
+        }));
+        const before = await shop.apply(activate);
+        expect(await linesOf(shop.path)).toEqual([`drain releases/${ONE}`]);
+        const undrain = all.find((step) => step.kind === "ssh.undrain/1");
+        if (undrain === undefined) throw new Error("nothing is planned");
+        const isUndrained = when === "after it was undrained";
+        if (isUndrained) await shop.apply(undrain);
+
+        expect(await shop.revert(undrain, null)).toBe("untouched");
+        expect(await shop.revert(activate, before)).toBe("restored");
+        expect(await linesOf(shop.path)).toEqual([
+          `drain releases/${ONE}`,
+          ...(isUndrained ? [`undrain releases/${TWO}`] : []),
+          `drain releases/${TWO}`,
+          `undrain releases/${ONE}`,
+        ]);
+        expect(await shop.revert(activate, before)).toBe("untouched");
+        await shop[Symbol.asyncDispose]();
+      },
+    );
+
     it("undrains a host that was drained in vain", async () => {
       const { shop, activate } = await openShop((path) => ({
         drain: ["false"],
@@ -92,6 +120,8 @@ describe.concurrent.each(["dash", "busybox"] as const)(
       const { shop, activate, all } = await openShop((path) => ({
         confirmWithinMs: 5000,
         restart: [...noting("restart"), path],
+        undrain: [...noting("undrain"), path],
+        checks: [{ command: ["true"] }],
       }));
       const before = await shop.apply(activate);
       const held = all.find((step) => step.kind === "ssh.held/1");
@@ -99,13 +129,14 @@ describe.concurrent.each(["dash", "busybox"] as const)(
 
       expect(await ask(shop, held)).toMatchObject({ status: "pass" });
       expect(await readlink(join(shop.path, "current"))).toBe(`releases/${TWO}`);
-      for (let wait = 0; wait < 80 && (await linesOf(shop.path)).length < 2; wait += 1) {
+      for (let wait = 0; wait < 80 && (await linesOf(shop.path)).length < 3; wait += 1) {
         await sleep(100);
       }
 
       expect(await linesOf(shop.path)).toEqual([
         `restart releases/${TWO}`,
         `restart releases/${ONE}`,
+        `undrain releases/${ONE}`,
       ]);
       expect(await ask(shop, held)).toMatchObject({
         status: "fail",
@@ -291,9 +322,91 @@ describe("a rollout", { timeout: 30_000 }, () => {
       "activate 1 pause-1",
       "activate 2 activate:a",
       "activate 2 activate:c",
+      // nothing can undo what comes next: every host has to have passed
+      "activate 2 wave-2-1:a",
+      "activate 2 wave-2-1:c",
       "verify 0 check-1:a",
       "verify 0 check-1:b",
       "verify 0 check-1:c",
+    ]);
+  });
+
+  it("counts waves from the first one that does something, and gives every step the time it may take", async () => {
+    await using shop = await Shop.open(host, {
+      hosts: hosts(),
+      service: { systemd: "shop.service", readyMs: 900_000 },
+      checks: [{ process: { pidFile: "app.pid" }, soakMs: 700_000 }],
+      rollout: { waves: [2] },
+      envFile: { values: {} },
+      stepTimeoutMs: 3_600_000,
+    });
+    await shop.build();
+
+    const steps = await planAll(shop, ONE);
+
+    expect(
+      steps
+        .filter(({ unit, phase }) => unit === "c" && phase !== "retire")
+        .map(({ id, wave, timeoutMs }) => [id, wave, timeoutMs]),
+    ).toEqual([
+      ["upload:c", undefined, 3_600_000],
+      ["furnish:c", undefined, 3_600_000],
+      ["activate:c", 1, 4_500_000],
+      ["check-1:c", undefined, 4_300_000],
+    ]);
+    expect(steps.find(({ id }) => id === "activate:a")?.wave).toBe(0);
+  });
+
+  it.each([
+    [
+      0,
+      [
+        "0 activate:a",
+        "0 wave-1-1:a",
+        "0 undrain:a",
+        "1 activate:b",
+        "1 wave-2-1:b",
+        "1 undrain:b",
+        "2 activate:c",
+        "2 wave-3-1:c",
+        "2 undrain:c",
+      ],
+    ],
+    [
+      1,
+      [
+        "0 activate:a",
+        "0 wave-1-1:a",
+        "0 undrain:a",
+        "1 activate:b",
+        "1 wave-2-gate",
+        "2 activate:c",
+        "2 wave-3-gate",
+      ],
+    ],
+  ])("undrains a host after its own checks, where %i may fail", async (maxFailures, wanted) => {
+    await using shop = await Shop.open(host, {
+      hosts: hosts(),
+      undrain: ["true"],
+      checks: [{ command: ["true"] }],
+      rollout: { waves: [1], maxFailures },
+      once: [{ name: "contract", run: ["true"], undo: "never" }],
+    });
+    await shop.build();
+
+    const steps = await planAll(shop, ONE);
+
+    expect(
+      steps
+        .filter(({ phase, undo }) => phase === "activate" && undo === undefined)
+        .map(({ id, wave }) => `${wave} ${id}`),
+    ).toEqual(wanted);
+    // what is asked together is undrained before: else all would be out of use at once
+    const isLater = (id: string): unknown =>
+      Object(steps.find((step) => step.id === id)?.input)["undrainLater"];
+    expect([isLater("activate:a"), isLater("activate:b")]).toEqual([
+      true,
+      maxFailures === 0 ? true : undefined,
     ]);
   });
 
