@@ -19,7 +19,7 @@ import {
 } from "./openssh-errors.ts";
 import { end, hold, type Master, startMaster, startOther } from "./openssh-master.ts";
 import { forward } from "./openssh-tunnel.ts";
-import { sshWords } from "./openssh-words.ts";
+import { findIdentity, sshWords } from "./openssh-words.ts";
 import { patiently } from "./patience.ts";
 import type { Endpoint, HostSettings } from "./reach.ts";
 
@@ -33,7 +33,7 @@ const LONGEST_FOLDER = 70;
  *
  * @param stop - Ends the try, however far it is.
  * @throws {LockstepError} `SSH_HOST_UNREACHABLE`, `SSH_HOST_KEY_…`, `SSH_AUTH_FAILED`, `SSH_SHELL_UNUSABLE`,
- *   `SSH_PROGRAM_MISSING`, `SSH_PASSPHRASE_UNSUPPORTED`
+ *   `SSH_PROGRAM_MISSING`, `SSH_PASSPHRASE_UNSUPPORTED`, `SSH_KEY_UNREADABLE`
  */
 export async function connectOpenssh(
   settings: SshHostSettings,
@@ -42,6 +42,7 @@ export async function connectOpenssh(
 ): Promise<Link> {
   const { where, host, login, gateway } = settings;
   if (login.passphrase !== undefined) throw passphraseUnsupported(where);
+  await findIdentity(login, ctx);
   const traveller = { where, login, ctx, stop };
   const atEnd = async (): Promise<Link> =>
     gateway.atDoor(doorOf(host), traveller, async () => open(settings, ctx, stop));

@@ -1,7 +1,8 @@
-import { writeFile } from "node:fs/promises";
+import { access, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { TargetContext } from "@lockstep/plugin";
 import { localPath } from "./local-path.ts";
+import { keyUnreadable } from "./login-errors.ts";
 import type { HostSettings, LoginSettings } from "./reach.ts";
 import { quoteAll } from "./shell.ts";
 
@@ -35,8 +36,28 @@ export interface Wording {
 }
 
 /**
- * Arguments of `ssh` up to the name of the host, which has to follow `--`. Writes pinned keys to the folder.
+ * Looks for the identity that the config names: ssh would go on without it, and without a word. The public half is
+ * enough for a key that an agent holds.
  *
+ * @throws {LockstepError} `SSH_KEY_UNREADABLE`
+ */
+export async function findIdentity(
+  { identity }: Pick<LoginSettings, "identity">,
+  ctx: TargetContext,
+): Promise<void> {
+  if (identity === undefined) return;
+  const path = localPath(identity, ctx);
+  try {
+    await access(path);
+  } catch (cause) {
+    await access(`${path}.pub`).catch(() => {
+      throw keyUnreadable(path, cause);
+    });
+  }
+}
+
+/**
+ * Arguments of `ssh` up to the name of the host, which has to follow `--`. Writes pinned keys to the folder.
  * @see ssh_config(5)
  */
 export async function sshWords(wording: Wording): Promise<string[]> {

@@ -140,6 +140,10 @@ describe("the ssh program", () => {
       message: expect.stringContaining("refused"),
     });
     expect(await login({ identity: stranger })).toMatchObject({ code: "SSH_AUTH_FAILED" });
+    expect(await login({ identity: join(folder, "missing") })).toMatchObject({
+      code: "SSH_KEY_UNREADABLE",
+      message: expect.stringContaining(join(folder, "missing")),
+    });
     expect(await login({ passphrase: secret("PHRASE") })).toMatchObject({
       code: "SSH_PASSPHRASE_UNSUPPORTED",
     });
