@@ -6,7 +6,10 @@ import { type Words, words } from "./words.ts";
 interface Repeated {
   /** How long it is asked; default: 2 passes in a row, 500 ms apart, within 30 s. */
   readonly until?: Until;
-  /** Milliseconds it has to hold without a break; raises the passes in a row, and the deadline by as much. */
+  /**
+   * Milliseconds it has to hold without a break; raises the passes in a row, to about 60 at most, and the deadline by
+   * as much and by a second for each.
+   */
   readonly soakMs?: number;
 }
 
@@ -70,6 +73,12 @@ const UNTIL: Until = { successes: 2, intervalMs: 500, deadlineMs: 30_000 };
 /** Apart from each other, in milliseconds, when a check that has to hold is given no interval. */
 const SOAK_INTERVAL_MS = 500;
 
+/** A check that has to hold for long is asked less often, so that it does not last much longer than it has to. */
+const SOAK_ASKS = 60;
+
+/** Milliseconds that one of them may take, on a slow line, beside the time that it has to hold. */
+const SOAK_ASK_MS = 1000;
+
 const repeated = {
   until: z
     .strictObject({
@@ -116,10 +125,12 @@ export const checksField: z.ZodType<readonly CheckSettings[]> = z
 
 function held(until: Until, soakMs: number): Until {
   if (soakMs === 0) return until;
-  const intervalMs = until.intervalMs === 0 ? SOAK_INTERVAL_MS : until.intervalMs;
+  const wanted = until.intervalMs === 0 ? SOAK_INTERVAL_MS : until.intervalMs;
+  const intervalMs = Math.max(wanted, Math.ceil(soakMs / SOAK_ASKS));
+  const asks = Math.ceil(soakMs / intervalMs) + 1;
   return {
-    successes: Math.max(until.successes, Math.ceil(soakMs / intervalMs) + 1),
+    successes: Math.max(until.successes, asks),
     intervalMs,
-    deadlineMs: until.deadlineMs + soakMs,
+    deadlineMs: until.deadlineMs + soakMs + asks * SOAK_ASK_MS,
   };
 }

@@ -56,6 +56,21 @@ describe("options that are right one by one", () => {
   });
 });
 
+describe("a check that has to hold", () => {
+  it.each([1, 10, 60, 600, 3600])("for %i s can pass over a slow line, and fails in time", (s) => {
+    const soakMs = s * 1000;
+    const checks = [{ http: "http://127.0.0.1/", soakMs }];
+    const { successes, intervalMs, deadlineMs } = sshSchema.parse({ ...LEAST, checks }).checks[0]
+      ?.until ?? { successes: 0, intervalMs: 0, deadlineMs: 0 };
+    const askMs = 1000;
+
+    expect((successes - 1) * intervalMs).toBeGreaterThanOrEqual(soakMs);
+    // nothing is waited for after the last one
+    expect((successes - 1) * (askMs + intervalMs)).toBeLessThanOrEqual(deadlineMs);
+    expect(deadlineMs).toBeLessThanOrEqual(2 * soakMs + 100_000);
+  });
+});
+
 describe("hosts", () => {
   it.each([
     ["web-1", { name: "web-1", address: "web-1" }],

@@ -24,9 +24,7 @@ export const FURNISHED: Sweep = {
         drain: ["cp", "/dev/null", "drained"],
         undrain: ["rm", "-f", "drained"],
         restart: ["cp", "index.html", "../../restarted"],
-        checks: [
-          { command: ["true"], until: { successes: 1, intervalMs: 0, deadlineMs: 30_000 } },
-        ],
+        checks: [{ command: ["true"], until: { successes: 1, intervalMs: 0, deadlineMs: 30_000 } }],
         confirmWithinMs: 3_600_000,
       },
       token: "canary-7714-ab20",
