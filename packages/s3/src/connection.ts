@@ -5,7 +5,8 @@ import { type Control, openControl } from "./control.ts";
 import { releaseGone } from "./errors.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 import type { S3Settings } from "./options.ts";
-import { decidesWrites } from "./probe/capabilities.ts";
+import type { SeenConditions } from "./pointer.ts";
+import { decidesWrites, stillHolds } from "./probe/capabilities.ts";
 import { probe } from "./probe/probe.ts";
 import { decodeRelease, type KeptRelease } from "./release.ts";
 import type { Site } from "./site.ts";
@@ -25,8 +26,11 @@ export interface S3Connection extends AsyncDisposable {
   release(ref: string, signal?: AbortSignal): Promise<KeptRelease>;
   /** Tells whether the manifest of a release is there. */
   isStaged(ref: string, signal?: AbortSignal): Promise<boolean>;
-  /** Tries the server out: whether it keeps the conditions of writes. Writes and removes a few small objects. */
-  conditions(ctx: TargetContext): Promise<"obeyed" | "ignored">;
+  /**
+   * Whether the server keeps the conditions of writes: what was seen, while it holds, else by trying it out,
+   * which writes and removes a few small objects. That they are ignored holds for one run: the server may be repaired.
+   */
+  conditions(seen: SeenConditions | undefined, ctx: TargetContext): Promise<SeenConditions>;
   /** Keeps a release that was made or stored here. */
   remember(release: KeptRelease): void;
   /** The site that was read last, so that what was planned is not read twice. */
@@ -58,7 +62,9 @@ export async function openConnection(
     control: openControl(bucket, layout.current),
     site: undefined,
     remember: (release) => void known.set(release.ref, release),
-    async conditions({ env, secret, random }) {
+    async conditions(seen, { env, secret, random, now }) {
+      const sighting = { server: settings.bucket.endpoint ?? "aws", at: now() };
+      if (seen?.verdict === "obeyed" && stillHolds(seen, sighting)) return seen;
       const surroundings = { env, secret, random };
       const found = await probe(bucket, {
         settings: settings.bucket,
@@ -66,7 +72,8 @@ export async function openConnection(
         limits: settings.limits,
         prefix: settings.state,
       });
-      return decidesWrites(found) ? "obeyed" : "ignored";
+      const verdict = decidesWrites(found) ? "obeyed" : "ignored";
+      return { verdict, etags: found.etags, ...sighting };
     },
     isStaged: async (ref, signal) => (await find(ref, signal)) !== undefined,
     async release(ref, signal) {

@@ -25,7 +25,7 @@ export async function* doctor(ctx: ReadContext<S3Connection>): AsyncGenerator<Fi
       fix: "Run `lockstep recover`, or deploy again.",
     };
   } else yield { level: "ok", text: `${pointer.live ?? "No release"} is live` };
-  if (pointer.conditions === "ignored") {
+  if (pointer.conditions?.verdict === "ignored") {
     yield {
       level: "warn",
       text: `${bucket.name} ignores the conditions of writes: only the lease keeps two runs apart`,

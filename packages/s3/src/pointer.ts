@@ -3,6 +3,7 @@ import { fenced, type Stamp, stepConflict } from "@lockstep/plugin";
 import type { Bucket, CallOptions } from "./bucket.ts";
 import { writeNonced } from "./conditional.ts";
 import { manifestUnfit } from "./errors.ts";
+import type { Capabilities, Sighting } from "./probe/capabilities.ts";
 
 /** A release that was live. */
 export type PastRelease = {
@@ -28,9 +29,16 @@ export interface Pointer {
    * and never went live, or it ended while it removed. Absent where nothing is to be looked for.
    */
   readonly begun?: string | undefined;
-  /** Whether the server was seen to keep the conditions of writes; absent before it was tried out. */
-  readonly conditions?: "obeyed" | "ignored" | undefined;
+  /** What the server was seen to do with conditions; absent before it was tried out. */
+  readonly conditions?: SeenConditions | undefined;
 }
+
+/** What a server does with the conditions of writes, and when it was tried out. */
+export type SeenConditions = {
+  readonly verdict: "obeyed" | "ignored";
+  /** How conditions must name an ETag. */
+  readonly etags: Capabilities["etags"];
+} & Sighting;
 
 /** A pointer as it was read, with what a conditional write must name. */
 export interface ReadPointer {
@@ -79,7 +87,8 @@ export async function writePointer(
   const body = Buffer.from(JSON.stringify({ version: 1, nonce, ...next }));
   const headers = { "content-type": "application/json", "cache-control": "no-store" };
   const isOurs = (bytes: Uint8Array): boolean => nonceOf(bytes) === nonce;
-  const upload = { key: place.key, body, headers, etag: read.etag, isOurs };
+  const etags = next.conditions?.etags;
+  const upload = { key: place.key, body, headers, etag: read.etag, etags, isOurs };
   const written = await writeNonced(place.bucket, upload, options);
   if ("etag" in written) return { pointer: next, etag: written.etag };
   throw overtaken(place, next.stamp, written.found?.body);
@@ -128,7 +137,8 @@ function parsePointer(key: string, body: Uint8Array): Pointer {
     Array.isArray(past) &&
     past.every(({ ref }) => isRef(ref));
   if (!isWhole) throw manifestUnfit(key, "is damaged");
-  return { live, made, moving, past, stamp, begun, conditions };
+  const seen = typeof conditions === "object" ? conditions : undefined; // a bare word says nothing of the server
+  return { live, made, moving, past, stamp, begun, conditions: seen };
 }
 
 function isRef(value: unknown): value is string {

@@ -66,8 +66,8 @@ function make(settings: S3Settings): TargetBody<S3Connection> {
       const { control } = ctx.connection;
       const put = async (pointer: Pointer): Promise<void> => {
         control.refuseOlder(pointer, stamp);
-        const conditions = pointer.conditions ?? (await ctx.connection.conditions(ctx));
-        if (conditions === "ignored") ctx.log(BEST_EFFORT);
+        const conditions = await ctx.connection.conditions(pointer.conditions, ctx);
+        if (conditions.verdict === "ignored") ctx.log(BEST_EFFORT);
         const begun = pointer.begun ?? stamp.run;
         await control.write({ ...pointer, conditions, stamp, begun }, ctx);
       };

@@ -297,6 +297,31 @@ describe("a server that ignores conditions", () => {
     expect(rig.lines.join("")).toContain("ignores the conditions of writes");
   });
 
+  it("is found out when the bucket moved there, whatever another server was seen to do", async () => {
+    await using kept = await Rig.open();
+    await kept.deploy(filesOf("one"));
+    await using rig = await Rig.open({ server: { quirks: { ignoresConditions: true } } });
+    for (const [key, object] of kept.objects) rig.objects.set(key, object);
+
+    await rig.deploy(filesOf("two"));
+
+    expect(rig.lines.join("")).toContain("ignores the conditions of writes");
+  });
+
+  it("is tried out again by every run: it may be repaired", async () => {
+    await using bad = await Rig.open({ server: { quirks: { ignoresConditions: true } } });
+    await bad.deploy(filesOf("one"));
+    await using good = await Rig.open();
+    for (const [key, object] of bad.objects) good.objects.set(key, object);
+
+    await good.deploy(filesOf("two"));
+
+    expect(good.lines.join("")).not.toContain("ignores the conditions of writes");
+    expect(JSON.parse(good.text(".lockstep/current.json") ?? "{}")).toMatchObject({
+      conditions: { verdict: "obeyed", server: good.server.endpoint, etags: "quoted" },
+    });
+  });
+
   it("is not suspected of it when it keeps them, and is tried out once", async () => {
     await using rig = await Rig.open();
     await rig.deploy(filesOf("one"));
@@ -309,6 +334,19 @@ describe("a server that ignores conditions", () => {
     expect(
       later.filter(({ key }) => key.includes(".trial") || key.includes(".capabilities")),
     ).toEqual([]);
+  });
+});
+
+describe("a server that knows ETags without quotes", () => {
+  it("is asked for them so at once, after it was tried out", async () => {
+    await using rig = await Rig.open({ server: { quirks: { unquotedIfMatch: true } } });
+    await rig.deploy({ "index.html": "1", "a.html": "a" });
+    const from = rig.sandbox.requests.length;
+
+    await rig.deploy({ "index.html": "1", "a.html": "b" });
+
+    const pointers = rig.sandbox.requests.slice(from).filter(({ key }) => key.endsWith(".json"));
+    expect(pointers.map(({ method }) => method)).toEqual(["GET", "PUT", "PUT", "PUT"]);
   });
 });
 

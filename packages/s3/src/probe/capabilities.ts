@@ -62,8 +62,12 @@ export function decodeVerdict(body: Uint8Array, now: Sighting): Capabilities | u
     return undefined; // whatever it is: the server is asked
   }
   const { data } = schema.safeParse(written);
-  const holds = data?.server === now.server && Math.abs(now.at - data.at) < VALID_MS;
-  return holds ? data.capabilities : undefined;
+  return data !== undefined && stillHolds(data, now) ? data.capabilities : undefined;
+}
+
+/** Tells whether what was seen then says something now: of the same server, within a week. */
+export function stillHolds(then: Sighting, now: Sighting): boolean {
+  return then.server === now.server && Math.abs(now.at - then.at) < VALID_MS;
 }
 
 /** Tells whether of two writers that name the same state exactly one can win. */

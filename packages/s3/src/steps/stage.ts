@@ -116,7 +116,7 @@ async function send(
   const totalBytes = jobs.reduce((sum, { file }) => sum + file.size, 0);
   const { conditions } = await ctx.connection.control.known(ctx);
   const { partBytes } = settings.limits;
-  const isBlind = conditions === "ignored";
+  const isBlind = conditions?.verdict === "ignored";
   const budget = createBudget(MOST_HELD);
   let [bytes, items] = [0, 0];
   await inParallel(jobs, settings.limits.inFlight, async ({ file, key }) => {
