@@ -64,7 +64,9 @@ export default defineConfig({ project: "shop", environments: { production: {
       expect(versions[0]).toBe("v22.18.0");
       expect(versions[1]).toMatch(/^v24\./);
       expect(digests[1]).toBe(digests[0]);
-      expect(digests[0]).toMatchInlineSnapshot(`"sha256:ae8982c3da8ee73ef8b50a936f527c7b6d3a00297c38e609d91dc284b8bd89b5"`);
+      expect(digests[0]).toMatchInlineSnapshot(
+        `"sha256:ae8982c3da8ee73ef8b50a936f527c7b6d3a00297c38e609d91dc284b8bd89b5"`,
+      );
     } finally {
       await rm(folder, { recursive: true, force: true });
     }
