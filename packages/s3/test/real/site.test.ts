@@ -39,6 +39,21 @@ describe("a site of more than 10,000 files", { timeout: 300_000 }, () => {
     expect(rig.keys().length).toBeGreaterThan(10_000);
   });
 
+  it("asks once when nothing changed, works less than a second, and says that it did not look", async () => {
+    await using later = await rig.beside();
+    const from = rig.sandbox.requests.length;
+    const before = process.cpuUsage();
+
+    await later.live();
+    const { steps, unchanged } = await later.plan();
+
+    const { user, system } = process.cpuUsage(before);
+    expect({ steps, unchanged }).toEqual({ steps: [], unchanged: rig.keys().length });
+    expect(rig.sandbox.requests.length - from).toBe(1);
+    expect((user + system) / 1e6).toBeLessThan(1);
+    expect(later.lines.join("")).toContain("its objects were not looked at");
+  });
+
   it("is whole in a browser before, while and after it is replaced, and put back", async () => {
     const seen: (string | undefined)[] = [];
     const watch = visiting(async () => seen.push(await seenInBrowser(`${website.url}/`)));
