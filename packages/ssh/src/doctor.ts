@@ -1,5 +1,7 @@
-import { type Finding, isLockstepError, type ReadContext } from "@lockstep/plugin";
+import { type Finding, isLockstepError, isSecret, type ReadContext } from "@lockstep/plugin";
 import { hostOf, type SshConnection } from "./connection.ts";
+import { grantFor, needsOf } from "./doctor-commands.ts";
+import { engine, limits } from "./doctor-limits.ts";
 import { DOCTOR, parseDoctor, type Seen } from "./doctor-script.ts";
 import { liveOf, readFacts } from "./facts.ts";
 import type { RemoteHost } from "./host.ts";
@@ -41,14 +43,12 @@ async function* wayOf(
   { settings, ctx }: { readonly settings: SshSettings; readonly ctx: ReadContext<SshConnection> },
 ): AsyncGenerator<Told> {
   const { login } = settings;
-  if (login.transport === "openssh") {
-    yield { level: "ok", text: `the ssh program makes the way to ${host.address}` };
-    return;
-  }
-  const { jumps, end } = await routeTo(host, { where, login }, ctx);
+  const isProgram = login.transport === "openssh";
+  const { jumps, end } = await routeTo(host, { where, login, mayProxy: isProgram }, ctx);
   const way = [...jumps, end].map(({ user, address, port }) => `${user}@${address}:${port}`);
   const source = end.hostKey === undefined ? end.knownHosts.join(", ") : "the config";
-  yield { level: "ok", text: `goes ${way.join(" → ")}; its key is looked up in ${source}` };
+  const goes = isProgram ? "the ssh program goes" : "goes";
+  yield { level: "ok", text: `${goes} ${way.join(" → ")}; its key is looked up in ${source}` };
 }
 
 async function* examine(
@@ -61,24 +61,25 @@ async function* examine(
   yield judged(() => refuseUnfit(host, facts, settings.path), `may write to ${settings.path}`);
   yield judged(() => liveOf(host, facts, settings), "`current` is nothing, or a release of ours");
   const [disk] = facts.disks;
-  if (disk !== undefined) yield { level: "ok", text: `${toGiB(disk.freeBytes)} GiB are free` };
+  if (disk !== undefined) yield { level: "ok", text: room(disk.freeBytes, facts.freeInodes) };
+  yield* limits(host, ctx);
+  yield* await engine(host, ctx);
 
-  const values = { COMMANDS: sudoCommands(settings).join("\n") };
+  const needs = needsOf(settings);
+  const { PATH } = settings.env;
+  const values = {
+    COMMANDS: needs.sudo.join("\n"),
+    // whether a PATH that is secret leads somewhere is not looked at
+    PROGRAMS: isSecret(PATH) ? "" : needs.programs.join("\n"),
+    WITH_PATH: typeof PATH === "string" ? PATH : "",
+    UNITS: needs.units.join("\n"),
+  };
   const before = ctx.now();
   const ran = await host.run(ctx, { text: DOCTOR, values }, { timeoutMs: 30_000 });
   const seen = parseDoctor(ran.stdout);
   yield packing(seen);
   yield clock(seen, { before, after: ctx.now() });
-  for (const command of seen.refused) {
-    yield {
-      level: "fail",
-      text: `may not run \`sudo -n ${oneLine(command)}\``,
-      fix: `Add to sudoers with visudo: ${facts.user} ALL=(root) NOPASSWD: ${command}`,
-    };
-  }
-  for (const command of seen.allowed) {
-    yield { level: "ok", text: `may run \`sudo -n ${oneLine(command)}\`` };
-  }
+  yield* commands(seen, settings, facts.user);
   if (settings.confirmWithinMs !== undefined && seen.killsAtLogout) {
     yield {
       level: "fail",
@@ -87,6 +88,31 @@ async function* examine(
     };
   }
   if (settings.checks.some((check) => "http" in check)) yield await tunnel(host, ctx);
+}
+
+/** What would keep the commands of the config from running. */
+function commands(seen: Seen, settings: SshSettings, user: string): Told[] {
+  return [
+    ...seen.refused.map((command): Told => ({
+      level: "fail",
+      text: `may not run \`sudo -n ${oneLine(command)}\``,
+      fix: `Add to sudoers with visudo: ${user} ALL=(root) NOPASSWD: ${grantFor(command, settings)}`,
+    })),
+    ...seen.allowed.map((command): Told => ({
+      level: "ok",
+      text: `may run \`sudo -n ${oneLine(command)}\``,
+    })),
+    ...seen.missing.map((program): Told => ({
+      level: "fail",
+      text: `there is no program ${oneLine(program)}, which a command of the config starts with`,
+      fix: "Install it, write its whole path, or set PATH in `env`.",
+    })),
+    ...seen.unknownUnits.map((unit): Told => ({
+      level: "fail",
+      text: `systemd there cannot run the unit ${oneLine(unit)}`,
+      fix: "Install the unit and run `systemctl daemon-reload`, or correct its name.",
+    })),
+  ];
 }
 
 function judged(look: () => unknown, text: string): Told {
@@ -140,16 +166,9 @@ async function tunnel(host: RemoteHost, ctx: ReadContext<SshConnection>): Promis
   };
 }
 
-/** What the config runs through sudo, without `sudo -n` before it. */
-function sudoCommands({ restart, service, drain, undrain, prepare, once }: SshSettings): string[] {
-  const written = [restart, drain, undrain, prepare, ...once.map(({ run }) => run)];
-  const own = service?.sudo === true ? [["systemctl", service.action, service.systemd]] : [];
-  const commands = written.flatMap((words) =>
-    words?.[0] === "sudo"
-      ? [words.slice(1).filter((word, index) => index > 0 || word !== "-n")]
-      : [],
-  );
-  return [...own, ...commands].map((words) => words.join(" ").replaceAll("\n", " "));
+function room(freeBytes: number, freeInodes: number | undefined): string {
+  const files = freeInodes === undefined ? "" : `, and ${freeInodes} files can still be made`;
+  return `${toGiB(freeBytes)} GiB are free${files}`;
 }
 
 function toGiB(bytes: number): string {

@@ -13,6 +13,8 @@ const MOST_JUMPS = 8;
 interface Question {
   readonly where: Where;
   readonly login: LoginSettings;
+  /** True when a ProxyCommand is no hindrance, because another makes the connection. */
+  readonly mayProxy?: boolean;
 }
 
 /**
@@ -25,10 +27,10 @@ export async function routeTo(
   question: Question,
   ctx: TargetContext,
 ): Promise<Route> {
-  const { where, login } = question;
+  const { where, login, mayProxy = false } = question;
   const found = await configOf(host, login, ctx);
   const hops = login.jump ?? hopsOf(found.proxyJump);
-  if (found.proxyCommand !== undefined && hops.length === 0) {
+  if (found.proxyCommand !== undefined && hops.length === 0 && !mayProxy) {
     throw proxyCommandUnsupported(where, host.address);
   }
   const end = endpointOf(host, found, { question, ctx });
@@ -38,7 +40,7 @@ export async function routeTo(
 /** The way through all jump hosts; the first of them may be behind others of its own. */
 async function chain(
   hops: readonly HostSettings[],
-  { where, login }: Question,
+  { where, login, mayProxy = false }: Question,
   ctx: TargetContext,
 ): Promise<Endpoint[]> {
   const all: Endpoint[] = [];
@@ -48,7 +50,7 @@ async function chain(
     let before: readonly HostSettings[] = [];
     for (const [index, hop] of left.entries()) {
       const found = await configOf(hop, login, ctx);
-      if (found.proxyCommand !== undefined && index === 0) {
+      if (found.proxyCommand !== undefined && index === 0 && !mayProxy) {
         throw proxyCommandUnsupported(where, hop.address);
       }
       behind.push(endpointOf(hop, found, { question: { where, login }, ctx }));

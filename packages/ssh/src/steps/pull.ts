@@ -10,7 +10,8 @@ export type PullInput = {
   readonly sudo: boolean;
 };
 
-const ENGINE = `
+/** Calls the engine, through sudo where SUDO says so. */
+export const ENGINE: string = `
 engine() { if [ -n "$SUDO" ]; then sudo -n "$ENGINE" "$@"; else "$ENGINE" "$@"; fi; }`;
 
 /** The engine is asked for its state: a client without an engine is on the path of many hosts. */
