@@ -1,11 +1,10 @@
 import { type Finding, isLockstepError, type ReadContext } from "@lockstep/plugin";
 import type { S3Connection } from "./connection.ts";
+import { exposureFindings } from "./exposure.ts";
 import type { Pointer } from "./pointer.ts";
+import { rightsFindings } from "./rights.ts";
 
-/** Milliseconds for one question without credentials. */
-const TIMEOUT_MS = 10_000;
-
-/** Looks at the bucket, at its control object, and at what everybody may read. Changes nothing. */
+/** Looks at the bucket, at its control object, at what the account may do, and at what everybody may. Changes nothing. */
 export async function* doctor(ctx: ReadContext<S3Connection>): AsyncGenerator<Finding> {
   const { bucket, control } = ctx.connection;
   let pointer: Pointer;
@@ -32,43 +31,6 @@ export async function* doctor(ctx: ReadContext<S3Connection>): AsyncGenerator<Fi
       fix: "Keep the store of the environment somewhere else, or use a server that keeps conditions.",
     };
   }
-  yield* exposureFindings(ctx);
-}
-
-/** Lockstep's own objects hold names and bytes of files that are not live yet. */
-async function* exposureFindings({
-  connection: { settings, layout },
-  signal,
-}: ReadContext<S3Connection>): AsyncGenerator<Finding> {
-  const { check, bucket, prefix } = settings;
-  const urls = [
-    ...(check === undefined ? [] : [`${check.url}/${layout.current.slice(prefix.length)}`]),
-    ...(bucket.endpoint === undefined || !bucket.pathStyle
-      ? []
-      : [`${bucket.endpoint}/${bucket.bucket}/${layout.current}`]),
-  ];
-  for (const url of urls) {
-    const status = await statusOf(url, signal);
-    if (status !== 200) continue;
-    yield {
-      level: "warn",
-      text: `Everybody may read Lockstep's own objects: ${url}`,
-      fix: `Exclude ${settings.state}* from the policy that lets visitors read.`,
-    };
-  }
-}
-
-async function statusOf(url: string, signal: AbortSignal): Promise<number | undefined> {
-  try {
-    const timeout = AbortSignal.timeout(TIMEOUT_MS);
-    const response = await fetch(url, {
-      redirect: "manual",
-      signal: AbortSignal.any([signal, timeout]),
-    });
-    await response.body?.cancel();
-    return response.status;
-  } catch {
-    signal.throwIfAborted();
-    return undefined; // what cannot be reached from here cannot be read from here
-  }
+  yield* rightsFindings(ctx, pointer);
+  yield* exposureFindings(ctx, pointer);
 }

@@ -34,3 +34,6 @@ export function layoutOf({ prefix, state }: Pick<S3Settings, "prefix" | "state">
     },
   };
 }
+
+/** ETag of no object: a write under this condition never happens. */
+export const ABSENT_ETAG = '"00000000000000000000000000000000"';

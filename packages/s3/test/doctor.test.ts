@@ -1,8 +1,10 @@
 import type { Finding } from "@lockstep/plugin";
+import { startSandboxS3 } from "@lockstep/testkit";
 import { describe, expect, it } from "vitest";
+import { s3Error, startFront } from "./front.ts";
 import { Rig } from "./rig.ts";
 import { startWebsite } from "./website.ts";
-import { filesOf } from "./world.ts";
+import { filesOf, Folder } from "./world.ts";
 
 async function findings(rig: Rig, how: "doctor" | "audit" = "doctor"): Promise<Finding[]> {
   const found: Finding[] = [];
@@ -115,6 +117,117 @@ describe("doctor and audit", () => {
     expect(texts(await findings(rig), "warn")).toEqual([
       `Everybody may read Lockstep's own objects: ${website.url}/.lockstep/current.json`,
     ]);
+  });
+
+  it.each([
+    ["list", "GET", "s3:ListBucket"],
+    ["write", "PUT", "s3:PutObject"],
+    ["remove", "DELETE", "s3:DeleteObject"],
+  ])("find that the account may not %s, and change nothing", async (what, method, action) => {
+    await using server = await startSandboxS3({ buckets: ["shop"] });
+    await using front = await startFront(server);
+    await using folder = await Folder.open();
+    await using rig = await Rig.join({ server: front, folder });
+    await rig.deploy(filesOf("one"));
+    const before = new Map(server.buckets.get("shop"));
+    front.trick = (asked) => {
+      const isMeant = asked.method === method && (method !== "GET" || asked.url.includes("list-"));
+      return isMeant ? { status: 403, body: s3Error("AccessDenied") } : undefined;
+    };
+
+    const found = await findings(rig);
+
+    expect(found.filter(({ level }) => level === "fail")).toEqual([
+      {
+        level: "fail",
+        text: expect.stringContaining(`The account may not ${what} `),
+        fix: `Allow it ${action}.`,
+      },
+    ]);
+    expect(server.buckets.get("shop")).toEqual(before);
+  });
+
+  it("leave the bucket as it is, and say before the first run that writing was not tried", async () => {
+    await using rig = await Rig.open({ prefix: "site/" });
+    expect(texts(await findings(rig), "ok")).toContain(
+      "Whether the account may write and remove below s3://shop/site/ was not tried: the first run does",
+    );
+    expect([...rig.objects.keys()]).toEqual([]);
+    await rig.deploy(filesOf("one"));
+    const before = new Map(rig.objects);
+
+    expect(texts(await findings(rig), "ok")).toContain(
+      "The account may write below s3://shop/site/",
+    );
+    expect(rig.objects).toEqual(before);
+  });
+
+  it("find that everybody may list, or write", async () => {
+    await using server = await startSandboxS3({ buckets: ["shop"] });
+    await using front = await startFront(server);
+    await using folder = await Folder.open();
+    await using rig = await Rig.join({ server: front, folder });
+    await rig.deploy(filesOf("one"));
+    front.trick = ({ method, url, headers }) => {
+      if (headers.authorization !== undefined) return undefined;
+      if (method === "PUT") return headers["if-match"] === undefined ? undefined : { status: 412 };
+      return url.includes("list-type=2") ? { status: 200 } : undefined;
+    };
+
+    const found = await findings(rig);
+
+    expect(texts(found, "warn")).toEqual([`Everybody may list the bucket: ${front.endpoint}/shop`]);
+    expect(texts(found, "fail")).toEqual([
+      `Everybody may write to the bucket: ${front.endpoint}/shop`,
+    ]);
+  });
+
+  it("print the least policy for this bucket and prefix", async () => {
+    const key = "arn:aws:kms:eu-1:1:key/2";
+    await using rig = await Rig.open({
+      prefix: "site/",
+      encryption: { kms: key },
+      tags: { team: "shop" },
+    });
+
+    const said = texts(await findings(rig), "ok").find((text) => text.startsWith("Rights")) ?? "";
+
+    expect(JSON.parse(said.slice(said.indexOf("{")))).toMatchInlineSnapshot(`
+      {
+        "Statement": [
+          {
+            "Action": [
+              "s3:GetObject",
+              "s3:PutObject",
+              "s3:DeleteObject",
+              "s3:AbortMultipartUpload",
+              "s3:PutObjectTagging",
+            ],
+            "Effect": "Allow",
+            "Resource": "arn:aws:s3:::shop/site/*",
+          },
+          {
+            "Action": "s3:ListBucket",
+            "Condition": {
+              "StringLike": {
+                "s3:prefix": "site/*",
+              },
+            },
+            "Effect": "Allow",
+            "Resource": "arn:aws:s3:::shop",
+          },
+          {
+            "Action": [
+              "kms:GenerateDataKey",
+              "kms:Decrypt",
+            ],
+            "Effect": "Allow",
+            "Resource": "arn:aws:kms:eu-1:1:key/2",
+          },
+        ],
+        "Version": "2012-10-17",
+      }
+    `);
   });
 
   it("say what is wrong when the bucket is not there", async () => {
