@@ -58,15 +58,21 @@ export function hostKeyUnknown({ name, place, host, key, source }: Shown): Locks
   });
 }
 
-/** No connection could be made. Names that do not resolve are not worth another try. */
+/** What the library says of a server that wants none of its algorithms. */
+const NOTHING_IN_COMMON = /^Handshake failed: no matching/;
+
+/** No connection could be made. Names that do not resolve, and servers of other ways, are not worth another try. */
 export function hostUnreachable({ name, place }: Where, cause: unknown): LockstepError {
   const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+  const isForeign = cause instanceof Error && NOTHING_IN_COMMON.test(cause.message);
   return new LockstepError({
     unit: name,
     code: "SSH_HOST_UNREACHABLE",
     message: `${place} cannot be reached: ${reasonOf(cause)}.`,
-    hint: "Look at address, port, firewall and the SSH server.",
-    retryable: code !== "ENOTFOUND",
+    hint: isForeign
+      ? 'Set transport: "openssh": this server wants algorithms that the library ssh2 does not have.'
+      : "Look at address, port, firewall and the SSH server.",
+    retryable: code !== "ENOTFOUND" && !isForeign,
     cause,
   });
 }

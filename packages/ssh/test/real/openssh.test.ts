@@ -129,6 +129,22 @@ describe("the ssh program", () => {
     });
   });
 
+  it("exchanges keys with a server in ways that the library does not know, and which says so", async () => {
+    const config = ["KexAlgorithms sntrup761x25519-sha512@openssh.com"];
+    const at = join(folder, "post-quantum");
+    await using server = await startSshd({ folder: at, user: host.server.user, config });
+    const { address, port, user, hostKey, identity } = server;
+    const hosts = [{ name: "web-1", address, port, user, hostKey }];
+
+    expect(await login({ hosts, identity })).toBe("in");
+    expect(await login({ hosts, identity, transport: "ssh2" })).toMatchObject({
+      code: "SSH_HOST_UNREACHABLE",
+      message: expect.stringContaining("no matching key exchange"),
+      hint: expect.stringContaining('transport: "openssh"'),
+      retryable: false,
+    });
+  });
+
   it("is told apart by what it could not do", async () => {
     const { address, user } = host.server;
     const dead = [{ name: "web-1", address, port: 1, user }];
