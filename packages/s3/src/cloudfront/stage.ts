@@ -1,8 +1,9 @@
 import { sourceChanged, type Step, type TargetContext, type WriteContext } from "@lockstep/plugin";
 import { settle } from "../moves.ts";
-import { encodeRelease, type KeptRelease, keptRelease, type SiteRelease } from "../release.ts";
+import { keptRelease } from "../release.ts";
 import { makeSite, readFiles, type Site, type SiteSource } from "../site.ts";
 import { shortRef } from "../steps/base.ts";
+import { putManifest } from "../steps/put-manifest.ts";
 import { announce } from "./announce.ts";
 import type { RoutedConnection } from "./connection.ts";
 import { routedSite } from "./documents.ts";
@@ -64,19 +65,4 @@ async function plannedSite(
   const { ref: found } = site.release;
   if (found !== wanted) throw sourceChanged("The site", { wanted, found });
   return site;
-}
-
-/** A release that was staged before stays as it is: others may have read it. */
-async function putManifest(
-  release: KeptRelease,
-  ctx: WriteContext<RoutedConnection>,
-): Promise<SiteRelease> {
-  const { connection } = ctx;
-  const key = connection.layout.release(release.ref);
-  const headers = { "content-type": "application/gzip" };
-  const put = { key, body: await encodeRelease(release), absent: true, headers };
-  const written = await connection.bucket.put(put, ctx);
-  if (written === "refused") return connection.release(release.ref, ctx.signal);
-  connection.remember(release);
-  return release;
 }

@@ -5,16 +5,10 @@ import { assetClash, foreignObjects, releaseGone } from "../errors.ts";
 import { settle, type Staging, stagingOf, storedHeaders, whichOf } from "../moves.ts";
 import { DIGEST_HEADER } from "../object-headers.ts";
 import { inParallel } from "../parallel.ts";
-import {
-  encodeRelease,
-  isSameHeaders,
-  keptRelease,
-  type SiteFile,
-  type KeptRelease,
-  type SiteRelease,
-} from "../release.ts";
+import { isSameHeaders, keptRelease, type SiteFile } from "../release.ts";
 import { isLarge, makeSite, readFiles, type Site } from "../site.ts";
 import { baseOf, shortRef } from "./base.ts";
+import { putManifest } from "./put-manifest.ts";
 
 /** Which release is staged, and over which. */
 export type StageInput = {
@@ -74,21 +68,6 @@ async function plannedSite(
   const { ref: found } = site.release;
   if (found !== wanted) throw sourceChanged("The site", { wanted, found });
   return site;
-}
-
-/** A release that was staged before stays as it is: others may have read it. */
-async function putManifest(
-  release: KeptRelease,
-  ctx: WriteContext<S3Connection>,
-): Promise<SiteRelease> {
-  const { connection } = ctx;
-  const key = connection.layout.release(release.ref);
-  const headers = { "content-type": "application/gzip" };
-  const put = { key, body: await encodeRelease(release), absent: true, headers };
-  const written = await connection.bucket.put(put, ctx);
-  if (written === "refused") return connection.release(release.ref, ctx.signal);
-  connection.remember(release);
-  return release;
 }
 
 /** What is under its own key alone is copied where it can be taken from on the way back. */
