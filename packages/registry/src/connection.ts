@@ -8,7 +8,7 @@ import { writtenCredentials } from "./auth/credentials.ts";
 import { dockerCredentials } from "./auth/docker-config.ts";
 import { ecrApi, ecrCredentials, type EcrLogin } from "./auth/ecr.ts";
 import { githubCredentials } from "./auth/github.ts";
-import type { Asking } from "./client/blobs.ts";
+import type { Asking } from "./client/asking.ts";
 import { type Client, createClient } from "./client/client.ts";
 import { AFTER_CHECK_MS, BEFORE_PLAN_MS, createGlance, type Glance } from "./glance.ts";
 import type { RawManifest } from "./image/model.ts";

@@ -79,6 +79,8 @@ export interface RegistryOptions {
   readonly immutableTags?: boolean;
   /** The registry moves several tags in one request and says so in `OCI-Tag` (zot does); default false. */
   readonly atomicTags?: boolean;
+  /** The registry goes on with an upload that was cut: zot and distribution 3 do, distribution 2 does not. Default false. */
+  readonly resumeUploads?: boolean;
   readonly attach?: AttachOptions;
   /** Who pushes; default: what `docker login` or `podman login` left behind. */
   readonly auth?: WrittenAuth;
@@ -101,6 +103,7 @@ export interface RegistrySettings {
   readonly newestWins: boolean;
   readonly immutableTags: boolean;
   readonly atomicTags: boolean;
+  readonly resumeUploads: boolean;
   readonly attach: AttachOptions;
   readonly auth: WrittenAuth;
   readonly network: Required<Pick<NetworkOptions, "plainHttp" | "trustedRealms" | "mirrors">> &
@@ -180,6 +183,7 @@ export const registrySchema: z.ZodType<RegistrySettings> = z
     newestWins: z.boolean().default(true),
     immutableTags: z.boolean().default(false),
     atomicTags: z.boolean().default(false),
+    resumeUploads: z.boolean().default(false),
     attach: z
       .strictObject({
         sbom: z.boolean().default(false),

@@ -6,7 +6,7 @@ import {
   type TargetPlan,
 } from "@lockstep/plugin";
 import { anchorOf } from "./anchors.ts";
-import type { Asking } from "./client/blobs.ts";
+import type { Asking } from "./client/asking.ts";
 import type { RegistryConnection } from "./connection.ts";
 import type { Tags } from "./glance.ts";
 import {

@@ -1,5 +1,5 @@
 import { canonicalJson, type Json, stepConflict } from "@lockstep/plugin";
-import type { Asking } from "./client/blobs.ts";
+import type { Asking } from "./client/asking.ts";
 import { deleteManifest, getManifest, putManifest } from "./client/manifests.ts";
 import type { RegistryConnection } from "./connection.ts";
 import { digestOf, isDigest } from "./digest.ts";

@@ -72,6 +72,41 @@ describe("a large upload", () => {
     },
   );
 
+  it.each([
+    ["is gone on with where it ended, as often as needed", { resumes: true }, true, 1],
+    ["begins anew at a registry that forgets it", {}, true, 2],
+    ["begins anew unless it is known that the registry goes on", { resumes: true }, false, 2],
+  ])("that is cut %s", async (_, quirks, resumeUploads, sessions) => {
+    await using server = await startSandboxRegistry({ quirks });
+    await using shop = await Shop.open({ repository: `${server.host}/acme/shop`, resumeUploads });
+    let cuts = 0;
+    server.fault = ({ method, headers }, { message: { socket } }) => {
+      if (!["PUT", "PATCH"].includes(method) || !(Number(headers["content-length"]) > 1 << 20))
+        return false;
+      const begun = socket.bytesRead;
+      if (cuts === (sessions === 1 ? 2 : 1)) return false;
+      cuts += 1;
+      const watch = (): void => {
+        if (socket.bytesRead - begun > 1 << 20) socket.destroy();
+        else if (!socket.destroyed) setImmediate(watch);
+      };
+      watch();
+      return false;
+    };
+
+    await shop.deploy(ONE, { "big.bin": randomBytes(6 << 20) });
+
+    const opened = server.requests.filter(
+      ({ method, path }) => method === "POST" && path.endsWith("/uploads/"),
+    );
+    // one more for the config
+    expect(opened).toHaveLength(sessions + 1);
+    expect(Object.keys(server.store.tags("acme/shop"))).toContain("latest");
+    expect(cuts).toBe(sessions === 1 ? 2 : 1);
+    const patches = server.requests.filter(({ method }) => method === "PATCH");
+    expect(patches).toHaveLength(sessions === 1 ? 2 : 0);
+  });
+
   it("to a registry that does not know the question is sent after a moment", async () => {
     let body = 0;
     const server = createPlainServer().on("checkContinue", (message, response) => {

@@ -15,6 +15,8 @@ export interface RegistryQuirks {
   readonly mount?: "ignored" | 401 | 403 | 405 | 500;
   /** Accepts manifests whose blobs it does not hold. */
   readonly credulous?: boolean;
+  /** Keeps what arrived of an upload that was cut, and goes on with it. */
+  readonly resumes?: boolean;
   /** Gives the location of an upload as a path. */
   readonly relativeLocations?: boolean;
 }
@@ -67,7 +69,7 @@ export interface SandboxRegistry extends AsyncDisposable {
 interface Surroundings {
   readonly registry: SandboxRegistry;
   readonly auth: RegistryAuth | undefined;
-  readonly uploads: Set<string>;
+  readonly uploads: Map<string, Buffer>;
 }
 
 /** One request to a sandbox registry, and all that its answer depends on. */

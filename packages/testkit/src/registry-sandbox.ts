@@ -28,7 +28,7 @@ export interface SandboxRegistryOptions {
 export async function startSandboxRegistry(
   options: SandboxRegistryOptions = {},
 ): Promise<SandboxRegistry> {
-  const uploads = new Set<string>();
+  const uploads = new Map<string, Buffer>();
   const server = createServer((message, response) => {
     const url = new URL(message.url ?? "/", "http://sandbox");
     const request: RegistryRequest = {

@@ -1,17 +1,13 @@
-import type { TargetContext } from "@lockstep/plugin";
 import { type Digest, digester, digestOf } from "../digest.ts";
-import { answerUnexpected, contentWrong, insecureRefused, redirectRefused } from "../errors.ts";
+import { answerUnexpected, contentWrong } from "../errors.ts";
 import { isPassing } from "../net/pace.ts";
 import { drop, readBody } from "../net/read.ts";
-import type { Answer, Body } from "../net/transport.ts";
+import type { Answer } from "../net/transport.ts";
 import { isSameOrigin, withDigest } from "../net/url.ts";
 import { nameOf, type Repository } from "../reference.ts";
-import { type Call, type Client, refusalOf } from "./client.ts";
-
-/** Content that a registry is to hold. */
-export interface Blob extends Body {
-  readonly digest: Digest;
-}
+import { type Asking, type Blob, locationOf } from "./asking.ts";
+import { type Call, refusalOf } from "./client.ts";
+import { resumeUpload } from "./resume.ts";
 
 /** From this size it pays to ask first whether a blob is there. */
 const ASK_FIRST_BYTES = 1024 * 1024;
@@ -35,12 +31,6 @@ export async function hasBlob(
   const answer = await client.call(ctx, call, { mayBeForbidden: true });
   answer.body.resume();
   return answer.status === 200;
-}
-
-/** With what, and in which call of the runner, a registry is asked. */
-export interface Asking {
-  readonly client: Client;
-  readonly ctx: TargetContext;
 }
 
 /**
@@ -86,12 +76,21 @@ async function openBlob(
   return answer;
 }
 
+/** Where a blob is to be, and how it may get there. */
+export interface PushOptions {
+  readonly repository: Repository;
+  /** Another repository of the registry that has it. */
+  readonly from?: Repository | undefined;
+  /** The registry goes on with uploads that were cut. */
+  readonly resumes?: boolean;
+}
+
 /** How a blob got where it is. */
 export type Arrived = "there" | "mounted" | "uploaded";
 
 /**
  * Brings a blob into a repository: by a mount from another one where that is offered and works, else by
- * one upload, begun anew whenever the session is lost.
+ * one upload, gone on with where the registry can, and begun anew whenever the session is lost.
  *
  * @throws {LockstepError} `REGISTRY_ANSWER`, `REGISTRY_CONTENT`
  * @see OCI distribution specification, "Pushing blobs"
@@ -99,7 +98,7 @@ export type Arrived = "there" | "mounted" | "uploaded";
 export async function pushBlob(
   asking: Asking,
   blob: Blob,
-  { repository, from }: { readonly repository: Repository; readonly from?: Repository | undefined },
+  { repository, from, resumes = false }: PushOptions,
 ): Promise<Arrived> {
   const isAsked = from !== undefined || blob.size >= ASK_FIRST_BYTES;
   if (isAsked && (await hasBlob(asking, repository, blob.digest))) return "there";
@@ -117,6 +116,8 @@ export async function pushBlob(
     };
     const outcome = await finish(asking, call, sessions === MOST_SESSIONS);
     if (outcome === "stored") return "uploaded";
+    const cut = { repository, location, blob };
+    if (resumes && (await resumeUpload(asking, cut)) === "stored") return "uploaded";
     location = undefined;
     await cancel(asking, call);
     // a lost reply: the blob may be there all the same
@@ -157,17 +158,6 @@ async function begin({ client, ctx }: Asking, repository: Repository): Promise<U
   if (answer.status !== 202) throw await client.unexpected(call, answer);
   await drop(answer);
   return locationOf(answer);
-}
-
-/** Where the upload goes on: resolved against where the answer came from. */
-function locationOf({ header, url }: Answer): URL {
-  const location = URL.parse(header("location")[0] ?? "", url.href);
-  if (location === null || header("location")[0] === undefined) {
-    throw redirectRefused(url, "no place for the upload");
-  }
-  const isElsewhere = !isSameOrigin(location, url);
-  if (isElsewhere && location.protocol !== "https:") throw insecureRefused(location);
-  return location;
 }
 
 /** `lost` when another session may do better. */

@@ -5,7 +5,7 @@ import { MANIFESTS } from "../media-types.ts";
 import { drop, readBody } from "../net/read.ts";
 import type { Answer } from "../net/transport.ts";
 import { nameOf, type Repository } from "../reference.ts";
-import type { Asking } from "./blobs.ts";
+import type { Asking } from "./asking.ts";
 import { type Call, refusalOf } from "./client.ts";
 
 /** Most bytes of a manifest. */

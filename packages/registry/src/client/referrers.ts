@@ -7,7 +7,7 @@ import { type Descriptor, parseManifest, parseObject, type RawManifest } from ".
 import { OCI } from "../media-types.ts";
 import { drop, readBody } from "../net/read.ts";
 import { nameOf, type Repository } from "../reference.ts";
-import type { Asking } from "./blobs.ts";
+import type { Asking } from "./asking.ts";
 import { getManifest, putManifest } from "./manifests.ts";
 
 /** Most bytes of a list of referrers. */

@@ -1,4 +1,4 @@
-import type { Asking } from "../client/blobs.ts";
+import type { Asking } from "../client/asking.ts";
 import { readBlob, streamBlob } from "../client/blobs.ts";
 import { getManifest } from "../client/manifests.ts";
 import type { RegistryConnection } from "../connection.ts";

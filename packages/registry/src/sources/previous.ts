@@ -1,5 +1,5 @@
+import type { Asking } from "../client/asking.ts";
 import { readBlob } from "../client/blobs.ts";
-import type { Asking } from "../client/blobs.ts";
 import { getManifest } from "../client/manifests.ts";
 import type { RegistryConnection } from "../connection.ts";
 import { isDigest } from "../digest.ts";

@@ -1,5 +1,5 @@
 import { type Reverted, type Step, stepConflict, type WriteContext } from "@lockstep/plugin";
-import type { Asking } from "../client/blobs.ts";
+import type { Asking } from "../client/asking.ts";
 import { listTags, putManifest } from "../client/manifests.ts";
 import type { RegistryConnection } from "../connection.ts";
 import { releaseGone, tagNotBack, together } from "../errors.ts";

@@ -1,5 +1,6 @@
 import { type Check, type CheckResult, isLockstepError, type ReadContext } from "@lockstep/plugin";
-import { type Asking, hasBlob } from "../client/blobs.ts";
+import type { Asking } from "../client/asking.ts";
+import { hasBlob } from "../client/blobs.ts";
 import { getManifest } from "../client/manifests.ts";
 import type { RegistryConnection } from "../connection.ts";
 import { type Descriptor, parseManifest, type RawManifest } from "../image/model.ts";

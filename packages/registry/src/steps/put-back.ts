@@ -1,5 +1,5 @@
 import type { Reverted, WriteContext } from "@lockstep/plugin";
-import type { Asking } from "../client/blobs.ts";
+import type { Asking } from "../client/asking.ts";
 import type { RegistryConnection } from "../connection.ts";
 import type { RawManifest } from "../image/model.ts";
 import type { Repository } from "../reference.ts";

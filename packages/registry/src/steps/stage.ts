@@ -1,5 +1,6 @@
 import { type Json, sourceChanged, type Step, type WriteContext } from "@lockstep/plugin";
-import { type Asking, hasBlob, pushBlob } from "../client/blobs.ts";
+import type { Asking } from "../client/asking.ts";
+import { hasBlob, pushBlob } from "../client/blobs.ts";
 import { getManifest, putManifest } from "../client/manifests.ts";
 import { putReferrer } from "../client/referrers.ts";
 import type { RegistryConnection } from "../connection.ts";
@@ -79,7 +80,7 @@ async function planned(
 /** Largest first, so that the small ones fill the gaps. */
 async function pushBlobs(
   asking: Asking,
-  { settings: { repository, limits } }: RegistryConnection,
+  { settings: { repository, limits, resumeUploads: resumes } }: RegistryConnection,
   image: Image,
 ): Promise<void> {
   const missing = image.blobs
@@ -92,7 +93,7 @@ async function pushBlobs(
   const work = async (): Promise<void> => {
     for (const blob of queue) {
       if (failed) return;
-      await pushBlob(asking, contentOf(blob), { repository, from: blob.from });
+      await pushBlob(asking, contentOf(blob), { repository, from: blob.from, resumes });
       bytes += blob.descriptor.size;
       asking.ctx.progress({ bytes, totalBytes });
     }
