@@ -1,10 +1,12 @@
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { userInfo } from "node:os";
+import { dirname } from "node:path";
 import { promisify } from "node:util";
 import type { TargetContext } from "@lockstep/plugin";
 import { localPath } from "./local-path.ts";
 import { sshConfigUnreadable } from "./login-errors.ts";
+import { withIncludes } from "./ssh-config-include.ts";
 
 /** What is known of a host before ssh_config is asked: it counts more. */
 export interface Asked {
@@ -88,22 +90,24 @@ function splitOnce(line: string): readonly [string, string] {
   return space < 0 ? [line, ""] : [line.slice(0, space), line.slice(space + 1)];
 }
 
+/** The file of the machine. */
+const MACHINE = "/etc/ssh/ssh_config";
+
 /** What a parser makes of the files, for machines without ssh. */
 async function parseFiles(
   { address, user }: Asked,
   path: string | undefined,
   ctx: TargetContext,
 ): Promise<Keywords> {
-  const paths = path === undefined ? ["~/.ssh/config", "/etc/ssh/ssh_config"] : [path];
+  const paths = path === undefined ? ["~/.ssh/config", MACHINE] : [path];
   const texts = await Promise.all(
     paths.map(async (one) => {
       const found = readFile(localPath(one, ctx), "utf8");
-      return path === undefined ? found.catch(() => "") : found;
+      const text = await (path === undefined ? found.catch(() => "") : found);
+      const folder = one === MACHINE ? dirname(one) : "~/.ssh";
+      return withIncludes(text, { folder, ctx });
     }),
   );
-  if (texts.some((text) => /^\s*include\s/im.test(text))) {
-    throw new Error("`Include` is only understood where the ssh program is installed");
-  }
   const { default: SSHConfig } = await import("ssh-config");
   const query = user === undefined ? { Host: address } : { Host: address, User: user };
   const found = SSHConfig.parse(texts.join("\nMatch all\n")).compute(query, { ignoreCase: true });

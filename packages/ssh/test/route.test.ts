@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { testContext } from "@lockstep/testkit";
@@ -130,6 +130,46 @@ describe.each([
     await expect(find({ address: "loop" })).rejects.toMatchObject({ code: "SSH_JUMPS_ENDLESS" });
   });
 
+  it("goes on in the files it includes, and comes back from them", async () => {
+    await mkdir(join(folder, "more"), { recursive: true });
+    await writeFile(join(folder, "more/10.conf"), "Host web-9\n  Port 2210\n");
+    await writeFile(
+      join(folder, "more/20.conf"),
+      "Host web-9\n  Port 2220\nHost web-8\n  Port 22\n",
+    );
+    await writeFile(join(folder, "more/.hidden.conf"), "Host *\n  Port 1\n");
+    await writeFile(join(folder, "alone"), "HostKeyAlias nine\nPort 9\n");
+    const sshConfig = join(folder, "including");
+    const lines = [
+      `Include "${folder}/more/*.conf" ${folder}/nowhere`,
+      "User everybody",
+      "Host web-9",
+      "  HostName 10.0.0.9",
+      `  Include ${folder}/alone`,
+      "  IdentityFile /keys/nine",
+      "Host *",
+      `  include=${folder}/more/20.conf`,
+      "  RevokedHostKeys /keys/revoked",
+    ];
+    await writeFile(sshConfig, `${lines.join("\n")}\n`);
+
+    expect((await find({ address: "web-9" }, { sshConfig })).end).toMatchObject({
+      address: "10.0.0.9",
+      port: 2210,
+      user: "everybody",
+      alias: "nine",
+      identities: ["/keys/nine"],
+      revokedHostKeys: "/keys/revoked",
+    });
+    expect((await find({ address: "web-8" }, { sshConfig })).end).toMatchObject({
+      address: "web-8",
+      port: 22,
+      user: "everybody",
+      alias: undefined,
+      revokedHostKeys: "/keys/revoked",
+    });
+  });
+
   it("is not read when that is not wanted", async () => {
     const { end } = await find({ address: "web-1", user: "me" }, { sshConfig: false });
 
@@ -145,16 +185,29 @@ describe.each([
 });
 
 describe("a parser", () => {
-  it("says so when a file includes another", async () => {
+  const find = async (text: string): Promise<Route> => {
+    const home = join(folder, "home");
+    await mkdir(join(home, ".ssh/more"), { recursive: true });
+    await writeFile(join(home, ".ssh/more/a"), "Host a\n  User included\n");
+    await writeFile(join(home, ".ssh/round"), "Include round\n");
     const file = join(folder, "includes");
-    await writeFile(file, "Include other\n");
-    const env = { PATH: "/nowhere" };
-    const settings = { ...LOGIN, sshConfig: file };
-    const host = { name: "a", address: "a" };
+    await writeFile(file, text);
+    const login = { ...LOGIN, sshConfig: file };
+    const env = { PATH: "/nowhere", HOME: home };
+    return routeTo({ name: "a", address: "a" }, { where, login }, testContext(null, { env }));
+  };
 
-    await expect(
-      routeTo(host, { where, login: settings }, testContext(null, { env })),
-    ).rejects.toMatchObject({
+  it("finds included files beside the user's own", async () => {
+    for (const text of ["Include more/*\n", "Include ~/.ssh/more/a\n"]) {
+      expect((await find(text)).end.user).toBe("included");
+    }
+  });
+
+  it.each([
+    ["would have to match two sections at once", "Host b*\n  Include more/a\n"],
+    ["includes itself", "Include round\n"],
+  ])("says so when a file %s", async (_, text) => {
+    await expect(find(text)).rejects.toMatchObject({
       code: "SSH_CONFIG_UNREADABLE",
       message: expect.stringContaining("Include"),
     });
