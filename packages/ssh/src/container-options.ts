@@ -9,11 +9,14 @@ export interface SshContainerOptions {
   readonly name: string;
   /** Default `podman`. */
   readonly engine?: "podman" | "docker";
-  /** Options of `podman run`: `["--network=host", "--restart=always"]`. */
+  /** Options of `podman run`: `["--network=host", "--restart=unless-stopped"]`. */
   readonly options?: readonly string[];
   /** Program and arguments in the container; default: what the image says. */
   readonly command?: readonly string[];
-  /** Run in the container until it ends with status 0; default: the container runs. */
+  /**
+   * Run in the container until it ends with status 0; default: the health check of the image, else the container
+   * stays up for two seconds.
+   */
   readonly ready?: readonly string[];
   /** Milliseconds until it has to be ready; default 60,000. */
   readonly readyMs?: number;

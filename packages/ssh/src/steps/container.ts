@@ -20,6 +20,9 @@ export type ContainerInput = {
   readonly sudo: boolean;
 };
 
+/** Seconds that a container of which nothing else is known has to stay up. */
+const STEADY_SECONDS = 2;
+
 const HEAD = `
 [ -d "$P/.lockstep/fence/$STAMP" ] || exit ${REFUSED.fenced}
 engine() { if [ -n "$SUDO" ]; then sudo -n "$ENGINE" "$@"; else "$ENGINE" "$@"; fi; }
@@ -41,14 +44,31 @@ cd "$P/current" && IMAGE=$(cat image) || exit
 ID=$(pwd -P) && ID=\${ID##*/} && new="$NAME-$ID"
 old=$(others "$new")
 running() { [ "$(engine inspect -f '{{.State.Running}}' "$new" 2>/dev/null)" = true ]; }
+up= looks=0
+# asked what the config says, else what it says of itself; one of which nothing is known has to stay up
+ready() {
+  running || return 1
+  if [ -n "$READY" ]; then engine exec "$new" ${ready} >/dev/null 2>&1 </dev/null; return; fi
+  case $(engine inspect -f '{{if .State.Health}}{{.State.Health.Status}}{{end}}' "$new" 2>/dev/null) in
+    (healthy) return 0 ;;
+    (''|none)
+      [ -n "$fresh" ] || return 0
+      s=$(engine inspect -f '{{.State.StartedAt}}' "$new")
+      [ "$s" = "$up" ] || { up=$s; looks=0; }
+      looks=$((looks + 1)); [ "$looks" -gt ${STEADY_SECONDS} ]; return ;;
+  esac
+  # podman leaves it to systemd to ask, which may not be there
+  [ "$ENGINE" = podman ] && engine healthcheck run "$new" >/dev/null 2>&1 </dev/null
+}
 if ! running; then
+  fresh=yes
   [ -z "$STOPFIRST" ] || printf '%s\\n' "$old" | sed -n '/./p' | stop || exit
   if engine inspect "$new" >/dev/null 2>&1; then engine start "$new" >/dev/null
   else ( ${run} ) >/dev/null
   fi || failed=yes
 fi
 i=0
-until [ -n "$failed" ] || { running && { [ -z "$READY" ] || engine exec "$new" ${ready} >/dev/null 2>&1 </dev/null; }; }; do
+until [ -n "$failed" ] || ready; do
   if [ "$i" -ge "$SECS" ]; then failed=yes; else i=$((i + 1)); sleep 1; fi
 done
 if [ -n "$failed" ]; then
@@ -79,9 +99,18 @@ export async function followContainer(
   const variables = await commandText(ctx, ctx.connection, { host, words: ["true"] });
   // the variables of the config are for commands on the host; a container gets what its options say
   const exported = variables.split("\n").slice(0, -1).join("\n");
-  const as = container.sudo ? "sudo -n " : "";
+  const as = container.sudo ? `sudo -n ${passedOn(ctx, options)}` : "";
   const run = `${exported}\n${as}${words} ${quoteAll(options)} "$IMAGE" ${quoteAll(command)} </dev/null`;
   await ask(ctx, { path, container, text: follow(run, quoteAll(ready)) });
+}
+
+/** Has sudo keep the variables that the options take without saying a value: it would drop them without a word. */
+function passedOn({ connection }: WriteContext<SshConnection>, options: readonly string[]): string {
+  const names = ["LOCKSTEP_HOST", "LOCKSTEP_RELEASE", ...Object.keys(connection.settings.env)];
+  const taken = names.filter((name) =>
+    options.some((option) => [name, `-e${name}`, `-e=${name}`, `--env=${name}`].includes(option)),
+  );
+  return taken.length === 0 ? "" : `--preserve-env=${[...new Set(taken)].join(",")} `;
 }
 
 /** Stops the container of a first release that is put back. */
@@ -110,8 +139,9 @@ async function ask(
     SUDO: container.sudo ? "yes" : "",
     STOPFIRST: container.stopFirst ? "yes" : "",
     READY: container.ready.length > 0 ? "yes" : "",
-    SECS: String(Math.ceil(container.readyMs / 1000)),
+    SECS: String(Math.max(STEADY_SECONDS + 1, Math.ceil(container.readyMs / 1000))),
     failed: "",
+    fresh: "",
   };
   const ran = await host.exec(ctx, { text, values });
   if (ran.status === 0) return;

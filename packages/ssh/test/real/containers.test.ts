@@ -155,6 +155,51 @@ describe("a container", { timeout: 60_000 }, () => {
     expect(running(name)).toEqual([ONE]);
   });
 
+  it.each<[string, { command?: string[]; restart?: string; health?: string }]>([
+    ["ends soon after it started", { command: ["sh", "-c", "sleep 1"] }],
+    ["is started again and again", { command: ["sh", "-c", "sleep 1"], restart: "always" }],
+    ["is not healthy by its own account", { health: "test -f /www/none" }],
+  ])("that %s leaves the old one where it is", async (_, { command, restart = "no", health }) => {
+    const name = `${NAME}-frail`;
+    await using shop = await openShop({
+      name,
+      options: [...OPTIONS, "--health-cmd=test -f /www/v"],
+    });
+    await deploy(shop, ONE, images[0]);
+    const checked = health === undefined ? [] : [`--health-cmd=${health}`];
+    const options = [...OPTIONS, `--restart=${restart}`, ...checked];
+    await using frail = await openShop(
+      { name, options, readyMs: 3000, ...(command === undefined ? {} : { command }) },
+      { path: shop.path },
+    );
+    frail.epoch = 2;
+
+    await expect(deploy(frail, TWO, images[1])).rejects.toMatchObject({
+      code: "SSH_CONTAINER_FAILED",
+    });
+    expect(running(name)).toEqual([ONE]);
+  });
+
+  it("gets the variables that its options name, through sudo too", async () => {
+    const name = `${NAME}-env`;
+    await using shop = await openShop(
+      {
+        name,
+        sudo: true,
+        options: [...OPTIONS, "--env=TOKEN", "-e", "LOCKSTEP_RELEASE", "--env=FIXED=1"],
+      },
+      { env: { TOKEN: 'it\'s "one"', OTHER: "two" } },
+    );
+    await deploy(shop, ONE, images[0]);
+
+    const given = podman("inspect", "--format", "{{json .Config.Env}}", `${name}-${ONE}`);
+    const variables = JSON.parse(given) as readonly string[];
+    expect(variables).toEqual(
+      expect.arrayContaining(['TOKEN=it\'s "one"', `LOCKSTEP_RELEASE=${ONE}`, "FIXED=1"]),
+    );
+    expect(given).not.toContain("OTHER");
+  });
+
   it("that needs the port of the old one gets it, and is asked", async () => {
     const name = `${NAME}-port`;
     const probe = createServer().listen(0, "127.0.0.1");
