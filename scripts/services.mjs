@@ -40,6 +40,7 @@ const NEEDS = [
   { name: "runc", package: "runc", suites: [IMAGES, CONTAINERS] },
   { name: "nginx", package: "nginx-light", suites: [FRONT] },
   { name: "sudo", package: "sudo", suites: [SSHD] },
+  { name: "mkfs.xfs", package: "xfsprogs", suites: [SSHD] },
   { name: "systemd-nspawn", package: "systemd-container", suites: [UNITS] },
   { name: "chromium", package: "chromium", suites: [SITES] },
   { name: "njs", package: "njs", suites: [ROUTER] },
