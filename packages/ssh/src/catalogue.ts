@@ -139,9 +139,9 @@ export const sshErrors: ErrorCatalogue = {
     fix: "Read the log of the unit: `journalctl -u UNIT` on the host.",
   },
   SSH_SHARED_CONFLICT: {
-    when: "The artifact has something at a path that `shared` or `envFile` names.",
+    when: "The artifact has something at a path that `shared` or `envFile` names, or a file or link on the way there.",
     why: "Which of the two is meant is not for Lockstep to guess.",
-    fix: 'Leave it out of the artifact with `exclude`, or set `onConflict: "replace"`.',
+    fix: 'Leave it out of the artifact with `exclude`. For what is shared `onConflict: "replace"` removes it; the file with variables can have another `envFile.path`.',
   },
   SSH_SHARED_MISSING: {
     when: "A file that `shared` names is not on a host.",

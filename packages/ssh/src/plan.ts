@@ -1,3 +1,4 @@
+import type { Manifest } from "@lockstep/artifact";
 import type { Json, PlanContext, PlanRequest, TargetPlan } from "@lockstep/plugin";
 import { takeArtifact, takeFacts } from "./ahead.ts";
 import type { Source } from "./artifacts.ts";
@@ -17,7 +18,7 @@ import { imageOf } from "./image.ts";
 import type { SshSettings } from "./options.ts";
 import { liveSteps } from "./plan-live.ts";
 import { confirmSteps, onceSteps, retireSteps, stageSteps } from "./plan-steps.ts";
-import { refuseShared, refuseTaken, refuseTooSmall, refuseUnfit } from "./preflight.ts";
+import { refuseShared, refuseTaken, refuseTooSmall, refuseUnfit, takingRoom } from "./preflight.ts";
 import { rememberStart } from "./start.ts";
 
 const UNDO =
@@ -46,10 +47,14 @@ async function planDeploy(ctx: PlanContext<SshConnection>, release: string): Pro
   const changing = hosts.filter(
     ({ host, live }) => live?.digest !== digest || furnishings.has(host),
   );
+  const befores = new Map<RemoteHost, Manifest>();
+  if (settings.base === "link") {
+    for (const one of changing) befores.set(one.host, await readBefore(ctx, [one]));
+  }
   refuseAll(changing, ({ host, facts }) => {
     refuseUnfit(host, facts, settings.path);
     refuseTaken(host, facts, { id: release, digest });
-    refuseTooSmall(host, facts, artifact);
+    refuseTooSmall(host, facts, takingRoom(artifact, settings, befores.get(host) ?? []));
   });
   refuseShared(settings, artifact);
   const { changes, unchanged } = await changesOf(ctx, hosts, artifact);

@@ -1,4 +1,4 @@
-import type { Artifact } from "@lockstep/artifact";
+import type { Artifact, Manifest } from "@lockstep/artifact";
 import {
   diskFull,
   pathDenied,
@@ -6,6 +6,7 @@ import {
   sharedConflict,
   splitFilesystem,
   toolMissing,
+  variablesConflict,
 } from "./errors.ts";
 import type { HostFacts } from "./facts.ts";
 import type { RemoteHost } from "./host.ts";
@@ -27,15 +28,33 @@ export function refuseUnfit(host: RemoteHost, facts: HostFacts, path: string): v
 /** Bytes in which file systems commonly give out room. */
 const BLOCK_BYTES = 4096;
 
+const MIB = 1_048_576;
+
 /**
- * Refuses a host whose disk cannot hold the artifact, in bytes or in number of files.
+ * What takes room on a host: with hard links only what the live release does not have. Copies count in full, because
+ * nobody knows beforehand whether they can share blocks.
+ */
+export function takingRoom(
+  { manifest }: Artifact,
+  { base }: Pick<SshSettings, "base">,
+  before: Manifest,
+): Manifest {
+  if (base !== "link") return manifest;
+  const keyOf = (entry: Manifest[number]): string =>
+    entry.type === "file" ? `${entry.mode} ${entry.digest} ${entry.path}` : "";
+  const had = new Set(before.map(keyOf));
+  return manifest.filter((entry) => entry.type !== "file" || !had.has(keyOf(entry)));
+}
+
+/**
+ * Refuses a host whose disk cannot hold what is to arrive, in bytes or in number of files.
  *
  * @throws {LockstepError} `SSH_DISK_FULL`
  */
 export function refuseTooSmall(
   host: RemoteHost,
   { disks, freeInodes }: HostFacts,
-  { manifest }: Artifact,
+  manifest: Manifest,
 ): void {
   const free = disks[0]?.freeBytes;
   const bytes = manifest.reduce(
@@ -44,7 +63,8 @@ export function refuseTooSmall(
     0,
   );
   if (free !== undefined && free < bytes) {
-    throw diskFull(host, `${free} bytes are free, and the artifact needs ${bytes}`);
+    const [has, needs] = [Math.floor((free * 10) / MIB) / 10, Math.ceil((bytes * 10) / MIB) / 10];
+    throw diskFull(host, `${has} MiB are free, and the artifact needs ${needs} MiB`);
   }
   if (freeInodes !== undefined && freeInodes < manifest.length) {
     throw diskFull(
@@ -65,12 +85,15 @@ export function refuseShared(
 ): void {
   const isReplaced = shared.onConflict === "replace";
   const links = [...shared.dirs.map((one) => one.path), ...shared.files];
-  const taken = new Set([
-    ...(isReplaced ? [] : links),
-    ...(envFile === undefined ? [] : [envFile.path]),
-  ]);
-  const found = manifest.find((entry) => taken.has(entry.path));
-  if (found !== undefined) throw sharedConflict(path, found.path);
+  const variables = envFile?.path ?? "";
+  for (const { type, path: found } of manifest) {
+    if (found === variables) throw variablesConflict(path, found);
+    if (!isReplaced && links.includes(found)) throw sharedConflict(path, found);
+    // no folder can be made there; a link on the way is found on the host
+    const isOnTheWay = (to: string): boolean => type === "file" && to.startsWith(`${found}/`);
+    if (isOnTheWay(variables)) throw variablesConflict(path, found);
+    if (links.some(isOnTheWay)) throw sharedConflict(path, found, false);
+  }
 }
 
 /**

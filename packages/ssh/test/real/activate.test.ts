@@ -1,4 +1,4 @@
-import { readFile, readlink } from "node:fs/promises";
+import { readdir, readFile, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CheckResult, Json, PlannedStep } from "@lockstep/plugin";
@@ -220,6 +220,8 @@ describe.concurrent.each(["dash", "busybox"] as const)(
       }
       const old = await readFile(join(path, "releases/20200101120000/index.html"), "utf8");
       expect(old).toBe("old\n");
+      // never live here, and not ours
+      expect(await readdir(join(path, "releases"))).toContain("20190101120000");
       const [live] = await shop.target.live(shop.context());
       expect(live?.kept).toContainEqual({ release: "20200101120000", digest: "adopted" });
     });

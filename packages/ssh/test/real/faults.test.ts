@@ -223,6 +223,26 @@ describe("a full disk", () => {
     expect(await failureOf(shop.plan(ONE))).toMatchObject({ code: "SSH_DISK_FULL", unit: "web-1" });
   });
 
+  it("is no reason to refuse what is linked, and what is copied is counted in MiB", async () => {
+    const path = join(mount, "d");
+    const big = noise(600_000);
+    await using shop = await Shop.open(host, { path, base: "link" });
+    await shop.deploy(ONE, { "big.bin": big });
+    await shop.build({ "big.bin": big, "index.html": "two" });
+    await using copying = await Shop.open(host, { path });
+    await copying.build({ "big.bin": big, "index.html": "two" });
+
+    expect(await failureOf(copying.plan(TWO))).toMatchObject({
+      code: "SSH_DISK_FULL",
+      message: expect.stringMatching(
+        /0\.\d MiB are free, and the artifact needs 0\.6 MiB/,
+      ) as string,
+    });
+    const [upload] = await shop.planPair(TWO);
+    await shop.apply(upload);
+    expect(await stateOf(path, TWO)).toBe("ready");
+  });
+
   it("is seen in the plan when the artifact has more files than can be made", async () => {
     await using shop = await Shop.open(host, { path: join(mount, "c") });
     await shop.build(Object.fromEntries(Array.from({ length: 300 }, (_, n) => [`${n}`, ""])));

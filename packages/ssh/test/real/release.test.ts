@@ -71,6 +71,24 @@ describe.concurrent.each(["dash", "busybox"] as const)(
       expect(await readdir(host.root)).not.toContain("storage");
     });
 
+    it.each([
+      ["where the variables go", "app.env", "choose another `envFile.path`"],
+      ["where a folder for the variables goes", "etc", "choose another `envFile.path`"],
+      ["where a folder for what is shared goes", "conf", "Leave it out with `exclude`."],
+    ])("is refused in the plan when it has a file %s", async (_, name, hint) => {
+      const path = name === "etc" ? "etc/app.env" : "app.env";
+      await using shop = await Shop.open(host, {
+        shared: { dirs: ["conf/logs"], onConflict: "replace" },
+        envFile: { path, values: {} },
+      });
+      await shop.build({ [name]: "mine" });
+
+      await expect(shop.plan(ONE)).rejects.toMatchObject({
+        code: "SSH_SHARED_CONFLICT",
+        hint: expect.stringContaining(hint) as string,
+      });
+    });
+
     it.each(["refuse", "replace"] as const)(
       "never changes what is shared through a link on the way (%s)",
       async (onConflict) => {
