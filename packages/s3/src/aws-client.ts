@@ -72,8 +72,8 @@ function regionOf(
   { region, endpoint }: BucketSettings,
   env: BucketSurroundings["env"],
 ): Pick<S3ClientConfig, "region"> {
-  const named = region ?? env["AWS_REGION"] ?? env["AWS_DEFAULT_REGION"];
-  if (named !== undefined) return { region: named };
+  const named = region ?? (env["AWS_REGION"] || env["AWS_DEFAULT_REGION"]);
+  if (named) return { region: named };
   return endpoint === undefined ? {} : { region: "us-east-1" };
 }
 
@@ -94,11 +94,17 @@ export async function accountOf(
   };
 }
 
-/** The variables of the run, which need not be those of this process; else the chain of the SDK. */
-function fromVariables(env: BucketSurroundings["env"]): Pick<S3ClientConfig, "credentials"> {
+/**
+ * The variables of the run, which need not be those of this process; else the chain of the SDK, with the
+ * profile of the run. A variable that is empty is none: build services make such of secrets that are not set.
+ */
+function fromVariables(
+  env: BucketSurroundings["env"],
+): Pick<S3ClientConfig, "credentials" | "profile"> {
   const [accessKeyId, secretAccessKey] = [env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"]];
-  if (accessKeyId === undefined || secretAccessKey === undefined) return {};
-  const sessionToken = env["AWS_SESSION_TOKEN"];
+  const profile = env["AWS_PROFILE"];
+  if (!accessKeyId || !secretAccessKey) return profile ? { profile } : {};
+  const sessionToken = env["AWS_SESSION_TOKEN"] || undefined;
   const expiration = new Date(env["AWS_CREDENTIAL_EXPIRATION"] ?? "");
   return {
     credentials: {
