@@ -6,12 +6,12 @@ import type { Shell } from "./shell.ts";
 /** The oldest Node that loads a TypeScript config by itself. */
 const OLDEST_NODE = [22, 18] as const;
 
-const EXIT_OF_SIGNAL = { SIGINT: 130, SIGTERM: 143 } as const;
+const EXIT_OF_SIGNAL = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 /**
  * The only file that touches the process: arguments, environment, streams, signals, exit code.
  *
- * The first SIGINT or SIGTERM asks the command to stop, the second leaves at once.
+ * The first SIGINT, SIGTERM or SIGHUP asks the command to stop, the second leaves at once.
  */
 async function main(): Promise<void> {
   const found = process.versions.node;
@@ -25,7 +25,7 @@ async function main(): Promise<void> {
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   const stop = new AbortController();
   let signal: keyof typeof EXIT_OF_SIGNAL | undefined;
-  for (const name of ["SIGINT", "SIGTERM"] as const) {
+  for (const name of ["SIGHUP", "SIGINT", "SIGTERM"] as const) {
     process.on(name, () => {
       if (signal !== undefined) process.exit(EXIT_OF_SIGNAL[name]);
       signal = name;

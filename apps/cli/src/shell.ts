@@ -5,9 +5,9 @@ export interface Shell {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly nodeVersion: string;
-  /** Aborts on the first SIGINT or SIGTERM. */
+  /** Aborts on the first SIGINT, SIGTERM or SIGHUP. */
   readonly stop: AbortSignal;
-  /** The exit code of that signal: 130 or 143. */
+  /** The exit code of that signal: 129, 130 or 143. */
   stopExit(): number;
   /** Where a live area is drawn. */
   readonly stderr: NodeJS.WriteStream;
