@@ -125,12 +125,13 @@ async function planReturn(
 
 function liveSteps(
   { connection: { settings }, release: { id: run } }: PlanContext<S3Connection>,
-  { live: from }: Pointer,
+  { live: from, conditions }: Pointer,
   release: string,
 ): PlannedStep[] {
   const { entries, keep, check } = settings;
+  const blind = conditions?.verdict === "ignored" ? ({ isBlind: true } as const) : {};
   return [
-    activateStep(settings, { release, entries }),
+    activateStep(settings, { release, entries, ...blind }),
     ...(check === undefined ? [] : [checkStep(check, { run, release, from })]),
     planned(retire, { id: "retire", phase: "retire", input: { release, ...keep } }),
   ];

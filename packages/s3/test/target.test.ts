@@ -297,6 +297,20 @@ describe("a server that ignores conditions", () => {
     expect(rig.lines.join("")).toContain("ignores the conditions of writes");
   });
 
+  it("is said to be best effort by every plan after it was found out", async () => {
+    await using rig = await Rig.open({ server: { quirks: { ignoresConditions: true } } });
+    await rig.deploy(filesOf("one"));
+    await rig.folder.build(filesOf("two"));
+
+    const { steps } = await rig.plan();
+
+    const step = steps.find(({ phase }) => phase === "activate");
+    const handler = rig.target.steps.find(({ kind }) => kind === step?.kind);
+    expect(handler?.describe(step?.input ?? null)).toContain(
+      "over the live ones (best effort: this server ignores conditions)",
+    );
+  });
+
   it("is found out when the bucket moved there, whatever another server was seen to do", async () => {
     await using kept = await Rig.open();
     await kept.deploy(filesOf("one"));

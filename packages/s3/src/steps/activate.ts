@@ -18,6 +18,8 @@ export type ActivateInput = {
   readonly release: string;
   /** Keys that go live last, in this order. */
   readonly entries: readonly string[];
+  /** Whether the server was seen to ignore conditions: then only the lease keeps two runs apart. */
+  readonly isBlind?: true;
 };
 
 /** What the control object said. */
@@ -37,7 +39,8 @@ export type ActivateBefore = {
 export const activate: Step<ActivateInput, ActivateBefore, null, S3Connection> = {
   kind: "s3.activate/1",
 
-  describe: ({ release }) => `copy the changed pages of ${shortRef(release)} over the live ones`,
+  describe: ({ release, isBlind }) =>
+    `copy the changed pages of ${shortRef(release)} over the live ones${isBlind === true ? " (best effort: this server ignores conditions)" : ""}`,
 
   async inspect(input, ctx) {
     const { connection, signal } = ctx;
