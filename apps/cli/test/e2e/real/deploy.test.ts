@@ -3,7 +3,7 @@ import { mkdir, readFile, readlink, rm, symlink, writeFile } from "node:fs/promi
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ownRig } from "./own-rig.ts";
-import { type Rig, serviceOf, type TestHost } from "./rig.ts";
+import { ended, type Rig, serviceOf, type TestHost } from "./rig.ts";
 
 let rig: Rig;
 
@@ -185,4 +185,28 @@ describe("two deploys at once", () => {
       links.map(() => `releases/${both.find(({ exit }) => exit === 0)?.stdout.trim() ?? "?"}`),
     );
   }, 60_000);
+});
+
+describe("a machine on whose PATH is nothing, no ssh, tar, rsync or git", () => {
+  it.each(["true", "false"])(
+    "deploys and rolls back, with sshConfig: %s",
+    async (sshConfig) => {
+      await rig.configure(`sshConfig: ${sshConfig}`);
+      const bare = async (...words: string[]): Promise<number | null> => {
+        const child = rig.startWith({ env: { PATH: "/nowhere" } }, ...words, "-e", "production");
+        return (await ended(child)).exit;
+      };
+      const live = async (): Promise<string[]> =>
+        Promise.all(rig.hosts.map(({ root }) => readFile(join(root, "current/a.txt"), "utf8")));
+
+      await release(`one ${sshConfig}`);
+      expect(await bare("deploy", "-y")).toBe(0);
+      await release(`two ${sshConfig}`);
+      expect(await bare("deploy", "-y")).toBe(0);
+      expect(await live()).toEqual(Array.from({ length: 3 }, () => `two ${sshConfig}`));
+      expect(await bare("rollback", "-y")).toBe(0);
+      expect(await live()).toEqual(Array.from({ length: 3 }, () => `one ${sshConfig}`));
+    },
+    120_000,
+  );
 });
