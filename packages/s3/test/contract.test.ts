@@ -1,19 +1,21 @@
 import { describeTargetContract, type S3Quirks, startSandboxS3 } from "@lockstep/testkit";
 import { describe } from "vitest";
-import { s3 } from "../src/index.ts";
+import { s3, type S3Options } from "../src/index.ts";
 import { filesOf, Folder, optionsFor } from "./world.ts";
 
-const QUIRKS: readonly (readonly [string, S3Quirks, string])[] = [
-  ["a server that does everything", {}, ""],
+const QUIRKS: readonly (readonly [string, S3Quirks, Partial<S3Options>])[] = [
+  ["a server that does everything", {}, {}],
+  ["a server that does everything, through the SDK alone", {}, { engine: "sdk" }],
   [
     "a site below a prefix, on a server that knows ETags without quotes",
     { unquotedIfMatch: true },
-    "site/",
+    { prefix: "site/" },
   ],
-  ["a server that ignores conditions", { ignoresConditions: true }, ""],
+  ["a server that ignores conditions", { ignoresConditions: true }, {}],
 ];
 
-describe.each(QUIRKS)("on %s", (_name, quirks, prefix) => {
+describe.each(QUIRKS)("on %s", (_name, quirks, options) => {
+  const { prefix = "" } = options;
   describeTargetContract("s3", async () => {
     const server = await startSandboxS3({ buckets: ["shop"], quirks });
     const folder = await Folder.open();
@@ -25,7 +27,7 @@ describe.each(QUIRKS)("on %s", (_name, quirks, prefix) => {
       }
     };
     return {
-      target: s3(optionsFor(server, "shop", { prefix })),
+      target: s3(optionsFor(server, "shop", options)),
       folder: folder.path,
       secrets: { S3_SECRET: server.credentials.secretAccessKey },
       build: (version) => folder.build(filesOf(version)),
