@@ -5,10 +5,12 @@ import {
   CreateBucketCommand,
   GetObjectCommand,
   ListObjectsV2Command,
+  NoSuchKey,
   PutObjectCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
 import { startRadosgw } from "@lockstep/testkit";
+import type { ServedObject } from "../website.ts";
 import type { Seen, Server } from "../world.ts";
 
 /** A real S3 server, and a client of its own that knows nothing of the plugin. */
@@ -17,6 +19,10 @@ export interface Gateway extends Server, AsyncDisposable {
   bucket(): Promise<string>;
   /** Every object below a prefix, as somebody else reads it. */
   read(bucket: string, prefix?: string): Promise<Map<string, Seen>>;
+  /** Every key below a prefix, without a word to the plugin. */
+  keys(bucket: string, prefix?: string): Promise<string[]>;
+  /** One object with its bytes; undefined when there is none. */
+  get(bucket: string, key: string): Promise<ServedObject | undefined>;
   /** Somebody else writes. */
   write(bucket: string, key: string, text: string): Promise<void>;
 }
@@ -45,6 +51,8 @@ export async function openGateway(): Promise<Gateway> {
       return Bucket;
     },
     read: (bucket, prefix = "") => readAll(client, bucket, prefix),
+    keys: (bucket, prefix = "") => listAll(client, bucket, prefix),
+    get: (bucket, key) => getOne(client, bucket, key),
     async write(Bucket, Key, Body) {
       await client.send(new PutObjectCommand({ Bucket, Key, Body }));
     },
@@ -56,14 +64,55 @@ export async function openGateway(): Promise<Gateway> {
   };
 }
 
+async function listAll(client: S3Client, Bucket: string, Prefix: string): Promise<string[]> {
+  const keys: string[] = [];
+  let ContinuationToken: string | undefined;
+  do {
+    const page = await client.send(
+      new ListObjectsV2Command({
+        Bucket,
+        Prefix,
+        ...(ContinuationToken === undefined ? {} : { ContinuationToken }),
+      }),
+    );
+    keys.push(...(page.Contents ?? []).map(({ Key = "" }) => Key));
+    ContinuationToken = page.NextContinuationToken;
+  } while (ContinuationToken !== undefined);
+  return keys;
+}
+
+async function getOne(
+  client: S3Client,
+  Bucket: string,
+  Key: string,
+): Promise<ServedObject | undefined> {
+  try {
+    const object = await client.send(new GetObjectCommand({ Bucket, Key }));
+    const { ContentType, CacheControl, WebsiteRedirectLocation, Metadata = {} } = object;
+    const known = {
+      "content-type": ContentType,
+      "cache-control": CacheControl,
+      "x-amz-website-redirect-location": WebsiteRedirectLocation,
+      ...Object.fromEntries(
+        Object.entries(Metadata).map(([name, value]) => [`x-amz-meta-${name}`, value]),
+      ),
+    };
+    const headers = Object.entries(known).filter(([, value]) => value !== undefined);
+    const body = (await object.Body?.transformToByteArray()) ?? new Uint8Array();
+    return { body, headers: Object.fromEntries(headers) as Record<string, string> };
+  } catch (error) {
+    if (error instanceof NoSuchKey) return undefined;
+    throw error;
+  }
+}
+
 async function readAll(
   client: S3Client,
   Bucket: string,
   Prefix: string,
 ): Promise<Map<string, Seen>> {
-  const found = await client.send(new ListObjectsV2Command({ Bucket, Prefix }));
   const objects = new Map<string, Seen>();
-  for (const { Key = "" } of found.Contents ?? []) {
+  for (const Key of await listAll(client, Bucket, Prefix)) {
     const object = await client.send(new GetObjectCommand({ Bucket, Key }));
     const { ContentType, CacheControl, Metadata, WebsiteRedirectLocation } = object;
     const headers = {
