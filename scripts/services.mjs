@@ -10,7 +10,8 @@ const SOURCES =
 const IMAGES =
   "packages/registry, apps/cli: images on CNCF distribution, and as skopeo, umoci and podman read them";
 const BUCKETS = "packages/testkit, packages/s3: sites and state on a Ceph RADOS gateway";
-const CONTAINERS = "packages/ssh: containers that follow a link, on podman";
+const CONTAINERS =
+  "packages/ssh: containers that follow a link, on podman, asked by podman and by docker";
 const FRONT = "packages/ssh: a service behind nginx that is never gone";
 const UNITS = "packages/ssh: services of systemd, on a machine of their own";
 const SITES = "packages/s3: a site of 10,000 files as a browser sees it";
@@ -37,6 +38,7 @@ const NEEDS = [
   { name: "skopeo", package: "skopeo", suites: [IMAGES] },
   { name: "umoci", package: "umoci", suites: [IMAGES] },
   { name: "podman", package: "podman", suites: [IMAGES, CONTAINERS] },
+  { name: "docker", package: "docker.io", suites: [CONTAINERS] },
   { name: "runc", package: "runc", suites: [IMAGES, CONTAINERS] },
   { name: "nginx", package: "nginx-light", suites: [FRONT] },
   { name: "sudo", package: "sudo", suites: [SSHD] },

@@ -1,10 +1,11 @@
-import { execFileSync } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { PlannedStep } from "@lockstep/plugin";
 import { type SandboxSsh, startSshd } from "@lockstep/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -25,6 +26,9 @@ const NAME = `lockstep-${randomBytes(4).toString("hex")}`;
 
 let root: string;
 let server: SandboxSsh;
+/** A host on which docker finds an engine: podman, as it answers docker's own client. */
+let withDocker: SandboxSsh;
+let engineOfDocker: ChildProcess;
 let images: readonly [string, string];
 
 function podman(...words: readonly string[]): string {
@@ -55,14 +59,24 @@ async function makeImage(version: string): Promise<string> {
 
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), "lockstep-containers-"));
-  server = await startSshd({ folder: root, user: "root" });
+  server = await startSshd({ folder: join(root, "plain"), user: "root" });
+  const socket = join(root, "docker.sock");
+  engineOfDocker = spawn("podman", ["system", "service", "-t", "0", `unix://${socket}`], {
+    stdio: "ignore",
+  });
+  const config = [`SetEnv DOCKER_HOST=unix://${socket}`];
+  withDocker = await startSshd({ folder: join(root, "docker"), user: "root", config });
   images = [await makeImage("one"), await makeImage("two")];
+  while ((await stat(socket).catch(() => undefined)) === undefined) await sleep(50);
 }, 60_000);
 afterAll(async () => {
   for (const id of podman("ps", "-aq", "--filter", `name=${NAME}`).split("\n")) {
     if (id !== "") podman("rm", "-f", "-t", "0", id);
   }
   podman("rmi", "-f", `${NAME}:one`, `${NAME}:two`);
+  engineOfDocker.kill();
+  await once(engineOfDocker, "exit");
+  await withDocker[Symbol.asyncDispose]();
   await server[Symbol.asyncDispose]();
   await rm(root, { recursive: true, maxRetries: 10, retryDelay: 200 });
 }, 60_000);
@@ -76,8 +90,9 @@ function running(name: string): string[] {
 function openShop(
   container: Partial<SshContainerOptions>,
   options: Partial<SshOptions> = {},
+  on: SandboxSsh = container.engine === "docker" ? withDocker : server,
 ): Promise<Shop> {
-  const world = { server, root, [Symbol.asyncDispose]: async () => {} };
+  const world = { server: on, root, [Symbol.asyncDispose]: async () => {} };
   return Shop.open(world, {
     source: undefined as never,
     container: {
@@ -112,10 +127,10 @@ async function deploy(shop: Shop, release: string, image: string): Promise<() =>
   return async () => shop.revert(activate, { previous: link });
 }
 
-describe("a container", { timeout: 60_000 }, () => {
+describe.each(["podman", "docker"] as const)("a container of %s", { timeout: 60_000 }, (engine) => {
   it("takes the place of the one before, and gives it back", async () => {
-    const name = `${NAME}-swap`;
-    await using shop = await openShop({ name, ready: ["test", "-f", "/www/v"] });
+    const name = `${NAME}-swap-${engine}`;
+    await using shop = await openShop({ engine, name, ready: ["test", "-f", "/www/v"] });
     const toNothing = await deploy(shop, ONE, images[0]);
     expect(running(name)).toEqual([ONE]);
     shop.epoch += 1;
@@ -131,8 +146,8 @@ describe("a container", { timeout: 60_000 }, () => {
   });
 
   it("goes away with a first release that is put back", async () => {
-    const name = `${NAME}-first`;
-    await using shop = await openShop({ name });
+    const name = `${NAME}-first-${engine}`;
+    await using shop = await openShop({ engine, name });
     const back = await deploy(shop, ONE, images[0]);
 
     expect(await back()).toBe("restored");
@@ -140,11 +155,16 @@ describe("a container", { timeout: 60_000 }, () => {
   });
 
   it("that does not get ready leaves the old one where it is", async () => {
-    const name = `${NAME}-sick`;
-    await using shop = await openShop({ name, ready: ["test", "-f", "/www/v"], readyMs: 2000 });
+    const name = `${NAME}-sick-${engine}`;
+    await using shop = await openShop({
+      engine,
+      name,
+      ready: ["test", "-f", "/www/v"],
+      readyMs: 2000,
+    });
     await deploy(shop, ONE, images[0]);
     await using sick = await openShop(
-      { name, ready: ["test", "-f", "/www/none"], readyMs: 2000 },
+      { engine, name, ready: ["test", "-f", "/www/none"], readyMs: 2000 },
       { path: shop.path },
     );
     sick.epoch = 2;
@@ -155,6 +175,31 @@ describe("a container", { timeout: 60_000 }, () => {
     expect(running(name)).toEqual([ONE]);
   });
 
+  it("that needs the port of the old one gets it, and is asked", async () => {
+    const name = `${NAME}-port-${engine}`;
+    const probe = createServer().listen(0, "127.0.0.1");
+    await once(probe, "listening");
+    const { port } = probe.address() as { readonly port: number };
+    probe.close();
+    const command = ["httpd", "-f", "-p", `127.0.0.1:${port}`, "-h", "/www"];
+    await using shop = await openShop({ engine, name, command, stopFirst: true });
+    const seen: string[] = [];
+    const look = async (): Promise<void> => {
+      seen.push(await (await fetch(`http://127.0.0.1:${port}/v`)).text());
+    };
+    await deploy(shop, ONE, images[0]);
+    await look();
+    shop.epoch += 1;
+    const back = await deploy(shop, TWO, images[1]);
+    await look();
+    await back();
+    await look();
+
+    expect(seen).toEqual(["one", "two", "one"]);
+  });
+});
+
+describe("a container", { timeout: 60_000 }, () => {
   it.each<[string, { command?: string[]; restart?: string; health?: string }]>([
     ["ends soon after it started", { command: ["sh", "-c", "sleep 1"] }],
     ["is started again and again", { command: ["sh", "-c", "sleep 1"], restart: "always" }],
@@ -200,36 +245,16 @@ describe("a container", { timeout: 60_000 }, () => {
     expect(given).not.toContain("OTHER");
   });
 
-  it("that needs the port of the old one gets it, and is asked", async () => {
-    const name = `${NAME}-port`;
-    const probe = createServer().listen(0, "127.0.0.1");
-    await once(probe, "listening");
-    const { port } = probe.address() as { readonly port: number };
-    probe.close();
-    const command = ["httpd", "-f", "-p", `127.0.0.1:${port}`, "-h", "/www"];
-    await using shop = await openShop({ name, command, stopFirst: true });
-    const seen: string[] = [];
-    const look = async (): Promise<void> => {
-      seen.push(await (await fetch(`http://127.0.0.1:${port}/v`)).text());
-    };
-    await deploy(shop, ONE, images[0]);
-    await look();
-    shop.epoch += 1;
-    const back = await deploy(shop, TWO, images[1]);
-    await look();
-    await back();
-    await look();
-
-    expect(seen).toEqual(["one", "two", "one"]);
-  });
-
   it("is refused where a client has no engine behind it", async () => {
-    await using shop = await openShop({ engine: "docker" });
+    await using shop = await openShop({ engine: "docker" }, {}, server);
     await shop.fence();
     const [pull] = await plan(shop, ONE, images[0]);
     if (pull === undefined) throw new Error("nothing is planned");
 
-    await expect(shop.apply(pull)).rejects.toMatchObject({ code: "SSH_CONTAINER_FAILED" });
+    await expect(shop.apply(pull)).rejects.toMatchObject({
+      code: "SSH_CONTAINER_FAILED",
+      message: expect.stringMatching(/docker daemon/i) as string,
+    });
   });
 
   it("needs an image whose digest is known", async () => {
