@@ -1,4 +1,5 @@
 import type { SshSettings } from "./options.ts";
+import { takenBy } from "./steps/container.ts";
 
 /** What the commands of a config need of a host. */
 export interface Needs {
@@ -38,12 +39,20 @@ export function needsOf(settings: SshSettings): Needs {
   };
 }
 
-/** What sudo has to allow for a command that was refused: an engine is called in many ways. */
-export function grantFor(command: string, { container }: SshSettings): string {
+/**
+ * What sudoers has to say for a command that was refused, from the tags on: an engine is called in many ways, and
+ * takes variables.
+ */
+export function grantFor(command: string, { container, env }: SshSettings): string {
   const [program = "", ...words] = command.split(" ");
   const isEngine = container?.sudo === true && program.split("/").at(-1) === container.engine;
-  if (isEngine) return program;
-  return words.join(" ") === "/proc/1/cwd" ? `${program} /proc/*` : command;
+  if (isEngine) {
+    const isGiven = takenBy(container.options, env).length > 0;
+    return `NOPASSWD:${isGiven ? "SETENV:" : ""} ${program}`;
+  }
+  const looks = words.join(" ") === "/proc/1/cwd";
+  const asked = looks ? `${program} /proc/*/cwd, ${program} /proc/*/exe` : command;
+  return `NOPASSWD: ${asked}`;
 }
 
 /** A command without what makes it root's. */

@@ -96,7 +96,7 @@ function commands(seen: Seen, settings: SshSettings, user: string): Told[] {
     ...seen.refused.map((command): Told => ({
       level: "fail",
       text: `may not run \`sudo -n ${oneLine(command)}\``,
-      fix: `Add to sudoers with visudo: ${user} ALL=(root) NOPASSWD: ${grantFor(command, settings)}`,
+      fix: `Add to sudoers with visudo: ${user} ALL=(root) ${grantFor(command, settings)}`,
     })),
     ...seen.allowed.map((command): Told => ({
       level: "ok",

@@ -104,13 +104,21 @@ export async function followContainer(
   await ask(ctx, { path, container, text: follow(run, quoteAll(ready)) });
 }
 
-/** Has sudo keep the variables that the options take without saying a value: it would drop them without a word. */
+/** Has sudo keep the variables that the options take: it would drop them without a word. */
 function passedOn({ connection }: WriteContext<SshConnection>, options: readonly string[]): string {
-  const names = ["LOCKSTEP_HOST", "LOCKSTEP_RELEASE", ...Object.keys(connection.settings.env)];
-  const taken = names.filter((name) =>
+  const taken = takenBy(options, connection.settings.env);
+  return taken.length === 0 ? "" : `--preserve-env=${taken.join(",")} `;
+}
+
+/** Names of the variables that options of a container take without saying a value. */
+export function takenBy(
+  options: readonly string[],
+  env: Readonly<Record<string, unknown>>,
+): string[] {
+  const names = new Set(["LOCKSTEP_HOST", "LOCKSTEP_RELEASE", ...Object.keys(env)]);
+  return [...names].filter((name) =>
     options.some((option) => [name, `-e${name}`, `-e=${name}`, `--env=${name}`].includes(option)),
   );
-  return taken.length === 0 ? "" : `--preserve-env=${[...new Set(taken)].join(",")} `;
 }
 
 /** Stops the container of a first release that is put back. */

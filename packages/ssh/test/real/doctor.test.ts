@@ -216,7 +216,9 @@ describe("the doctor", () => {
     expect(told).toContain("ok podman answers");
     expect(told).toContainEqual(expect.stringMatching(/^fail may not.*NOPASSWD: \S+\/podman$/));
     expect(told).toContainEqual(
-      expect.stringMatching(/^fail .*NOPASSWD: \S+\/readlink \/proc\/\*$/),
+      expect.stringMatching(
+        /^fail .*NOPASSWD: \S+\/readlink \/proc\/\*\/cwd, \S+\/readlink \/proc\/\*\/exe$/,
+      ),
     );
   });
 
