@@ -51,7 +51,7 @@ export const s3Errors: ErrorCatalogue = {
   S3_FOREIGN: {
     when: "Under a key of the release there is an object that Lockstep did not put there.",
     why: "What somebody else put there is never overwritten.",
-    fix: "Take the change into the source, then remove the object. A site that another tool deployed stays where it is: deploy to another prefix or bucket, and switch.",
+    fix: "Take the change into the source; then copy back what was deployed, from `.lockstep/blobs/<digest>`, or remove the object. A site that another tool deployed stays where it is: deploy to another prefix or bucket, and switch.",
   },
   S3_HEADERS_FILE: {
     when: "A `_headers` or `_redirects` file, or rules of the config, cannot be read or ask for what a bucket cannot do.",
@@ -59,7 +59,7 @@ export const s3Errors: ErrorCatalogue = {
     fix: "Correct the line that the message names, or serve it with a CDN. Lines that may be left out: add `rules` to `allow`.",
   },
   S3_KEY: {
-    when: "The path of a file cannot be a key: it is longer than 1,024 bytes, lies where Lockstep keeps its own objects, or is a symbolic link.",
+    when: "The path of a file or redirect cannot be a key: it is longer than 1,024 bytes, lies where Lockstep keeps its own objects, or is a symbolic link.",
     why: "Servers and browsers would disagree about which object it is.",
     fix: "Rename the file, or exclude it.",
   },
