@@ -2,7 +2,14 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type S3Quirks, type S3Request, type SandboxS3, startSandboxS3 } from "@lockstep/testkit";
+import {
+  type S3Bucket,
+  type S3Fault,
+  type S3Quirks,
+  type S3Request,
+  type SandboxS3,
+  startSandboxS3,
+} from "@lockstep/testkit";
 import { describe, expect, it, vi } from "vitest";
 import { newShop } from "../shop.ts";
 import { build, deployTen } from "./builds.ts";
@@ -96,6 +103,60 @@ describe("a deployer that sleeps longer than its lease", () => {
     expect(before["index.html"]).toBe(one.page);
     expect((await one.lockstep(["plan"])).out).toContain("1 unchanged.");
   }, 120_000);
+});
+
+describe("a deploy to a bucket in trouble", () => {
+  /** What somebody does to the bucket at a request; tells what becomes of the request itself. */
+  type Trouble = (request: S3Request, objects: S3Bucket) => S3Fault | undefined;
+  let asked = 0;
+  const storm: Trouble = () => {
+    asked += 1;
+    if (asked > 60 || asked % 3 === 0) return undefined;
+    return asked % 3 === 1 ? "slow-down" : "lost-reply";
+  };
+  const takeAsset: Trouble = ({ method, key }, objects) => {
+    const theirs = { body: Buffer.from("theirs"), etag: '"x"', headers: {}, modifiedMs: 0 };
+    if (method === "PUT" && key.startsWith("assets/")) objects.set(key, theirs);
+    return undefined;
+  };
+  const loseBytes: Trouble = ({ method, key }, objects) => {
+    const isLast = method === "PUT" && key === "index.html";
+    const ofTwo = [...objects].filter(([, { body }]) => Buffer.from(body).includes(">two<"));
+    const blobs = ofTwo.filter(([name]) => name.includes("/blobs/"));
+    if (isLast) for (const [name] of blobs) objects.delete(name);
+    return undefined;
+  };
+
+  it.each<[string, Trouble, number]>([
+    ["that passes is done", storm, 0],
+    ["before it goes live changes nothing", takeAsset, 30],
+    ["while it goes live is put back", loseBytes, 31],
+  ])(
+    "%s",
+    async (_name, trouble, wanted) => {
+      let fault: Trouble = () => undefined;
+      const objects = (): S3Bucket => server.buckets.get("shop") ?? new Map();
+      await using server: SandboxS3 = await startSandboxS3({
+        buckets: ["shop", "state"],
+        fault: (request) => (request.bucket === "shop" ? fault(request, objects()) : undefined),
+      });
+      vi.stubEnv("S3_SECRET", server.credentials.secretAccessKey);
+      const shop = await newShop();
+      const [one, two] = [
+        await build(shop, { name: "one", server }),
+        await build(shop, { name: "two", server }),
+      ];
+      expect((await one.lockstep(["deploy", "-y"])).exit).toBe(0);
+
+      fault = trouble;
+      const { exit, err } = await two.lockstep(["deploy", "-y"]);
+
+      expect(exit, err).toBe(wanted);
+      const { page } = wanted === 0 ? two : one;
+      expect(textsIn(server)).toMatchObject({ "index.html": page, "about.html": page });
+    },
+    60_000,
+  );
 });
 
 describe("a deploy with its state in a bucket", () => {
