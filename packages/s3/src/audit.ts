@@ -13,7 +13,7 @@ import { isLarge } from "./site.ts";
 const MOST_NAMES = 10;
 
 /** Bytes of objects that are held at once. */
-const MOST_HELD = 64 * 1024 * 1024;
+export const MOST_HELD: number = 64 * 1024 * 1024;
 
 /** What was seen of the live objects: paths, some with what is wrong. */
 interface Seen {
@@ -94,7 +94,7 @@ async function compare(
 }
 
 /** An object without its bytes, and their digest. */
-function seenOf(
+export function seenOf(
   found: (ObjectHead & { readonly body: Uint8Array }) | undefined,
 ): (ObjectHead & { readonly sha256: string }) | undefined {
   if (found === undefined) return undefined;

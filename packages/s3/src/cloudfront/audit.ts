@@ -1,7 +1,10 @@
 import type { Finding, ReadContext } from "@lockstep/plugin";
+import { MOST_HELD, seenOf } from "../audit.ts";
+import { createBudget } from "../budget.ts";
 import { storedHeaders, whichOf } from "../moves.ts";
 import { inParallel } from "../parallel.ts";
 import { isSameHeaders } from "../release.ts";
+import { isLarge } from "../site.ts";
 import type { RoutedConnection } from "./connection.ts";
 import { assetsOf, documentsOf } from "./documents.ts";
 import { liveOf } from "./switchboard.ts";
@@ -27,10 +30,17 @@ export async function* audit(ctx: ReadContext<RoutedConnection>): AsyncGenerator
     ...assetsOf(release).map((file) => ({ file, key: connection.asset(file.path) })),
   ];
   const wrong: string[] = [];
-  await inParallel(objects, connection.settings.limits.inFlight, async ({ file, key }) => {
-    const head = await connection.bucket.head(key, { signal });
+  const { limits } = connection.settings;
+  const budget = createBudget(MOST_HELD);
+  await inParallel(objects, limits.inFlight, async ({ file, key }) => {
+    const head = isLarge(file.size, limits)
+      ? await connection.bucket.head(key, { signal })
+      : await budget.run(file.size, async () =>
+          seenOf(await connection.bucket.get(key, { signal })),
+        );
     if (head === undefined) wrong.push(`${file.path} (gone)`);
     else if (whichOf(head, [file]) === undefined) wrong.push(file.path);
+    else if ("sha256" in head && head.sha256 !== file.sha256) wrong.push(file.path);
     else if (!isSameHeaders(head.headers, storedHeaders(file)))
       wrong.push(`${file.path} (headers)`);
   });

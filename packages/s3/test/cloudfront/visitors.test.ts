@@ -127,6 +127,13 @@ describe("what visitors of a routed site get", () => {
     await site.deploy(files);
     expect((await findingsOf(site, "audit")).map(({ level }) => level)).toEqual(["ok"]);
     const name = digestOf((await site.live()).ref);
+    const page = world.rig.objects.get(`r/${name}/index.html`);
+    if (page === undefined) throw new Error("there is no page");
+    const body = Buffer.from(page.body);
+    body[0] = 0x20; // under the same mark, and as long as before
+    world.rig.objects.set(`r/${name}/index.html`, { ...page, body });
+    expect((await findingsOf(site, "audit"))[0]?.text).toMatch(/^1 live objects.*: index\.html$/);
+    world.rig.objects.set(`r/${name}/index.html`, page);
     site.edit(`r/${name}/style.css`, "by hand");
     world.rig.objects.delete(`p/${scriptOf('console.log("one")')}`);
     const part = [...world.store.values.keys()].find((key) => key.includes(".t.")) ?? "";
