@@ -162,6 +162,21 @@ describe("doctor and audit", () => {
     expect(rig.objects).toEqual(before);
   });
 
+  it.each([
+    [-20, "20 minutes ahead of"],
+    [20, "20 minutes behind"],
+  ])("warn when the server's clock is %s minutes away", async (minutes, what) => {
+    await using server = await startSandboxS3({ buckets: ["shop"] });
+    await using front = await startFront(server);
+    await using folder = await Folder.open();
+    await using rig = await Rig.join({ server: front, folder });
+    front.answerHeaders["date"] = new Date(Date.now() + minutes * 60_000).toUTCString();
+
+    expect(texts(await findings(rig), "warn")).toEqual([
+      `The clock of this machine is ${what} the server's`,
+    ]);
+  });
+
   it("find that everybody may list, or write", async () => {
     await using server = await startSandboxS3({ buckets: ["shop"] });
     await using front = await startFront(server);
