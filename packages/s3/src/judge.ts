@@ -31,7 +31,9 @@ export function judge(what: string, bucket: string, error: unknown): Trouble {
   if (code === "CredentialsProviderError" || code === "TokenProviderError") {
     return { kind: "final", error: credentialsMissing(bucket, error) };
   }
-  if (status === undefined) return { kind: "transient", reason: code || message, cause: error };
+  if (status === undefined) {
+    return { kind: "transient", reason: `${code || message}${hostIn(error)}`, cause: error };
+  }
   // an XAmzContentSHA256Mismatch or BadDigest says that bytes were hurt on the way; a copy fails under status 200
   const isHurt =
     /^(?:XAmzContentSHA256Mismatch|BadDigest|IncompleteBody|RequestTimeout|InternalError)$/.test(
@@ -39,6 +41,12 @@ export function judge(what: string, bucket: string, error: unknown): Trouble {
     );
   if (isHurt || REPEATED.has(status)) return { kind: "transient", reason: `${status} ${code}` };
   return { kind: "final", error: finalError(what, bucket, { status, code, message }) };
+}
+
+/** The host that has no address: not always that of the bucket, when credentials are fetched. */
+function hostIn(error: unknown): string {
+  const { hostname } = error as { readonly hostname?: unknown };
+  return typeof hostname === "string" ? ` ${hostname}` : "";
 }
 
 function finalError(what: string, bucket: string, { status, code, message }: Failure): unknown {

@@ -102,6 +102,36 @@ describe("credentials that nobody writes into the config", () => {
     expect(tokens.asked).toEqual(calls);
   });
 
+  it("are missed, or what gives them out is named when it is not there", async () => {
+    await using folder = await Folder.open();
+    const config = join(folder.path, "config");
+    const role = "role_arn = arn:aws:iam::123456789012:role/deploy\nsource_profile = keys";
+    const keys = "aws_access_key_id = a\naws_secret_access_key = b";
+    await writeFile(config, `[profile keys]\n${keys}\n[profile role]\n${role}\nregion = eu-1`);
+    vi.stubEnv("AWS_CONFIG_FILE", config);
+    vi.stubEnv("AWS_SHARED_CREDENTIALS_FILE", join(folder.path, "none"));
+    vi.stubEnv("AWS_ENDPOINT_URL_STS", "http://tokens.invalid");
+    const { bucket: settings } = s3Schema.parse({
+      bucket: "shop",
+      source: "dist",
+      endpoint: "http://127.0.0.1:9",
+      region: "eu-1",
+    });
+    const failure = async (profile: string): Promise<unknown> => {
+      const env = { AWS_PROFILE: profile };
+      const limits = { ...usualLimits, tries: 1 };
+      await using bucket = await openBucket(settings, { ...surroundings, env }, limits);
+      return await bucket.head("a").catch((error: unknown) => error);
+    };
+
+    expect(await failure("nobody")).toMatchObject({
+      code: "S3_CREDENTIALS",
+    });
+    expect(await failure("role")).toMatchObject({
+      message: expect.stringContaining("tokens.invalid"),
+    });
+  });
+
   it("are not taken from variables that are empty, as those of missing secrets are", async () => {
     const settings = s3Schema.parse({ bucket: "shop", source: "dist" }).bucket;
     const empty = { AWS_ACCESS_KEY_ID: "", AWS_SECRET_ACCESS_KEY: "", AWS_PROFILE: "" };
