@@ -43,6 +43,9 @@ export async function runUserCommand(
   });
 }
 
+/** Prints the folder of the release: the one it runs in, or the live one where it runs beside them. */
+const RELEASE_HERE = "if [ -d .lockstep ]; then cd -P current 2>/dev/null || exit; fi; pwd -P";
+
 /** The last lines of a script: a command of the user's with its variables, run where the script is. */
 export async function commandText(
   ctx: TargetContext,
@@ -51,7 +54,7 @@ export async function commandText(
 ): Promise<string> {
   const variables = { LOCKSTEP_HOST: host.name, ...(await readEnvironment(connection, ctx)) };
   return [
-    "LOCKSTEP_RELEASE=$(pwd -P); LOCKSTEP_RELEASE=${LOCKSTEP_RELEASE##*/}; export LOCKSTEP_RELEASE",
+    `LOCKSTEP_RELEASE=$(${RELEASE_HERE}); LOCKSTEP_RELEASE=\${LOCKSTEP_RELEASE##*/}; export LOCKSTEP_RELEASE`,
     ...Object.entries(variables).map(([name, value]) => `export ${name}=${quote(value)}`),
     `exec ${quoteAll(words)} </dev/null`,
   ].join("\n");

@@ -76,6 +76,30 @@ describe.concurrent.each(["dash", "busybox"] as const)(
       await shop[Symbol.asyncDispose]();
     });
 
+    it("tells what drains a host which release is live then", async () => {
+      const note = (what: string, path: string): readonly string[] => [
+        "sh",
+        "-c",
+        'echo "$1 $LOCKSTEP_RELEASE" >>"$2/out"',
+        "note",
+        what,
+        path,
+      ];
+      const { shop, activate } = await openShop((path) => ({
+        drain: note("drain", path),
+        restart: note("restart", path),
+        undrain: note("undrain", path),
+      }));
+      await shop.apply(activate);
+
+      expect(await linesOf(shop.path)).toEqual([
+        `drain ${ONE}`,
+        `restart ${TWO}`,
+        `undrain ${TWO}`,
+      ]);
+      await shop[Symbol.asyncDispose]();
+    });
+
     it.each(["after it was undrained", "while it is drained"])(
       "undrains a host after its checks, and when it goes back %s",
       async (when) => {
