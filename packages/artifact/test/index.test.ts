@@ -11,7 +11,7 @@ it("exports exactly the agreed names", async () => {
     "manifestText",
     "parseManifest",
     "readSource",
-      "seeSource",
+    "seeSource",
     "tarStream",
   ]);
 });
