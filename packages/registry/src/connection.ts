@@ -6,7 +6,7 @@ import type { TargetContext } from "@lockstep/plugin";
 import { createKnownTags, type KnownTags } from "./anchors.ts";
 import { writtenCredentials } from "./auth/credentials.ts";
 import { dockerCredentials } from "./auth/docker-config.ts";
-import { ecrApi, ecrCredentials, type EcrLogin } from "./auth/ecr.ts";
+import { ecrApi, ecrCredentials, type EcrLogin, ecrTagsStay } from "./auth/ecr.ts";
 import { githubCredentials } from "./auth/github.ts";
 import type { Asking } from "./client/asking.ts";
 import { type Client, createClient } from "./client/client.ts";
@@ -38,6 +38,8 @@ export interface RegistryConnection extends AsyncDisposable {
   readonly checked: Glance;
   /** To be called before tags are moved: what was seen of them is history. */
   beforeMoves(): void;
+  /** Whether no tag can be moved: the config says so, or the registry does where it can be asked. */
+  tagsStay(call: TargetContext): Promise<boolean>;
   /** Where a repository is read: its mirror, where one is set. */
   mirrorOf(repository: Repository): Repository;
   /** Requests sent so far. */
@@ -50,7 +52,7 @@ export async function openConnection(
   ctx: TargetContext,
   lookup?: LookupFunction,
 ): Promise<RegistryConnection> {
-  const client = await makeClient(settings, ctx, lookup);
+  const { client, send } = await makeClient(settings, ctx, lookup);
   const made = new Map<string, Promise<unknown>>();
   let folder: Promise<string> | undefined;
   const glance = createGlance(ctx, BEFORE_PLAN_MS);
@@ -78,6 +80,7 @@ export async function openConnection(
       fresh.catch(() => made.delete(name));
       return fresh;
     },
+    tagsStay: (call) => tagsStay(call, settings, send),
     mirrorOf(repository) {
       const mirror = settings.network.mirrors[repository.registry];
       if (mirror === undefined) return repository;
@@ -90,11 +93,23 @@ export async function openConnection(
   };
 }
 
+async function tagsStay(
+  call: TargetContext,
+  { auth, repository, immutableTags }: RegistrySettings,
+  send: EcrLogin["send"],
+): Promise<boolean> {
+  if (immutableTags || typeof auth !== "object" || !("ecr" in auth)) return immutableTags;
+  const api = ecrApi(auth.ecr, repository.host);
+  if (api === undefined) return false;
+  // an account may push and yet not look: then the registry says it when a tag is moved
+  return ecrTagsStay(call, { api, repository, send }).catch(() => false);
+}
+
 async function makeClient(
   settings: RegistrySettings,
   ctx: TargetContext,
   lookup: LookupFunction | undefined,
-): Promise<Client> {
+): Promise<{ readonly client: Client; readonly send: EcrLogin["send"] }> {
   const { network, limits, repository } = settings;
   const read = (path: string | undefined): Promise<string> | undefined =>
     path === undefined ? undefined : readFile(resolve(ctx.folder, path), "utf8");
@@ -108,7 +123,8 @@ async function makeClient(
     lookup,
   });
   const pace = createPace(limits);
-  return createClient({
+  const send = sendsOf(transport, pace);
+  const client = createClient({
     transport,
     pace,
     isPlain: (host) => network.plainHttp && namedHosts(settings).has(host),
@@ -123,9 +139,10 @@ async function makeClient(
       if (!("ecr" in auth)) return writtenCredentials(auth, call);
       const api = ecrApi(auth.ecr, repository.host);
       if (api === undefined) throw new TypeError(`${repository.host} has no region`);
-      return ecrCredentials(call, { api, repository, send: sendsOf(transport, pace) });
+      return ecrCredentials(call, { api, repository, send });
     },
   });
+  return { client, send };
 }
 
 /** Requests that go to no registry: without redirects to elsewhere, tried again where that helps. */

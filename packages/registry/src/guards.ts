@@ -1,4 +1,10 @@
-import { canonicalJson, type Json, type Release, type TargetContext } from "@lockstep/plugin";
+import {
+  canonicalJson,
+  type Json,
+  type PlanContext,
+  type Release,
+  type TargetContext,
+} from "@lockstep/plugin";
 import type { RegistryConnection } from "./connection.ts";
 import { newerIsLive, pushRefused, tagImmutable } from "./errors.ts";
 import type { Image } from "./image/image.ts";
@@ -92,14 +98,14 @@ export function refuseOlder(
  *
  * @throws {LockstepError} `REGISTRY_TAG_IMMUTABLE`
  */
-export function refuseImmutable(
-  { immutableTags, repository }: RegistrySettings,
-  tags: Tags,
-  { root }: Image,
-): void {
-  if (!immutableTags) return;
+export async function refuseImmutable(
+  { settings: { repository }, tagsStay }: RegistryConnection,
+  ctx: PlanContext<RegistryConnection>,
+  { tags, root }: { readonly tags: Tags } & Pick<Image, "root">,
+): Promise<void> {
   const taken = [...tags].find(([, raw]) => raw !== null && raw.digest !== root.digest);
-  if (taken !== undefined) throw tagImmutable(`${nameOf(repository)}:${taken[0]}`, []);
+  if (taken === undefined || !(await tagsStay(ctx))) return;
+  throw tagImmutable(`${nameOf(repository)}:${taken[0]}`, []);
 }
 
 /**

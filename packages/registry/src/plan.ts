@@ -69,7 +69,7 @@ async function planDeploy(
   }
   await refuseReader(connection, ctx);
   for (const line of doubtsAbout(settings)) ctx.log(`${line}\n`);
-  refuseImmutable(settings, tags, image);
+  await refuseImmutable(connection, ctx, { tags, root: image.root });
   refuseOlder(settings, { tags, release });
   const moves = Object.fromEntries(settings.tags.map((tag) => [tag, image.root.digest]));
   const anchored = ({ digest }: RawManifest, isBefore = false): ActivateInput["anchor"] => ({

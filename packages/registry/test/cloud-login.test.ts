@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
+import { isLockstepError } from "@lockstep/plugin";
 import { type SandboxRegistry, startSandboxRegistry } from "@lockstep/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ecrApi } from "../src/auth/ecr.ts";
@@ -51,12 +52,20 @@ afterEach(async () => {
   await registry[Symbol.asyncDispose]();
 });
 
+/** What the API says of the repository; undefined: the account may not know. */
+let mutability: string | undefined;
+
 function answerSigned(
   bytes: Buffer,
   { request, response }: { readonly request: IncomingMessage; readonly response: ServerResponse },
 ): void {
   asked.push({ headers: request.headers, body: bytes.toString() });
   const isSigned = signatureOf(request, bytes) === request.headers.authorization;
+  if (isSigned && request.headers["x-amz-target"]?.toString().endsWith(".DescribeRepositories")) {
+    const body = { repositories: [{ imageTagMutability: mutability }] };
+    response.writeHead(mutability === undefined ? 400 : 200).end(JSON.stringify(body));
+    return;
+  }
   response.writeHead(isSigned ? answer.status : 403).end(isSigned ? answer.body : "{}");
 }
 
@@ -118,6 +127,29 @@ describe("a login at Amazon ECR", () => {
     );
     expect(shop.masked).toEqual(expect.arrayContaining([KEYS.secret, "canary-session", PASSWORD]));
     expect(JSON.stringify([plan, shop.lines])).not.toContain("canary");
+  });
+
+  it.each([
+    ["IMMUTABLE", "REGISTRY_TAG_IMMUTABLE"],
+    ["MUTABLE", "planned"],
+    [undefined, "planned"],
+  ])("knows in the plan that tags stay when the repository is %s: %s", async (said, ends) => {
+    await using first = await open(AWS);
+    await first.deploy(ONE, filesOf("one"));
+    mutability = said;
+    asked = [];
+    await using shop = await open(AWS);
+    await shop.build(filesOf("two"));
+    const pushed = registry.requests.filter(({ method }) => method !== "GET").length;
+
+    const outcome = await shop.plan({ ...ONE, id: "two" }).then(
+      () => "planned",
+      (error: unknown) => (isLockstepError(error) ? error.code : String(error)),
+    );
+
+    expect(outcome).toBe(ends);
+    expect(asked.map(({ body }) => body)).toEqual(["{}", '{"repositoryNames":["acme/shop"]}']);
+    expect(registry.requests.filter(({ method }) => method !== "GET")).toHaveLength(pushed);
   });
 
   it("with wrong keys, or with an answer that holds no password, says so and shows nothing", async () => {

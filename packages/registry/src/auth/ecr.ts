@@ -20,7 +20,7 @@ interface AwsKeys {
   readonly sessionToken?: string;
 }
 
-const TARGET = "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken";
+const ACTIONS = "AmazonEC2ContainerRegistry_V20150921";
 /** Most bytes of an answer; a token has about 3 KiB. */
 const ANSWER_BYTES = 64 * 1024;
 
@@ -65,7 +65,8 @@ export async function ecrCredentials(
   const { keys, origin } = await awsKeys(ctx);
   ctx.mask(keys.secretAccessKey);
   if (keys.sessionToken !== undefined) ctx.mask(keys.sessionToken);
-  const answer = await send(ctx, await signed(ctx, api, keys));
+  const ask = { action: "GetAuthorizationToken", input: {} };
+  const answer = await send(ctx, await signed(ctx, { api, keys, ...ask }));
   if (answer.status !== 200) {
     await drop(answer);
     throw loginRefused(api.url, answer.status, origin);
@@ -78,6 +79,26 @@ export async function ecrCredentials(
     origin: `Amazon ECR for ${repository.host}, with ${origin}`,
     credentials: { kind: "password", username, password },
   };
+}
+
+/**
+ * Whether a repository lets no tag move, as far as the account may know.
+ *
+ * @see Amazon ECR API reference, "DescribeRepositories", imageTagMutability
+ */
+export async function ecrTagsStay(
+  ctx: TargetContext,
+  { api, repository, send }: EcrLogin,
+): Promise<boolean> {
+  const { keys } = await awsKeys(ctx);
+  const ask = { action: "DescribeRepositories", input: { repositoryNames: [repository.path] } };
+  const answer = await send(ctx, await signed(ctx, { api, keys, ...ask }));
+  const body = parseObject(await readBody(answer, ANSWER_BYTES));
+  const all = answer.status === 200 ? body?.["repositories"] : undefined;
+  const [first] = Array.isArray(all) ? (all as unknown[]) : [];
+  return (
+    (first as { imageTagMutability?: unknown } | undefined)?.imageTagMutability === "IMMUTABLE"
+  );
 }
 
 async function awsKeys({
@@ -104,14 +125,21 @@ async function awsKeys({
   }
 }
 
+/** One action of the API. */
+interface Asked {
+  readonly api: EcrApi;
+  readonly keys: AwsKeys;
+  readonly action: string;
+  readonly input: object;
+}
+
 /** @see AWS Signature Version 4, "Create a signed AWS API request" */
 async function signed(
   ctx: TargetContext,
-  { url, region }: EcrApi,
-  credentials: AwsKeys,
+  { api: { url, region }, keys: credentials, action, input }: Asked,
 ): Promise<Omit<Exchange, "signal">> {
   const { SignatureV4 } = await import("@smithy/signature-v4");
-  const body = Buffer.from("{}");
+  const body = Buffer.from(JSON.stringify(input));
   const signer = new SignatureV4({ credentials, region, service: "ecr", sha256: Sha256 });
   const { headers } = await signer.sign(
     {
@@ -123,7 +151,7 @@ async function signed(
       headers: {
         host: url.host,
         "content-type": "application/x-amz-json-1.1",
-        "x-amz-target": TARGET,
+        "x-amz-target": `${ACTIONS}.${action}`,
       },
       body,
     },
