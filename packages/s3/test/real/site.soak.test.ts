@@ -1,0 +1,3 @@
+import { describeSite, inSandbox } from "./site.ts";
+
+describeSite("a sandbox server", inSandbox);
