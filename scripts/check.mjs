@@ -86,7 +86,22 @@ async function counted(run) {
   return {
     ok: ok && failed + silent === 0,
     tests: { passed, skipped, failed: failed + silent + unaccounted },
+    failures: reports.flatMap(failures),
   };
+}
+
+/** What failed in a report, for the end of the output: file, test and the first line of why. */
+function failures({ testResults }) {
+  return testResults.flatMap(({ name, message, assertionResults }) => {
+    const file = relative(ROOT, name);
+    const tests = assertionResults.filter((test) => test.status === "failed");
+    if (tests.length === 0) return message ? [`${file}: ${firstLine(message)}`] : [];
+    return tests.map((test) => `${file}: ${test.fullName}: ${firstLine(test.failureMessages[0])}`);
+  });
+}
+
+function firstLine(text = "") {
+  return text.split("\n", 1)[0];
 }
 
 /** Files that failed before any of their tests ran. */
@@ -174,6 +189,9 @@ function summarize(steps) {
       : "";
     const line = `${ok ? "✓" : "✗"} ${name.padEnd(24)} ${seconds.toFixed(1).padStart(7)} s${counts}`;
     process.stdout.write(`${line}\n`);
+  }
+  for (const failure of steps.flatMap((step) => step.failures ?? [])) {
+    process.stdout.write(`✗ ${failure}\n`);
   }
   if (environment.LOCKSTEP_TEST === "sandbox") {
     process.stdout.write(`not run (LOCKSTEP_TEST=sandbox):\n`);

@@ -9,7 +9,8 @@ export interface Where {
   readonly place: string;
 }
 
-interface Fields {
+/** What an error says. */
+export interface Fields {
   readonly code: string;
   readonly message: string;
   readonly hint: string;
@@ -17,7 +18,8 @@ interface Fields {
   readonly cause?: unknown;
 }
 
-function failure({ name }: Where, fields: Fields): LockstepError {
+/** An error about one host. */
+export function failure({ name }: Where, fields: Fields): LockstepError {
   return new LockstepError({ ...fields, unit: name });
 }
 
@@ -199,34 +201,6 @@ export function serviceNotReady(where: Where, unit: string, found: string): Lock
     code: "SSH_SERVICE_NOT_READY",
     message: `${printable(unit)} on ${where.place} did not become active: ${printable(found)}.`,
     hint: `Run on the host: systemctl status ${unit}`,
-  });
-}
-
-/** The artifact has something where a link to what is shared goes, or a file on the way there. */
-export function sharedConflict(where: string, path: string, replaceable = true): LockstepError {
-  const replace = ', or set `onConflict: "replace"` in `shared`';
-  return ownAt(where, path, `Leave it out with \`exclude\`${replaceable ? replace : ""}.`);
-}
-
-/** The artifact has something where the file with variables goes, or a file on the way there. */
-export function variablesConflict(where: string, path: string): LockstepError {
-  return ownAt(where, path, "Leave it out with `exclude`, or choose another `envFile.path`.");
-}
-
-function ownAt(where: string, path: string, hint: string): LockstepError {
-  return new LockstepError({
-    code: "SSH_SHARED_CONFLICT",
-    message: `The release for ${printable(where)} has something of its own at ${printable(path)}.`,
-    hint,
-  });
-}
-
-/** A shared file has to be there before a deploy. */
-export function sharedMissing(where: Where, path: string): LockstepError {
-  return failure(where, {
-    code: "SSH_SHARED_MISSING",
-    message: `${where.place} has no file ${printable(path)}.`,
-    hint: "Put it there on the host, then deploy again.",
   });
 }
 

@@ -1,16 +1,9 @@
 import type { Artifact, Manifest } from "@lockstep/artifact";
-import {
-  diskFull,
-  pathDenied,
-  releaseTaken,
-  sharedConflict,
-  splitFilesystem,
-  toolMissing,
-  variablesConflict,
-} from "./errors.ts";
+import { diskFull, pathDenied, releaseTaken, splitFilesystem, toolMissing } from "./errors.ts";
 import type { HostFacts } from "./facts.ts";
 import type { RemoteHost } from "./host.ts";
 import type { SshSettings } from "./options.ts";
+import { sharedConflict, variablesConflict } from "./release-errors.ts";
 
 /**
  * Refuses a host on which a deploy would fail half-way.

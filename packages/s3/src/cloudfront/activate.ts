@@ -3,8 +3,8 @@ import { releaseGone } from "../errors.ts";
 import type { PastRelease } from "../pointer.ts";
 import { shortRef } from "../steps/base.ts";
 import type { RoutedConnection } from "./connection.ts";
+import type { Position } from "./position.ts";
 import { encodeRoute, releaseOf } from "./route.ts";
-import type { Position } from "./switchboard.ts";
 
 /** Which release visitors are led to; null for none. */
 export type ActivateInput = {

@@ -7,7 +7,7 @@ import { isSameHeaders } from "../release.ts";
 import { isLarge } from "../site.ts";
 import type { RoutedConnection } from "./connection.ts";
 import { assetsOf, documentsOf } from "./documents.ts";
-import { liveOf } from "./switchboard.ts";
+import { liveOf } from "./position.ts";
 
 /** Most keys that one finding names. */
 const MOST_NAMES = 10;

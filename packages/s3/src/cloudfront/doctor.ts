@@ -2,8 +2,8 @@ import { type Finding, isLockstepError, type ReadContext } from "@lockstep/plugi
 import { plain } from "../errors.ts";
 import type { RoutedConnection } from "./connection.ts";
 import { LARGEST_STORE } from "./key-values.ts";
+import { liveOf, type Position } from "./position.ts";
 import { ROUTER_PATH, ROUTER_VERSION } from "./router.ts";
-import { liveOf, type Position } from "./switchboard.ts";
 
 /** Milliseconds for one question. */
 const TIMEOUT_MS = 10_000;

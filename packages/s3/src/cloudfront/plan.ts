@@ -18,10 +18,10 @@ import { refuseFull } from "./announce.ts";
 import type { RoutedConnection } from "./connection.ts";
 import { refuseLongKeys } from "./guards.ts";
 import type { RouterSettings } from "./options.ts";
+import { liveOf, type Position } from "./position.ts";
 import { retire } from "./retire.ts";
 import { routesOf } from "./routes.ts";
 import { readSite, stage } from "./stage.ts";
-import { liveOf, type Position } from "./switchboard.ts";
 
 const UNDO =
   "Visitors are led back to the release before, whose pages are all still there, by one write.";

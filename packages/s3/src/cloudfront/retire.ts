@@ -4,7 +4,7 @@ import { inParallel } from "../parallel.ts";
 import type { SiteFile } from "../release.ts";
 import type { RoutedConnection } from "./connection.ts";
 import { assetsOf, documentsOf } from "./documents.ts";
-import { liveOf } from "./switchboard.ts";
+import { liveOf } from "./position.ts";
 
 /** What stays. */
 export type RetireInput = {

@@ -1,12 +1,13 @@
 import { type Reverted, type Step, type WriteContext } from "@lockstep/plugin";
 import { hostOf, type SshConnection } from "../connection.ts";
 import { envText } from "../env-file.ts";
-import { releaseGone, remoteFailed, sharedConflict, sharedMissing } from "../errors.ts";
+import { releaseGone, remoteFailed } from "../errors.ts";
 import { newNonce } from "../framing.ts";
 import { type FurnishInput, keyOf, NOTHING, sealOf } from "../furnishing.ts";
 import type { Ran } from "../host.ts";
 import { linkTo, REFUSED, stampName } from "../layout.ts";
 import { oneLine } from "../output.ts";
+import { sharedConflict, sharedMissing } from "../release-errors.ts";
 import { readSecrets } from "../secrets.ts";
 import { FORGET, FURNISH, INSPECT, NOTE } from "./furnish-scripts.ts";
 import { refusalOf } from "./refusal.ts";
