@@ -94,9 +94,9 @@ async function counted(run) {
 function failures({ testResults }) {
   return testResults.flatMap(({ name, message, assertionResults }) => {
     const file = relative(ROOT, name);
-    const tests = assertionResults.filter((test) => test.status === "failed");
-    if (tests.length === 0) return message ? [`${file}: ${firstLine(message)}`] : [];
-    return tests.map((test) => `${file}: ${test.fullName}: ${firstLine(test.failureMessages[0])}`);
+    const failed = assertionResults.filter((test) => test.status === "failed");
+    if (failed.length === 0) return message ? [`${file}: ${firstLine(message)}`] : [];
+    return failed.map((test) => `${file}: ${test.fullName}: ${firstLine(test.failureMessages[0])}`);
   });
 }
 
