@@ -14,6 +14,11 @@ export interface Control {
   readonly place: PointerPlace;
   /** Reads it. */
   read(options?: CallOptions): Promise<Pointer>;
+  /**
+   * What a write of this connection has made it a moment ago, once for each write; else reads it. Also where
+   * the server ignores conditions, which would let such a write go over a newer one.
+   */
+  look(options?: CallOptions): Promise<Pointer>;
   /** What was read a moment ago, by a look at what is live just before; else reads it. */
   recent(options?: CallOptions): Promise<Pointer>;
   /** What was read or written last; else reads it. Whoever builds a write on it is told when it is out of date. */
@@ -28,7 +33,7 @@ export interface Control {
   refuseOlder(pointer: Pointer, stamp: Stamp): void;
 }
 
-/** How long, in milliseconds, a look counts as recent. */
+/** How long, in milliseconds, a look or a write counts as recent. */
 const RECENT_MS = 1_000;
 
 /** Makes the control of a site; reads nothing yet. */
@@ -36,9 +41,11 @@ export function openControl(bucket: Bucket, key: string): Control {
   const place = { bucket, key };
   let last: ReadPointer | undefined;
   let lookedAt = -Infinity;
+  let wroteAt = -Infinity;
   const read = async (options?: CallOptions): Promise<Pointer> => {
     last = undefined;
     lookedAt = -Infinity;
+    wroteAt = -Infinity;
     const started = performance.now();
     last = await readPointer(place, options);
     lookedAt = started;
@@ -47,19 +54,35 @@ export function openControl(bucket: Bucket, key: string): Control {
   return {
     place,
     read,
+    async look(options) {
+      const isNew = isRecent(wroteAt);
+      wroteAt = -Infinity;
+      return last !== undefined && isNew && isFenced(last) ? last.pointer : read(options);
+    },
     async recent(options) {
-      const isRecent = last !== undefined && performance.now() - lookedAt < RECENT_MS;
-      return isRecent && last !== undefined ? last.pointer : read(options);
+      return last !== undefined && isRecent(lookedAt) ? last.pointer : read(options);
     },
     known: async (options) => last?.pointer ?? read(options),
     async write(next, options) {
       const base = last ?? (await readPointer(place, options));
       last = undefined; // until it is known what became of it
       lookedAt = -Infinity;
+      wroteAt = -Infinity;
       const { conditions, begun } = base.pointer; // kept by every write that does not say otherwise
       const all = { conditions, begun, ...next };
+      const started = performance.now();
       last = await writePointer(place, { read: base, next: all }, options);
+      wroteAt = started;
     },
     refuseOlder: (pointer, stamp) => refuseOlder(place, pointer, stamp),
   };
+}
+
+function isRecent(at: number): boolean {
+  return performance.now() - at < RECENT_MS;
+}
+
+/** Whether a write that is built on it is refused when it is out of date. */
+function isFenced({ pointer }: ReadPointer): boolean {
+  return pointer.conditions?.verdict === "obeyed";
 }

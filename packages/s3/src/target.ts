@@ -46,7 +46,7 @@ function make(settings: S3Settings): TargetBody<S3Connection> {
     connect: (ctx) => openConnection(settings, ctx),
 
     async live({ connection, signal }) {
-      const pointer = await connection.control.read({ signal });
+      const pointer = await connection.control.look({ signal });
       const { past, stamp, moving, live } = pointer;
       const kept = past.map(({ ref }) => ref);
       return [

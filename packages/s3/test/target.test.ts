@@ -444,8 +444,10 @@ describe("a damaged bucket", () => {
     await using rig = await Rig.open();
     await rig.deploy(filesOf("one"));
     rig.edit(key, text);
+    await using later = await rig.beside();
 
-    await expect(rig.live()).rejects.toMatchObject({ code: "S3_MANIFEST" });
+    await expect(later.live()).rejects.toMatchObject({ code: "S3_MANIFEST" });
+    await expect(later.plan()).rejects.toMatchObject({ code: "S3_MANIFEST" });
     await expect(rig.plan()).rejects.toMatchObject({ code: "S3_MANIFEST" });
   });
 

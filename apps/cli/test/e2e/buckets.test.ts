@@ -160,7 +160,7 @@ describe("a deploy to a bucket in trouble", () => {
 });
 
 describe("a deploy with its state in a bucket", () => {
-  it("asks 14 times when nothing changed, and 33 times for one page, lease and journal included", async () => {
+  it("asks 14 times when nothing changed, and 31 times for one page, lease and journal included", async () => {
     await using server = await startSandboxS3({ buckets: ["shop", "state"] });
     vi.stubEnv("S3_SECRET", server.credentials.secretAccessKey);
     const one = await build(await newShop(), { name: "one", server });
@@ -173,14 +173,16 @@ describe("a deploy with its state in a bucket", () => {
         requests.filter((request) => request.bucket === bucket).length;
       return { site: of("shop"), state: of("state") };
     };
+    // a machine that is busy may need more than a second between two requests, and then looks twice more
+    vi.spyOn(performance, "now").mockReturnValue(performance.now());
     await asked(["deploy", "-y"]);
     const idle = await asked(["deploy", "-y"]);
     await writeFile(join(one.cwd, "dist/about.html"), `${one.page}<p>More`);
     const changed = await asked(["deploy", "-y"]);
 
     expect(idle).toEqual({ site: 1, state: 13 });
-    // ten of the target, and two looks of the runner: at the barrier, and when it has ended
-    expect(changed).toEqual({ site: 12, state: 21 });
+    // the runner looks twice more, at the barrier and at the end: the write just before has said what is live
+    expect(changed).toEqual({ site: 10, state: 21 });
   });
 });
 

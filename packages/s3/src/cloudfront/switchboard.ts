@@ -13,6 +13,8 @@ export interface Switchboard {
   /** Names of everything that belongs to the site. */
   readonly keys: SiteKeys;
   read(options?: CallOptions): Promise<Position>;
+  /** What a step of this connection has read or written a moment ago, once; else reads it. */
+  look(options?: CallOptions): Promise<Position>;
   /** What was read a moment ago, by a look at what is live just before; else reads it. */
   recent(options?: CallOptions): Promise<Position>;
   /** What was read or written last; else reads it. Whoever builds a write on it is told when it is out of date. */
@@ -36,7 +38,7 @@ export interface Switchboard {
 /** Times a write is tried anew because somebody else wrote other keys meanwhile. */
 const MOST_TRIES = 20;
 
-/** How long, in milliseconds, a look counts as recent. */
+/** How long, in milliseconds, a look or a write counts as recent. */
 const RECENT_MS = 1_000;
 
 /** Makes the switchboard of a site; reads nothing yet. */
@@ -45,22 +47,25 @@ export function openSwitchboard(values: KeyValues, name: string): Switchboard {
   const place = `${values.name}/${name}`;
   let last: ReadPosition | undefined;
   let lookedAt = -Infinity;
+  let steppedAt = -Infinity;
   const refuse = (position: Position, stamp: Stamp): void => refuseOlder(place, position, stamp);
   const read = async (options?: CallOptions): Promise<ReadPosition> => {
     last = undefined;
     const started = performance.now();
     last = await readPosition(values, keys, options);
-    lookedAt = started;
+    [lookedAt, steppedAt] = [started, started];
     return last;
   };
   return {
     place,
     keys,
     read,
-    async recent(options) {
-      const isRecent = last !== undefined && performance.now() - lookedAt < RECENT_MS;
-      return isRecent && last !== undefined ? last : read(options);
+    async look(options) {
+      const found = last !== undefined && isRecent(steppedAt) ? last : await read(options);
+      steppedAt = -Infinity; // the next one is asked for anew
+      return found;
     },
+    recent: async (options) => (last !== undefined && isRecent(lookedAt) ? last : read(options)),
     known: async (options) => last ?? read(options),
     refuseOlder: refuse,
     async forget(names, stamp, options) {
@@ -77,9 +82,15 @@ export function openSwitchboard(values: KeyValues, name: string): Switchboard {
     async write(next, options) {
       const base = last ?? (await readPosition(values, keys, options));
       last = undefined; // until it is known what became of it
+      const started = performance.now();
       last = await replace({ values, keys, place }, { base, next }, options);
+      steppedAt = started;
     },
   };
+}
+
+function isRecent(at: number): boolean {
+  return performance.now() - at < RECENT_MS;
 }
 
 /** Writes until it is known who did: this run, or somebody who came before it. */

@@ -30,7 +30,7 @@ export function routedTarget(
     connect: (ctx) => openRouted(settings, router, ctx),
 
     async live({ connection, signal }) {
-      const position = await connection.switchboard.read({ signal });
+      const position = await connection.switchboard.look({ signal });
       const { past, stamp } = position;
       const kept = past.map(({ ref }) => ref);
       return [{ ref: refOf(position), kept, ...(stamp === undefined ? {} : { stamp }) }];
