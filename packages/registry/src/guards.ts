@@ -11,6 +11,7 @@ import type { Image } from "./image/image.ts";
 import { parseManifest, parseObject, type RawManifest } from "./image/model.ts";
 import type { RegistrySettings } from "./options.ts";
 import { nameOf } from "./reference.ts";
+import type { ImageSource } from "./source-options.ts";
 import type { Previous } from "./sources/building.ts";
 
 /** Grows with every build that may replace an earlier one. */
@@ -124,14 +125,24 @@ export async function refuseReader(
   throw pushRefused(nameOf(repository), given, client.originOf(repository));
 }
 
-/** What in the config of an image looks like a secret: everybody who can pull the image can read it. */
+/** What of an image looks like a secret: everybody who can pull the image can read it. */
 export function doubtsAbout({
   source,
   annotations,
 }: Pick<RegistrySettings, "annotations" | "source">): string[] {
+  return [...doubtsIn(source), ...secretNames(annotations)].map(
+    (name) => `${name} looks like a secret: everybody who can pull the image can read it.`,
+  );
+}
+
+/** Names in the config of an image that look like those of secrets. */
+export function doubtsIn(source: ImageSource): string[] {
   const { env = {}, labels = {} } = "directory" in source ? (source.run ?? {}) : {};
-  return [env, labels, annotations]
-    .flatMap((texts) => Object.keys(texts))
-    .filter((name) => /(token|secret|password|passwd|api_?key|private_?key)$/i.test(name))
-    .map((name) => `${name} looks like a secret: everybody who can pull the image can read it.`);
+  return [...secretNames(env), ...secretNames(labels)];
+}
+
+function secretNames(texts: Readonly<Record<string, string>>): string[] {
+  return Object.keys(texts).filter((name) =>
+    /(token|secret|password|passwd|api_?key|private_?key)$/i.test(name),
+  );
 }

@@ -77,7 +77,7 @@ async function planDeploy(
     digest,
   });
   return {
-    changes: [...layerChanges(image), ...tagChanges(tags, moves)],
+    changes: [...layerChanges(image, settings), ...tagChanges(tags, moves)],
     unchanged: image.blobs.filter(({ action }) => action === "reuse").length,
     steps: [
       stageStep(settings, { image, annotations, previous }),

@@ -150,7 +150,7 @@ describe("layers", () => {
     expect(plan.changes.map(({ what }) => what.replace(/ sha256:.*/, ""))).toEqual([
       "layer app",
       "config",
-      "tag latest",
+      "tag latest from",
     ]);
     const sent = server.requests
       .slice(before)
@@ -210,8 +210,11 @@ describe("the config of an image", () => {
     });
     await shop.build(filesOf("one"));
 
-    await shop.plan(ONE);
+    const { changes } = await shop.plan(ONE);
 
+    expect(changes.map(({ what }) => what).find((what) => what.startsWith("config"))).toMatch(
+      / \(API_TOKEN, com\.example\.password: looks like a secret, and everybody who can pull can read it\)$/,
+    );
     expect(shop.lines).toEqual(
       ["API_TOKEN", "com.example.password", "com.example.client-secret"].map(
         (name) => `${name} looks like a secret: everybody who can pull the image can read it.\n`,
@@ -264,7 +267,7 @@ describe("annotations and the config", () => {
 describe("a plan", () => {
   const shortened = (plan: TargetPlan): unknown[] =>
     plan.changes.map(({ what, bytes }) => [
-      what.replace(/ sha256:\w+| [0-9a-f]{12}/, ""),
+      what.startsWith("tag ") ? what : what.replace(/ sha256:\w+| [0-9a-f]{12}/, ""),
       bytes === undefined ? undefined : Math.sign(bytes),
     ]);
 
@@ -276,6 +279,7 @@ describe("a plan", () => {
     const first = await shop.deploy(TWO, filesOf("one"));
     await shop.build(filesOf("two"));
     const second = await shop.plan(THREE);
+    const [one, two] = [first, second].map((plan) => digestIn(plan.outputs).slice(0, 19));
 
     expect(shortened(first)).toEqual([
       ["layer of the base (mounted)", 0],
@@ -283,7 +287,7 @@ describe("a plan", () => {
       ["layer assets", 1],
       ["layer app", 1],
       ["config", 1],
-      ["tag latest", undefined],
+      [`tag latest to ${one}`, undefined],
     ]);
     const sent = first.changes.reduce((sum, { bytes = 0 }) => sum + bytes, 0);
     expect(shop.stepOf(first, "stage").bytes).toBe(sent);
@@ -292,7 +296,7 @@ describe("a plan", () => {
       [
         ["layer app", 1],
         ["config", 1],
-        ["tag latest", undefined],
+        [`tag latest from ${one} to ${two}`, undefined],
       ],
     ]);
     expect(second.changes.at(-1)).toMatchObject({
