@@ -4,12 +4,14 @@ import { grantFor, needsOf } from "./doctor-commands.ts";
 import { engine, limits } from "./doctor-limits.ts";
 import { DOCTOR, parseDoctor, type Seen } from "./doctor-script.ts";
 import { liveOf, readFacts } from "./facts.ts";
+import { LEASE_SECONDS } from "./heartbeat.ts";
 import type { RemoteHost } from "./host.ts";
 import type { SshSettings } from "./options.ts";
 import { oneLine } from "./output.ts";
 import { refuseUnfit } from "./preflight.ts";
 import type { HostSettings } from "./reach.ts";
 import { routeTo } from "./route.ts";
+import { parseSigns, type Sign, SIGNS } from "./signs.ts";
 
 /** Milliseconds a clock may differ before that is worth a word. */
 const CLOCK_MS = 30_000;
@@ -75,8 +77,10 @@ async function* examine(
     UNITS: needs.units.join("\n"),
   };
   const before = ctx.now();
-  const ran = await host.run(ctx, { text: DOCTOR, values }, { timeoutMs: 30_000 });
+  const script = { text: `(${SIGNS}\n)\n${DOCTOR}`, values: { ...values, P: settings.path } };
+  const ran = await host.run(ctx, script, { timeoutMs: 30_000 });
   const seen = parseDoctor(ran.stdout);
+  yield* parseSigns(ran.stdout).map(atWork);
   yield packing(seen);
   yield clock(seen, { before, after: ctx.now() });
   yield* commands(seen, settings, facts.user);
@@ -128,6 +132,16 @@ function failureOf(cause: unknown): Told {
   if (!isLockstepError(cause)) throw cause;
   const { message, hint } = cause;
   return { level: "fail", text: message, ...(hint === undefined ? {} : { fix: hint }) };
+}
+
+/** A run of any store: a deploy would have to wait for it. */
+function atWork({ heldBy }: Sign): Told {
+  const [age = "", run = "", since = "", ...who] = oneLine(heldBy).split(" ");
+  return {
+    level: "warn",
+    text: `${run} (${who.join(" ")}) is at work here, since ${since}; its last sign of life came ${age} s ago`,
+    fix: `Wait until it has ended. One that died is let go of ${LEASE_SECONDS} s after its last sign of life.`,
+  };
 }
 
 function packing({ tools }: Seen): Told {

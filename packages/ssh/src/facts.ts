@@ -2,6 +2,7 @@ import type { Live, Stamp, TargetContext } from "@lockstep/plugin";
 import { currentForeign, layoutUnknown, remoteFailed } from "./errors.ts";
 import type { RemoteHost } from "./host.ts";
 import { foreignReleaseOf, LAYOUT_VERSION, orderOf, parseStamp, releaseOf } from "./layout.ts";
+import { rememberStamps } from "./signs.ts";
 
 /** What the meta of a release says. */
 export interface MetaFacts {
@@ -93,7 +94,9 @@ export async function readFacts(
   const script = { text: SCRIPT, values: { P: path } };
   const ran = await host.run(ctx, script, { outputBytes: OUTPUT_BYTES, timeoutMs: 60_000 });
   if (ran.status !== 0) throw remoteFailed(host, "Looking at the path", ran);
-  return parseFacts(ran.stdout);
+  const facts = parseFacts(ran.stdout);
+  rememberStamps(host, facts.stamps);
+  return facts;
 }
 
 /** The facts in the lines a host printed; lines it does not know are skipped. */

@@ -8,6 +8,7 @@ import { liveOf } from "./facts.ts";
 import { fenceHost } from "./fence.ts";
 import { drop } from "./foreseen.ts";
 import { Gateway } from "./gateway.ts";
+import { refuseHeld } from "./held.ts";
 import { type SshOptions, type SshSettings, sshSchema } from "./options.ts";
 import { placeOf } from "./place.ts";
 import { plan } from "./plan.ts";
@@ -72,6 +73,7 @@ function make(settings: SshSettings): TargetBody<SshConnection> {
     async fence(stamp, ctx) {
       const { heartbeats } = ctx.connection;
       drop(ctx.connection);
+      await refuseHeld(ctx, stamp, path);
       await eachHost(ctx.connection, ctx, (host) =>
         fenceHost(ctx, host, { path, stamp, heartbeats }),
       );
