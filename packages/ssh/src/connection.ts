@@ -1,5 +1,6 @@
 import type { LockstepError, TargetContext } from "@lockstep/plugin";
 import { drop } from "./foreseen.ts";
+import { forgetForetold, takeForetold } from "./foretold.ts";
 import { type Heartbeats, newHeartbeats } from "./heartbeat.ts";
 import type { RemoteHost } from "./host.ts";
 import type { SshSettings } from "./options.ts";
@@ -40,7 +41,19 @@ export function gatherHosts({
 /** The host a step is about. What was found out about any host before no longer counts. */
 export function hostOf(connection: SshConnection, unit: string | undefined): RemoteHost {
   drop(connection);
-  return hostNamed(connection, unit);
+  const host = hostNamed(connection, unit);
+  forgetForetold(host);
+  return host;
+}
+
+/** The same for a step that looks at a thing, with what the request before it found out about that already. */
+export function hostAsking(
+  connection: SshConnection,
+  unit: string | undefined,
+  about: string,
+): { readonly host: RemoteHost; readonly said: string | undefined } {
+  const said = takeForetold(hostNamed(connection, unit), about);
+  return { host: hostOf(connection, unit), said };
 }
 
 function hostNamed({ hosts }: SshConnection, unit: string | undefined): RemoteHost {

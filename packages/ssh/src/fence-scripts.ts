@@ -52,6 +52,8 @@ fresh() {
  * would find it as dead as the first one did.
  *
  * In a lineage the epoch decides alone: a full disk, which takes no sign, keeps nobody from putting things back.
+ *
+ * Last it says what there is of the release ID, where that is asked: the step that begins next wants to know.
  */
 export const SET: string = `
 umask 022
@@ -85,7 +87,12 @@ elif beat "fence/$found"; then move
 elif [ -d "fence/$found" ]; then exit 1
 fi
 told
-if [ -n "$held" ]; then printf 'held %s\\n' "$held"; fi`;
+if [ -n "$held" ]; then printf 'held %s\\n' "$held"; fi
+if [ -n "$ID" ]; then
+  state= run=
+  { read -r state <"meta/$ID/state"; read -r run <"meta/$ID/run"; } 2>/dev/null
+  printf 'had %s %s\\n' "$state" "$run"
+fi`;
 
 /** Gives a sign of life; refuses once another run has the host. */
 export const RENEW: string = `

@@ -60,7 +60,7 @@ async function planDeploy(ctx: PlanContext<SshConnection>, release: string): Pro
   const { changes, unchanged } = await changesOf(ctx, hosts, artifact);
   const furnished = furnishingChanges(hosts, furnishings);
   for (const { host, facts, live } of changing) {
-    rememberStart(host, facts, { digest, live });
+    rememberStart(host, facts, { release, digest, live });
     host.prepare(ctx);
   }
   const tasks = onceSteps(hostsOf(changing), { settings, release });

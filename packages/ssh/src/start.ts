@@ -4,6 +4,8 @@ import type { RemoteHost } from "./host.ts";
 
 /** What planning found on a host that an upload starts from. The host says so when it is no longer true. */
 export interface Start {
+  /** Id of the release that is to be there. */
+  readonly release: string;
   readonly compression: Compression;
   /** A release with the same content, else the live one. */
   readonly base?: Ref;
@@ -15,12 +17,16 @@ const known = new WeakMap<RemoteHost, Start>();
 export function rememberStart(
   host: RemoteHost,
   facts: HostFacts,
-  { digest, live }: { readonly digest: string; readonly live: Ref | null },
+  {
+    release,
+    digest,
+    live,
+  }: { readonly release: string; readonly digest: string; readonly live: Ref | null },
 ): void {
   const same = facts.releases.findLast((one) => one.state === "ready" && one.digest === digest);
   const base = same === undefined ? live : { release: same.id, digest };
   const compression = bestOf(facts.tools);
-  known.set(host, { compression, ...(base === null ? {} : { base }) });
+  known.set(host, { release, compression, ...(base === null ? {} : { base }) });
 }
 
 /** What an upload can start from, where it was planned on this connection. */

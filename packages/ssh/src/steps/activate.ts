@@ -1,8 +1,9 @@
-import type { Reverted, Step, WriteContext } from "@lockstep/plugin";
-import { hostOf, type SshConnection } from "../connection.ts";
+import type { Reverted, Step, TargetContext, WriteContext } from "@lockstep/plugin";
+import { hostAsking, hostOf, type SshConnection } from "../connection.ts";
 import { currentForeign, releaseGone, remoteFailed } from "../errors.ts";
+import { aboutLink } from "../foretold.ts";
 import { newNonce } from "../framing.ts";
-import type { Ran } from "../host.ts";
+import type { Ran, RemoteHost } from "../host.ts";
 import { foreignReleaseOf, linkTo, NOT_A_LINK, REFUSED, releaseOf, stampName } from "../layout.ts";
 import { oneLine } from "../output.ts";
 import { commandText } from "../user-command.ts";
@@ -60,10 +61,8 @@ export const activate: Step<ActivateInput, ActivateBefore, null, SshConnection> 
   },
 
   async inspect({ path, adopt }, ctx) {
-    const host = hostOf(ctx.connection, ctx.unit);
-    const ran = await host.run(ctx, { text: INSPECT, values: { P: path } });
-    if (ran.status !== 0) throw remoteFailed(host, "Reading the link", ran);
-    const text = ran.stdout.replace(/\n$/, "");
+    const { host, said } = hostAsking(ctx.connection, ctx.unit, aboutLink(path));
+    const text = (said ?? (await readLink(ctx, host, path))).replace(/\n$/, "");
     const isAdopted = adopt === true && foreignReleaseOf(text, path) !== undefined;
     if (text !== "" && releaseOf(text) === undefined && !isAdopted) {
       throw currentForeign(
@@ -99,6 +98,12 @@ export const activate: Step<ActivateInput, ActivateBefore, null, SshConnection> 
     return "restored";
   },
 };
+
+async function readLink(ctx: TargetContext, host: RemoteHost, path: string): Promise<string> {
+  const ran = await host.run(ctx, { text: INSPECT, values: { P: path } });
+  if (ran.status !== 0) throw remoteFailed(host, "Reading the link", ran);
+  return ran.stdout;
+}
 
 async function state(move_: Move, ctx: WriteContext<SshConnection>): Promise<readonly string[]> {
   const { path } = move_.input;

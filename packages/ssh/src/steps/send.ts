@@ -5,6 +5,7 @@ import { bestOf } from "../compress.ts";
 import { hostOf, type SshConnection } from "../connection.ts";
 import { changedPaths } from "../edit.ts";
 import { uploadIncomplete } from "../errors.ts";
+import { aboutLink, foretell } from "../foretold.ts";
 import { newNonce } from "../framing.ts";
 import type { Ran } from "../host.ts";
 import { linkTo, REFUSED, stampName } from "../layout.ts";
@@ -51,7 +52,17 @@ export async function send(
   }
   if (ran.status !== 0) throw uploadIncomplete(hostOf(ctx.connection, ctx.unit), ran.stderr);
   rememberManifest(ctx.connection, input.digest, artifact.manifest);
+  if (ran.stdout.startsWith(LINK)) {
+    foretell(
+      hostOf(ctx.connection, ctx.unit),
+      aboutLink(input.path),
+      ran.stdout.slice(LINK.length),
+    );
+  }
 }
+
+/** Begins what a host says of its link once a release is complete. */
+const LINK = "link ";
 
 /**
  * Sends without asking first what there is to start from, where planning has seen it and little is to be sent: one

@@ -107,7 +107,8 @@ cd "$D" && rm -f "$LISTS/have" "$LISTS/missing" "$LISTS/missing0" "$LISTS/probe"
 /**
  * Compares tree and lists. It works from inside meta: once a later try has moved that away, whatever is
  * written here goes to the trash. Files that can be sent again are named on stdout; anything else that differs
- * is said on stderr. \`state\` is renamed into place when everything else is on disk.
+ * is said on stderr. \`state\` is renamed into place when everything else is on disk. Last it says where \`current\`
+ * points.
  */
 export const FINISH: string = `${OWNED}
 LC_ALL=C; export LC_ALL
@@ -158,7 +159,10 @@ rm -f want is sums failed lost extra names bad links
 # content reaches the disk before the word that it is complete
 flush
 [ -d "../../fence/$STAMP" ] || exit ${REFUSED.fenced}
-echo ready >state.new && mv -f state.new state`;
+echo ready >state.new && mv -f state.new state || exit
+# the step that moves the link wants to know where it points
+cd "$P" && printf 'link ' && linked
+exit 0`;
 
 /** All in one go. */
 export const ARRIVE: string = `(${UNPACK}

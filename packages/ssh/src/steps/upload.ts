@@ -1,7 +1,9 @@
-import type { Reverted, Step } from "@lockstep/plugin";
-import { hostOf, type SshConnection } from "../connection.ts";
+import type { Reverted, Step, TargetContext } from "@lockstep/plugin";
+import { hostAsking, hostOf, type SshConnection } from "../connection.ts";
 import { remoteFailed, wayBackOpen } from "../errors.ts";
+import { aboutRelease } from "../foretold.ts";
 import { newNonce } from "../framing.ts";
+import type { RemoteHost } from "../host.ts";
 import { linkTo } from "../layout.ts";
 import { oneLine } from "../output.ts";
 import type { UploadInput } from "./packed.ts";
@@ -20,10 +22,9 @@ export const upload: Step<UploadInput, UploadBefore, null, SshConnection> = {
   },
 
   async inspect({ release, path }, ctx) {
-    const host = hostOf(ctx.connection, ctx.unit);
-    const ran = await host.run(ctx, { text: INSPECT, values: { P: path, ID: release } });
-    if (ran.status !== 0) throw remoteFailed(host, "Looking at the release", ran);
-    const [state = "", run = ""] = ran.stdout.trim().split(" ");
+    const { host, said } = hostAsking(ctx.connection, ctx.unit, aboutRelease(path, release));
+    const text = said ?? (await look(ctx, host, { path, release }));
+    const [state = "", run = ""] = text.trim().split(" ");
     return state === "" ? null : { state, run };
   },
 
@@ -46,3 +47,13 @@ export const upload: Step<UploadInput, UploadBefore, null, SshConnection> = {
     return found === "removed" ? "restored" : "untouched";
   },
 };
+
+async function look(
+  ctx: TargetContext,
+  host: RemoteHost,
+  { path, release }: { readonly path: string; readonly release: string },
+): Promise<string> {
+  const ran = await host.run(ctx, { text: INSPECT, values: { P: path, ID: release } });
+  if (ran.status !== 0) throw remoteFailed(host, "Looking at the release", ran);
+  return ran.stdout;
+}
