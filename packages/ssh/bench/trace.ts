@@ -45,6 +45,7 @@ function watched({ hosts }: SshConnection): SshConnection["hosts"] {
     place: host.place,
     run: async (...args) => seen(1, "request", async () => host.run(...args)),
     runIfOpen: async (script) => host.runIfOpen(script),
+    runLast: async (script) => host.runLast(script),
     prepare: (...args) => host.prepare(...args),
     exec: async (...args) => seen(1, "request of its own", async () => host.exec(...args)),
     tunnel: async (...args) => host.tunnel(...args),

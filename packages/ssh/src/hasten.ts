@@ -60,7 +60,7 @@ export function hurryIn(client: Client, command: string): () => Promise<ClientCh
   let early: Promise<ClientChannel> | undefined;
   protocol.service = (name) => {
     serve(name);
-    if (insidesOf(client)["_remoteVer"]?.startsWith("OpenSSH_") !== true) return;
+    if (!isOpenssh(client)) return;
     handlers.SERVICE_ACCEPT = () => undefined;
     logIn(protocol, name);
     early = started(client, command);
@@ -71,6 +71,11 @@ export function hurryIn(client: Client, command: string): () => Promise<ClientCh
     goOn(...args);
   };
   return () => early;
+}
+
+/** Tells whether the server says that it is OpenSSH. */
+export function isOpenssh(client: Client): boolean {
+  return insidesOf(client)["_remoteVer"]?.startsWith("OpenSSH_") === true;
 }
 
 /** Starts a command in a channel of its own. */

@@ -69,7 +69,7 @@ class Beating implements Heartbeats {
   async end(): Promise<void> {
     clearInterval(this.#timer);
     const told = [...this.#held.values()].map(({ host, values }) =>
-      host.runIfOpen({ text: RELEASE, values }),
+      host.runLast({ text: RELEASE, values }),
     );
     this.#held.clear();
     const enough = new AbortController();

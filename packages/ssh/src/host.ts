@@ -40,6 +40,11 @@ export interface RemoteHost extends AsyncDisposable {
    * @returns undefined where there was none, or it was lost meanwhile
    */
   runIfOpen(script: Script): Promise<Ran | undefined>;
+  /**
+   * Runs a script as {@link runIfOpen} does, as the last thing before the host is disposed of: resolves once it will
+   * run whatever happens here, which may be before it has.
+   */
+  runLast(script: Script): Promise<void>;
   /** Has the next {@link exec} find a shell that runs already, where that can be; nobody waits for it. */
   prepare(ctx: TargetContext): void;
   /** Runs a script in a shell of its own, with `body` as stdin: for bulk data and for commands of the user. */

@@ -40,6 +40,11 @@ export interface Link {
   hold(yes: boolean): void;
   /** Says goodbye, so that what was just sent still gets out, and waits for no answer. */
   giveUp(): void;
+  /**
+   * The same without a goodbye, so that the host still takes what was sent right before; absent where that is not
+   * sure.
+   */
+  leave?(): void;
 }
 
 /** What a host needs to be connected. */

@@ -56,6 +56,11 @@ class SshHost implements RemoteHost {
     return this.#open?.control.run(script, keeping({})).catch(() => undefined);
   }
 
+  async runLast(script: Script): Promise<void> {
+    const ran = this.runIfOpen(script);
+    if (this.#open?.leave === undefined) await ran;
+  }
+
   prepare(ctx: TargetContext): void {
     const prepared = this.#bounded(ctx, {}, async (link) => this.#spare.prepare(link));
     prepared.catch(() => undefined); // whoever asks next is told
@@ -102,7 +107,8 @@ class SshHost implements RemoteHost {
     const link = await this.#link?.catch(() => undefined);
     this.#forget();
     link?.hold(true);
-    link?.giveUp();
+    if (link?.leave === undefined) link?.giveUp();
+    else link.leave();
     await link?.lost;
   }
 

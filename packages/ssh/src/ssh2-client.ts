@@ -3,7 +3,7 @@ import { isLockstepError, type LockstepError } from "@lockstep/plugin";
 import type { AnyAuthMethod, Client, ClientChannel } from "ssh2";
 import { abortOf, deferred } from "./deferred.ts";
 import { authFailed } from "./errors.ts";
-import { hurryIn, signAtOnce } from "./hasten.ts";
+import { hurryIn, isOpenssh, signAtOnce } from "./hasten.ts";
 import { type Offer, offerOf } from "./identities.ts";
 import { hostUnreachable } from "./login-errors.ts";
 import { type Login, readLogin, signaturesFor } from "./login.ts";
@@ -23,6 +23,8 @@ export interface Client2 {
   readonly lost: Promise<Error>;
   hold(yes: boolean): void;
   giveUp(): void;
+  /** Absent where the server may drop what it got right before. */
+  readonly leave?: () => void;
 }
 
 /** A server, and how it is connected to. */
@@ -68,17 +70,23 @@ async function shakeHands(client: Client, socket: MaybeSocket, attempt: Attempt)
   try {
     const entered = ready(client, socket, attempt);
     const early = await Promise.race([entered, stopped.promise, broken.promise]);
+    const end = (say: () => void): void => {
+      // once it is on its way nothing is waited for; a channel through another host ends by being answered
+      if (socket instanceof Socket) socket.once("finish", () => socket.destroy());
+      say();
+      setTimeout(() => socket.destroy(), GOODBYE_MS).unref();
+    };
     return {
       client,
       early: early(),
       lost,
       hold: (yes) => void (yes ? socket.ref?.() : socket.unref?.()),
-      giveUp() {
-        // once it is on its way nothing is waited for; a channel through another host ends by being answered
-        if (socket instanceof Socket) socket.once("finish", () => socket.destroy());
-        client.end();
-        setTimeout(() => socket.destroy(), GOODBYE_MS).unref();
-      },
+      giveUp: () => end(() => client.end()),
+      // OpenSSH reads what comes before the end of a connection, but of what comes before a goodbye it drops what it
+      // has not handed on; what goes through another host ends with the goodbye to that one
+      ...(socket instanceof Socket && isOpenssh(client)
+        ? { leave: () => end(() => socket.end()) }
+        : {}),
     };
   } catch (cause) {
     socket.destroy();

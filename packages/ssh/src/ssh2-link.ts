@@ -36,7 +36,7 @@ export async function connectSsh2(
   const traveller = { where, login, ctx, stop };
   const route = await routeTo(host, { where, login }, ctx);
   const entry = await enter({ route, settings, command: SHELL_COMMAND }, traveller);
-  const { client, lost, hold, giveUp } = entry;
+  const { client, lost, hold, giveUp, leave } = entry;
   const stopped = abortOf(stop);
   const gone = lost.then((cause) => Promise.reject(cause));
   gone.catch(() => undefined);
@@ -60,7 +60,8 @@ export async function connectSsh2(
     };
     const openSpare = async (nonce: string): Promise<Channel> =>
       opened({ client }, readerCommand(nonce));
-    return { control, open, openSpare, forward: (to) => forward(client, to), lost, hold, giveUp };
+    const ways = { open, openSpare, forward: async (to: Door) => forward(client, to) };
+    return { control, ...ways, lost, hold, giveUp, ...(leave && { leave }) };
   } catch (cause) {
     giveUp();
     throw isLockstepError(cause) ? cause : hostUnreachable(where, cause);
@@ -170,10 +171,13 @@ function statusOfSignal(name: string | undefined): number {
   return 128 + (numbers[`SIG${name?.replace(/^SIG/, "") ?? ""}`] ?? 127);
 }
 
-function forward(
-  client: Client,
-  { address, port }: { readonly address: string; readonly port: number },
-): Promise<Duplex | "refused" | "denied"> {
+/** Where a connection from the host leads. */
+interface Door {
+  readonly address: string;
+  readonly port: number;
+}
+
+function forward(client: Client, { address, port }: Door): Promise<Duplex | "refused" | "denied"> {
   const { promise, resolve } = deferred<Duplex | "refused" | "denied">();
   client.forwardOut("127.0.0.1", 0, address, port, (error, channel) => {
     if (error === undefined) return resolve(channel);

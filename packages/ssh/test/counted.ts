@@ -20,6 +20,7 @@ export function counted(connection: SshConnection): SshConnection & Waits {
       return host.run(...args);
     },
     runIfOpen: (script) => host.runIfOpen(script),
+    runLast: (script) => host.runLast(script),
     prepare: (...args) => host.prepare(...args),
     exec(...args) {
       waits.roundTrips += CHANNEL_TRIPS;

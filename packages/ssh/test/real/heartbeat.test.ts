@@ -2,6 +2,7 @@ import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { LockstepError } from "@lockstep/plugin";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import type { RemoteHost } from "../../src/host.ts";
 import { Shop, startHost, type TestHost } from "../world.ts";
 
 const OURS = { lineage: "0f".repeat(16), epoch: 9, run: "run-9" };
@@ -9,6 +10,9 @@ const THEIRS = { lineage: "aa".repeat(16), epoch: 1, run: "run-1" };
 
 /** Seconds after which a run that fell silent counts as gone. */
 const LEASE = 60;
+
+/** The goodbye is sent and not waited for. */
+const WITHIN = { timeout: 1000, interval: 5 };
 
 describe.each(["dash", "busybox"] as const)("a run at work on %s", { timeout: 30_000 }, (shell) => {
   let host: TestHost;
@@ -63,11 +67,27 @@ describe.each(["dash", "busybox"] as const)("a run at work on %s", { timeout: 30
 
       await shop.connection[Symbol.asyncDispose]();
 
-      await expect(stat(sign)).rejects.toThrow("ENOENT");
+      await vi.waitFor(async () => expect(stat(sign)).rejects.toThrow("ENOENT"), WITHIN);
       await other.fence({ stamp: THEIRS });
       expect(await stamps(other)).toEqual([`${THEIRS.lineage}.1.run-1`]);
     },
   );
+
+  it("says goodbye every time, though it waits for no answer", async () => {
+    await using other = await Shop.open(host);
+    for (let epoch = 1; epoch <= 20; epoch += 1) {
+      await using shop = await Shop.open(host, { path: other.path });
+      await shop.fence({ stamp: { ...OURS, epoch, run: `run-${epoch}` } });
+      const sign = await signOf(shop);
+      const asked = vi.spyOn(shop.connection.hosts[0] as RemoteHost, "runIfOpen");
+
+      await shop.connection[Symbol.asyncDispose]();
+
+      const answer = asked.mock.results[0]?.value as Promise<unknown>;
+      expect(await answer).toBeUndefined();
+      await vi.waitFor(async () => expect(stat(sign)).rejects.toThrow("ENOENT"), WITHIN);
+    }
+  });
 
   it("gives a sign of life every 15 s, until another run has the host", async () => {
     vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
