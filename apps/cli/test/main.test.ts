@@ -1,44 +1,8 @@
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
-import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { newShop, type Shop } from "./shop.ts";
-
-const MAIN = join(import.meta.dirname, "../src/main.ts");
-
-/** A command in a process of its own, from source. */
-class Process {
-  readonly child: ChildProcessWithoutNullStreams;
-  out = "";
-  err = "";
-  readonly #ended: Promise<unknown>;
-
-  constructor(words: readonly string[], { cwd = "/", node = [] as readonly string[] } = {}) {
-    this.child = spawn(
-      process.execPath,
-      ["--conditions=@lockstep/source", ...node, MAIN, ...words],
-      { cwd },
-    );
-    this.child.stdout.setEncoding("utf8").on("data", (text: string) => (this.out += text));
-    this.child.stderr.setEncoding("utf8").on("data", (text: string) => (this.err += text));
-    this.#ended = once(this.child, "close");
-  }
-
-  async exit(): Promise<number | null> {
-    await this.#ended;
-    return this.child.exitCode;
-  }
-
-  async says(text: string): Promise<void> {
-    while (!this.err.includes(text)) await once(this.child.stderr, "data");
-  }
-}
-
-function deployOf(shop: Shop, content: string, ...more: string[]): Process {
-  const words = ["deploy", "-y", "-e", "production", "-c", `${content}.config.ts`, ...more];
-  return new Process(words, { cwd: shop.folder });
-}
+import { deployOf, Process } from "./process.ts";
+import { newShop } from "./shop.ts";
 
 /** Runs inside the process before it begins. */
 function preload(code: string): readonly string[] {
@@ -91,6 +55,7 @@ describe("the process", () => {
     const ran = deployOf(shop, "slow", "-v");
     ran.child.stdout.destroy();
     ran.child.stderr.destroy();
+    await shop.goesOn();
 
     expect(await ran.exit()).toBe(0);
 
@@ -148,6 +113,8 @@ describe("a signal", () => {
     await ran.says("Staging");
 
     ran.child.kill(signal);
+    await ran.says("Stopping safely");
+    await shop.goesOn();
 
     expect(await ran.exit()).toBe(exit);
     expect(ran.err).toContain("Stopping safely; a second signal leaves at once.");
@@ -157,16 +124,21 @@ describe("a signal", () => {
   });
 
   it("that comes a second time ends it at once", async () => {
-    const shop = await newShop("endless");
-    const ran = deployOf(shop, "endless");
-    await ran.says("Staging");
+    const shop = await newShop("slow");
+    const tookMs: number[] = [];
+    // Whoever waits for something does so every time; a busy machine does not.
+    while (tookMs.length < 3 && !tookMs.some((ms) => ms < 1000)) {
+      const ran = deployOf(shop, "slow", "--recover");
+      await ran.says("Staging");
 
-    ran.child.kill("SIGINT");
-    await ran.says("Stopping safely");
-    const begun = performance.now();
-    ran.child.kill("SIGINT");
+      ran.child.kill("SIGINT");
+      await ran.says("Stopping safely");
+      const begun = performance.now();
+      ran.child.kill("SIGINT");
 
-    expect(await ran.exit()).toBe(130);
-    expect(performance.now() - begun).toBeLessThan(1000);
+      expect(await ran.exit()).toBe(130);
+      tookMs.push(performance.now() - begun);
+    }
+    expect(Math.min(...tookMs)).toBeLessThan(1000);
   });
 });

@@ -50,6 +50,11 @@ export class Shop {
     return join(this.folder, `${content}.config.ts`);
   }
 
+  /** Lets deploys of the content `slow` stage, which wait for that. */
+  async goesOn(): Promise<void> {
+    await writeFile(join(this.folder, "go-on"), "");
+  }
+
   /** Runs a command on the config of a content, in this process. */
   async lockstep(content: string, words: readonly string[], call: Call = {}): Promise<Said> {
     return lockstep([...words, "-c", `${content}.config.ts`], { cwd: this.folder, ...call });
@@ -103,11 +108,14 @@ export async function lockstep(
 }
 
 const CONFIG = `
+import { existsSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { defineConfig, localStore } from "lockstep";
 import { memoryTarget, MemoryWorld } from "@lockstep/testkit";
 
 const content = "CONTENT";
 const world = new MemoryWorld(["web-1", "web-2"], import.meta.dirname + "/world.json");
+const goOn = import.meta.dirname + "/go-on";
 world.answer = (unit, live) =>
   live?.content !== content || unit !== "web-2" ? { status: "pass" }
   : content === "broken" ? { status: "fail", wanted: "status 200", found: "status 500 \\u001b[2J" }
@@ -115,8 +123,7 @@ world.answer = (unit, live) =>
   : { status: "pass" };
 world.on = async (call, time) => {
   if (time === "after") return;
-  if (content === "slow" && call.startsWith("apply memory.stage")) await new Promise((done) => setTimeout(done, 300));
-  if (content === "endless" && call.startsWith("apply memory.stage")) await new Promise((done) => setTimeout(done, 60_000));
+  while (content === "slow" && call.startsWith("apply memory.stage") && !existsSync(goOn)) await sleep(20);
   if (content === "unstaged" && call === "apply memory.stage/1 web-2") throw new Error("disk full");
   if (content === "stuck" && (call === "apply memory.activate/1 web-2" || call.startsWith("revert memory.activate"))) throw new Error("gone");
   if (content === "unreadable" && call === "live web-2") throw new Error("no route");

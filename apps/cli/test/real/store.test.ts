@@ -1,11 +1,10 @@
-import { execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
+import { execFileSync } from "node:child_process";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
+import { deployOf } from "../process.ts";
 import { newShop, type Shop } from "../shop.ts";
 
-const MAIN = join(import.meta.dirname, "../../src/main.ts");
 const PRODUCTION = ["-e", "production"];
 const DEPLOY = ["deploy", "-y", ...PRODUCTION];
 
@@ -55,12 +54,13 @@ describe("a disk that is full", () => {
     await shop.lockstep("one", DEPLOY);
     await atCall(shop, "two", call, `fill(${JSON.stringify(join(state, "filling"))})`);
 
-    const full = await processOf(shop, "two", DEPLOY);
+    const full = deployOf(shop, "two");
+    const exit = await full.exit();
     const meanwhile = await contentsOf(shop);
     await rm(join(state, "filling"));
     const recovered = await shop.lockstep("one", ["recover", ...PRODUCTION]);
 
-    expect(full.exit, full.err).toBe(33);
+    expect(exit, full.err).toBe(33);
     expect(meanwhile).toEqual(["one", "one"]);
     expect(recovered.exit, recovered.err).toBe(0);
     expect(await contentsOf(shop)).toEqual(["one", "one"]);
@@ -111,14 +111,15 @@ describe("twenty processes", () => {
     const contents = Array.from({ length: 20 }, (_, index) => `c${index}`);
     const shop = await newShop(...contents);
 
-    const exits = await Promise.all(
+    const ended = await Promise.all(
       contents.map(async (content) => {
         await ownWorld(shop, content);
-        return (await processOf(shop, content, [...DEPLOY, "--lock-wait", "5m"])).exit;
+        const ran = deployOf(shop, content, "--lock-wait", "5m");
+        return { exit: await ran.exit(), err: ran.err };
       }),
     );
 
-    expect(new Set(exits)).toEqual(new Set([0]));
+    expect(ended.filter(({ exit }) => exit !== 0)).toEqual([]);
     const runs = (await readdir(join(shop.folder, ".lockstep/runs"))).toSorted();
     const epochs = runs.map((run) => Number(run.split("-")[1]));
     expect(epochs).toEqual(contents.map((_, index) => index + 1));
@@ -135,40 +136,21 @@ describe("a holder that is suspended", () => {
     const shop = await newShop("one", "slow");
     for (const content of ["one", "slow"]) await shortLease(shop, content);
     await shop.lockstep("one", DEPLOY);
-    const words = [...DEPLOY, "-c", "slow.config.ts"];
-    const child = spawn(process.execPath, ["--conditions=@lockstep/source", MAIN, ...words], {
-      cwd: shop.folder,
-    });
-    const closed = once(child, "close");
-    while (!String(((await once(child.stderr, "data")) as [Buffer])[0]).includes("Staging"));
-    child.kill("SIGSTOP");
+    const ran = deployOf(shop, "slow");
+    await ran.says("Staging");
+    ran.child.kill("SIGSTOP");
+    await shop.goesOn();
 
     const held = await shop.lockstep("one", ["recover", ...PRODUCTION]);
     const taken = await shop.lockstep("one", ["recover", ...PRODUCTION, "--lock-wait", "1m"]);
-    child.kill("SIGCONT");
-    const [exit] = (await closed) as [number | null];
+    ran.child.kill("SIGCONT");
+    const exit = await ran.exit();
 
     expect([held.exit, taken.exit], taken.err).toEqual([23, 0]);
     expect(exit).toBe(35);
     expect(await contentsOf(shop)).toEqual(["one", "one"]);
   }, 60_000);
 });
-
-/** Runs a command in a process of its own. */
-async function processOf(
-  { folder }: Shop,
-  content: string,
-  words: readonly string[],
-): Promise<{ readonly exit: number | null; readonly err: string }> {
-  const node = ["--conditions=@lockstep/source", MAIN];
-  const child = spawn(process.execPath, [...node, ...words, "-c", `${content}.config.ts`], {
-    cwd: folder,
-  });
-  let err = "";
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (err += text));
-  const [exit] = (await once(child, "close")) as [number | null];
-  return { exit, err };
-}
 
 /** A world in a file takes one process at a time. */
 async function ownWorld(shop: Shop, content: string): Promise<void> {
