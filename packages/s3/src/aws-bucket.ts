@@ -97,7 +97,7 @@ function bucketOf(access: Access): Omit<Bucket, typeof Symbol.asyncDispose> {
       const copied = await send(access, { method: "COPY", key: copy.to, signal }, (limit) =>
         hot.copy(copy, limit),
       );
-      return copied !== "missing";
+      return copied === "missing" || copied === "refused" ? copied : "copied";
     },
 
     async remove(key, { signal, etag } = {}) {

@@ -47,8 +47,8 @@ export interface LargeUpload {
   readonly pieces: AsyncIterable<Uint8Array>;
 }
 
-/** A copy inside the bucket, with headers of its own. */
-export interface Copy {
+/** A copy inside the bucket, with headers of its own; a condition is about what is under `to`. */
+export interface Copy extends WriteCondition {
   readonly from: string;
   readonly to: string;
   readonly headers: ObjectHeaders;
@@ -76,11 +76,11 @@ export interface Bucket extends AsyncDisposable {
   put(upload: Upload, options?: CallOptions): Promise<Written>;
   /** Sends part after part; the object is there when all of them are, and not before. */
   putLarge(upload: LargeUpload, options?: CallOptions): Promise<void>;
-  /** @returns False when there is nothing under `from`. */
-  copy(copy: Copy, options?: CallOptions): Promise<boolean>;
+  /** Says `missing` when there is nothing under `from`; with an `etag` also when there is nothing under `to`. */
+  copy(copy: Copy, options?: CallOptions): Promise<"copied" | "missing" | "refused">;
   remove(
     key: string,
-    options?: CallOptions & { readonly etag?: string },
+    options?: CallOptions & { readonly etag?: string | undefined },
   ): Promise<"removed" | "refused">;
   /** Every key that starts with `prefix`, in the order of UTF-8. */
   list(prefix: string, options?: CallOptions): AsyncIterable<Listed>;

@@ -73,7 +73,8 @@ export async function openConnection(
         prefix: settings.state,
       });
       const verdict = decidesWrites(found) ? "obeyed" : "ignored";
-      return { verdict, etags: found.etags, ...sighting };
+      const also = (["copy", "remove"] as const).filter((what) => found[what] === "obeyed");
+      return { verdict, etags: found.etags, also, ...sighting };
     },
     isStaged: async (ref, signal) => (await find(ref, signal)) !== undefined,
     async release(ref, signal) {

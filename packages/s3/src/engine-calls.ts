@@ -1,4 +1,5 @@
 import type { BucketSettings } from "./bucket-options.ts";
+import type { WriteCondition } from "./bucket.ts";
 import type { Calls, DigestedUpload } from "./calls.ts";
 import { EMPTY_SHA256, type Engine } from "./engine.ts";
 import { isKept } from "./object-headers.ts";
@@ -27,25 +28,23 @@ export function engineCalls(engine: Engine, settings: BucketSettings): Calls {
     async put(upload, signal) {
       const { key, body, sha256 } = upload;
       const headers = { ...uploadHeaders(upload), ...storedWith, ...owned };
-      const request = {
-        method: "PUT",
-        key,
-        operation: "PutObject",
-        body,
-        sha256,
-        headers,
-      } as const;
-      const answer = await engine.send(request, signal);
+      const request = { method: "PUT", key, operation: "PutObject", headers } as const;
+      const answer = await engine.send({ ...request, body, sha256 }, signal);
       return { etag: answer.headers["etag"] ?? "" };
     },
 
-    async copy({ from, to: key, headers }, signal) {
+    async copy({ from, to: key, headers, ...condition }, signal) {
       const source = {
         "x-amz-copy-source": copySource(bucket, from),
         "x-amz-metadata-directive": "REPLACE",
       };
-      const all = { ...headers, ...storedWith, ...owned, ...source };
-      const request = { method: "PUT", key, operation: "CopyObject", headers: all } as const;
+      const sent = { ...headers, ...conditionHeaders(condition), ...source };
+      const request = {
+        method: "PUT",
+        key,
+        operation: "CopyObject",
+        headers: { ...sent, ...storedWith, ...owned },
+      } as const;
       await engine.send({ ...request, sha256: EMPTY_SHA256 }, signal);
     },
 
@@ -57,10 +56,16 @@ export function engineCalls(engine: Engine, settings: BucketSettings): Calls {
   };
 }
 
-function uploadHeaders({ headers, absent, etag }: DigestedUpload): Record<string, string> {
+function uploadHeaders({ headers, ...condition }: DigestedUpload): Record<string, string> {
   return {
     "content-type": "application/octet-stream", // what the SDK says of bytes that nobody gave a type
     ...headers,
+    ...conditionHeaders(condition),
+  };
+}
+
+function conditionHeaders({ absent, etag }: WriteCondition): Record<string, string> {
+  return {
     ...(absent === true ? { "if-none-match": "*" } : {}),
     ...(etag === undefined ? {} : { "if-match": etag }),
   };

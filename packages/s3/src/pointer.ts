@@ -38,6 +38,8 @@ export type SeenConditions = {
   readonly verdict: "obeyed" | "ignored";
   /** How conditions must name an ETag. */
   readonly etags: Capabilities["etags"];
+  /** What it keeps the conditions of besides writes of bytes. */
+  readonly also?: readonly ("copy" | "remove")[];
 } & Sighting;
 
 /** A pointer as it was read, with what a conditional write must name. */

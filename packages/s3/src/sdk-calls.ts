@@ -88,8 +88,7 @@ function writingCalls(
         Body,
         ContentLength: Body.byteLength,
         ...sdkHeaders(headers),
-        ...(absent === true ? { IfNoneMatch: "*" } : {}),
-        ...(etag === undefined ? {} : { IfMatch: etag }),
+        ...conditionOf({ absent, etag }),
       });
       // the signer takes a digest that is there already: the server then refuses any other bytes
       addHeaders(command.middlewareStack, { ...storedWith, "x-amz-content-sha256": sha256 });
@@ -97,13 +96,14 @@ function writingCalls(
       return { etag: answer.ETag ?? "" };
     },
 
-    async copy({ from, to: Key, headers }, signal) {
+    async copy({ from, to: Key, headers, absent, etag }, signal) {
       const command = new sdk.CopyObjectCommand({
         ...owned,
         Key,
         CopySource: copySource(owned.Bucket, from),
         MetadataDirective: "REPLACE",
         ...sdkHeaders(headers),
+        ...conditionOf({ absent, etag }),
       });
       addHeaders(command.middlewareStack, storedWith);
       await client.send(command, abortable(signal));
@@ -114,6 +114,19 @@ function writingCalls(
       const command = new sdk.DeleteObjectCommand({ ...owned, Key, ...condition });
       await client.send(command, abortable(signal));
     },
+  };
+}
+
+function conditionOf({
+  absent,
+  etag,
+}: {
+  readonly absent: boolean | undefined;
+  readonly etag: string | undefined;
+}): { IfNoneMatch?: "*"; IfMatch?: string } {
+  return {
+    ...(absent === true ? { IfNoneMatch: "*" } : {}),
+    ...(etag === undefined ? {} : { IfMatch: etag }),
   };
 }
 

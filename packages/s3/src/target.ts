@@ -37,7 +37,7 @@ function make(settings: S3Settings): TargetBody<S3Connection> {
   if (router !== undefined) return routedTarget(settings, router);
   return {
     places: [placeOf(settings.bucket, settings.prefix)],
-    // pages are copied without a condition: a run that wakes up late can still write one
+    // not every server keeps conditions of copies: a run that wakes up late can still write a page
     traits: { fencing: "none" },
     steps: [stage, activate, activatePurged],
     checks: [checkSite],

@@ -52,6 +52,14 @@ const calls: readonly (readonly [string, (bucket: Bucket, key: string) => Promis
   ],
   ["a long upload", (bucket, key) => bucket.put({ key, body: LONG, headers })],
   ["a copy", (bucket, key) => bucket.copy({ from: `.lockstep/${key}`, to: key, headers })],
+  [
+    "a copy where there is nothing",
+    (bucket, key) => bucket.copy({ from: `.lockstep/${key}`, to: key, headers, absent: true }),
+  ],
+  [
+    "a copy over one object",
+    (bucket, key) => bucket.copy({ from: `.lockstep/${key}`, to: key, headers, etag: '"b"' }),
+  ],
   ["a look", (bucket, key) => bucket.head(key)],
   ["a removal", (bucket, key) => bucket.remove(key)],
   ["a removal of one object", (bucket, key) => bucket.remove(key, { etag: '"b"' })],

@@ -96,7 +96,8 @@ async function sendOne(
   if (copyFrom !== undefined) {
     const head = await bucket.head(copyFrom, ctx);
     const isWhole = head !== undefined && whichOf(head, [file]) !== undefined;
-    if (isWhole && (await bucket.copy({ from: copyFrom, to: key, headers }, ctx))) return "copied";
+    if (isWhole && (await bucket.copy({ from: copyFrom, to: key, headers }, ctx)) === "copied")
+      return "copied";
   }
   if (isLarge(file.size, settings.limits)) {
     const pieces = site.pieces(file, ctx.signal);

@@ -13,18 +13,17 @@ export interface Capabilities {
   readonly etags: "quoted" | "unquoted";
   /** `If-Match` of a removal. */
   readonly remove: Obedience;
-  /** `If-None-Match: *` of a copy, about what is there already. */
+  /** `If-None-Match: *` and `If-Match` of a copy, about what is there already. */
   readonly copy: Obedience;
-  /** `If-None-Match: *` of the request that completes an upload in parts. */
-  readonly parts: Obedience;
-  /** Whether `x-amz-checksum-sha256` is compared with the bytes. */
-  readonly checksums: "verified" | "ignored";
 }
 
 const obedience = z.enum(["obeyed", "ignored", "unsupported"]);
 
+/** Raised with every change in what is tried. */
+const VERSION = 2;
+
 const schema = z.object({
-  version: z.literal(1),
+  version: z.literal(VERSION),
   server: z.string(),
   /** Milliseconds since 1970. */
   at: z.number(),
@@ -34,8 +33,6 @@ const schema = z.object({
     etags: z.enum(["quoted", "unquoted"]),
     remove: obedience,
     copy: obedience,
-    parts: obedience,
-    checksums: z.enum(["verified", "ignored"]),
   }),
 });
 
@@ -50,7 +47,7 @@ export interface Sighting {
 
 /** What is kept of a verdict. */
 export function encodeVerdict(capabilities: Capabilities, { server, at }: Sighting): Uint8Array {
-  return Buffer.from(JSON.stringify({ version: 1, server, at, capabilities }));
+  return Buffer.from(JSON.stringify({ version: VERSION, server, at, capabilities }));
 }
 
 /** A kept verdict; undefined when it is of another server, too old, or no verdict. */
@@ -73,4 +70,9 @@ export function stillHolds(then: Sighting, now: Sighting): boolean {
 /** Tells whether of two writers that name the same state exactly one can win. */
 export function decidesWrites({ create, replace }: Capabilities): boolean {
   return create === "obeyed" && replace === "obeyed";
+}
+
+/** An ETag as a condition must name it. */
+export function namedIn(etag: string, etags: Capabilities["etags"]): string {
+  return etags === "unquoted" ? etag.replaceAll('"', "") : etag;
 }

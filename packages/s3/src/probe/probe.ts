@@ -21,7 +21,7 @@ export interface ProbePlace {
 const KEPT = ".capabilities";
 
 /**
- * Finds out what a server does with conditions and checksums: by a verdict that is kept in the bucket, else by
+ * Finds out what a server does with conditions: by a verdict that is kept in the bucket, else by
  * trying. No name of a provider is looked at.
  *
  * A verdict that conditions are ignored is not kept: the server may be repaired.

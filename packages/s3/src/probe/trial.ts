@@ -1,21 +1,22 @@
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import type { AwsClient } from "../aws-client.ts";
 import type { BucketSettings } from "../bucket-options.ts";
 import { failureOf } from "../failure.ts";
 import { judge } from "../judge.ts";
 import { patiently, type Patience, type Trouble } from "../patience.ts";
 import { copySource } from "../sdk-calls.ts";
-import type { Capabilities, Obedience } from "./capabilities.ts";
-import { type Outcome, tryParts } from "./trial-parts.ts";
+import { type Capabilities, namedIn, type Obedience } from "./capabilities.ts";
 
 /** ETag of no object. */
 const WRONG = '"00000000000000000000000000000000"';
+
+/** What a server answered: the new ETag, or a status that refuses. */
+type Outcome = { readonly etag: string } | { readonly refused: number };
 
 /** The requests of one trial, each on the same key. */
 interface Trial {
   put(conditions: Readonly<Record<string, string>>): Promise<Outcome>;
   copy(conditions: Readonly<Record<string, string>>): Promise<Outcome>;
-  parts(conditions: Readonly<Record<string, string>>): Promise<Outcome>;
   remove(conditions?: Readonly<Record<string, string>>): Promise<Outcome>;
 }
 
@@ -38,13 +39,9 @@ export async function tryOut(place: TrialPlace, patience: Patience): Promise<Cap
   try {
     const create = await createOf(trial);
     const replace = await replaceOf(trial);
-    const copy = obedienceOf(await trial.copy({ IfNoneMatch: "*" }));
-    const parts = obedienceOf(await trial.parts({ IfNoneMatch: "*" }));
-    const checksum = createHash("sha256").update("other bytes").digest("base64");
-    const summed = await trial.put({ ChecksumSHA256: checksum });
-    const remove = obedienceOf(await trial.remove({ IfMatch: WRONG }));
-    const checksums = "refused" in summed ? "verified" : "ignored";
-    return { create, ...replace, remove, copy, parts, checksums };
+    const copy = await copyOf(trial, replace.etags);
+    const remove = await removeOf(trial, replace.etags);
+    return { create, ...replace, remove, copy };
   } finally {
     // best effort: the object harms nobody, and the failure that led here says more
     await trial.remove().catch(() => undefined);
@@ -66,11 +63,28 @@ async function replaceOf(trial: Trial): Promise<Pick<Capabilities, "replace" | "
   const etag = await etagOf(trial);
   if (!("refused" in (await trial.put({ IfMatch: etag }))))
     return { replace: "obeyed", etags: "quoted" };
-  const bare = etag.replaceAll('"', "");
+  const bare = namedIn(etag, "unquoted");
   const isRefused = "refused" in (await trial.put({ IfMatch: bare }));
   if (isRefused) return { replace: "unsupported", etags: "quoted" };
   const stale = obedienceOf(await trial.put({ IfMatch: bare }));
   return { replace: stale, etags: "unquoted" };
+}
+
+async function copyOf(trial: Trial, etags: Capabilities["etags"]): Promise<Obedience> {
+  const over = obedienceOf(await trial.copy({ IfNoneMatch: "*" }));
+  if (over !== "obeyed") return over;
+  const stale = obedienceOf(await trial.copy({ IfMatch: WRONG }));
+  if (stale !== "obeyed") return stale;
+  const IfMatch = namedIn(await etagOf(trial), etags);
+  return "refused" in (await trial.copy({ IfMatch })) ? "unsupported" : "obeyed";
+}
+
+async function removeOf(trial: Trial, etags: Capabilities["etags"]): Promise<Obedience> {
+  const etag = await etagOf(trial);
+  const stale = obedienceOf(await trial.remove({ IfMatch: WRONG }));
+  if (stale !== "obeyed") return stale;
+  const removed = await trial.remove({ IfMatch: namedIn(etag, etags) });
+  return "refused" in removed ? "unsupported" : "obeyed";
 }
 
 async function etagOf(trial: Trial): Promise<string> {
@@ -113,7 +127,6 @@ function trialOf({ aws, settings }: TrialPlace, patience: Patience, Key: string)
       const request = { ...owned, ...onto, ...conditions };
       return outcome(() => client.send(new sdk.CopyObjectCommand(request)));
     },
-    parts: (conditions) => tryParts({ aws, place: owned, outcome }, conditions),
     remove: (conditions = {}) =>
       outcome(() => client.send(new sdk.DeleteObjectCommand({ ...owned, ...conditions }))),
   };
@@ -124,9 +137,8 @@ function onlyThrottled(error: unknown, trouble: Trouble): Trouble {
   return trouble.kind === "throttled" ? trouble : { kind: "final", error };
 }
 
-/** How servers refuse a condition or a checksum; any other failure is none of the trial's. */
-const REFUSALS =
-  /^(?:400 (?:BadDigest|InvalidArgument|InvalidRequest|NotImplemented)|412 .*|501 .*)$/;
+/** How servers refuse a condition; any other failure is none of the trial's. */
+const REFUSALS = /^(?:400 (?:InvalidArgument|InvalidRequest|NotImplemented)|412 .*|501 .*)$/;
 
 async function outcomeOf(send: () => Promise<object>): Promise<Outcome> {
   try {

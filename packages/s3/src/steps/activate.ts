@@ -62,17 +62,15 @@ export const activate: Step<ActivateInput, ActivateBefore, null, S3Connection> =
     refuseMoved(ctx, { pointer, input, before });
     const { to, moves } = await movesBetween(connection, { input, before, signal });
     const looked = await lookAt(moves, ctx);
-    const [first] = looked.foreign;
-    if (first !== undefined) {
-      throw stepConflict(`${connection.bucket.name}/${first}`, {
-        wanted: "what the live release put there",
-        found: "something else",
-      });
-    }
+    const refuse = (key: string): never => {
+      const what = { wanted: "what the live release put there", found: "something else" };
+      throw stepConflict(`${connection.bucket.name}/${key}`, what);
+    };
+    looked.foreign.slice(0, 1).forEach(refuse);
     const { live, past } = before;
     const moving = { live, past, moving: { to: input.release }, stamp: ctx.stamp };
     await control.write(moving, ctx);
-    await publish(looked.waiting, ctx);
+    await publish(looked.waiting, ctx, refuse);
     const gone = pastOf(before, input, ctx.now());
     const next = { live: input.release, made: to.made, past: gone, stamp: ctx.stamp };
     await control.write({ ...next, begun: othersBegun(pointer, ctx.stamp) }, ctx);
@@ -94,9 +92,10 @@ export const activate: Step<ActivateInput, ActivateBefore, null, S3Connection> =
     const { live, past } = before;
     const moving = { live, past, moving: { to: input.release }, stamp: ctx.stamp };
     await control.write(moving, ctx);
-    await publish(look.waiting, ctx);
+    const foreign = [...look.foreign];
+    await publish(look.waiting, ctx, (key) => foreign.push(key));
     // somebody has to look at it: the control object goes on saying that two releases are mixed
-    if (look.foreign.length > 0) return "conflict";
+    if (foreign.length > 0) return "conflict";
     const made = live === null ? undefined : (await connection.release(live, signal)).made;
     const begun = pointer.begun ?? ctx.stamp.run; // what was staged for this release is of no use now
     await control.write({ live, made, past, begun, stamp: ctx.stamp }, ctx);

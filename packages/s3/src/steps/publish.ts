@@ -1,18 +1,22 @@
 import type { ReadContext, WriteContext } from "@lockstep/plugin";
-import type { Bucket } from "../bucket.ts";
+import type { Bucket, WriteCondition } from "../bucket.ts";
 import type { S3Connection } from "../connection.ts";
 import { releaseGone } from "../errors.ts";
 import { type Move, storedHeaders, whichOf } from "../moves.ts";
 import { inParallel } from "../parallel.ts";
-import { isSameFile } from "../release.ts";
+import { namedIn } from "../probe/capabilities.ts";
+import { isSameFile, isSameHeaders } from "../release.ts";
 
 /** What was found under the keys that are to be replaced. */
 export interface Looked {
   /** Keys that hold what no release of ours put there. */
   readonly foreign: readonly string[];
   /** What is ours and still to be replaced. */
-  readonly waiting: readonly Move[];
+  readonly waiting: readonly Waiting[];
 }
+
+/** A move, and the ETag of what it replaces; undefined where there is nothing. */
+export type Waiting = Move & { readonly etag: string | undefined };
 
 /** Looks at every key that is to be replaced, and tells ours from others'. */
 export async function lookAt(
@@ -22,7 +26,7 @@ export async function lookAt(
   const { bucket, layout, settings } = connection;
   const present = await presentKeys(moves, { bucket, prefix: settings.prefix, signal });
   const foreign: string[] = [];
-  const isLeft = new Set<Move>();
+  const left = new Map<Move, string | undefined>();
   await inParallel(moves, settings.limits.inFlight, async (move) => {
     const key = layout.live(move.path);
     const head = present?.has(key) === false ? undefined : await bucket.head(key, { signal });
@@ -30,9 +34,11 @@ export async function lookAt(
     const found =
       head === undefined ? undefined : whichOf(head, to === undefined ? was : [to, ...was]);
     if (head !== undefined && found === undefined) foreign.push(key);
-    else if (!isSameFile(found, to)) isLeft.add(move);
+    else if (!isSameFile(found, to)) left.set(move, head?.etag);
   });
-  const waiting = moves.filter((move) => isLeft.has(move));
+  const waiting = moves
+    .filter((move) => left.has(move))
+    .map((move) => ({ ...move, etag: left.get(move) }));
   return { foreign: foreign.toSorted(), waiting };
 }
 
@@ -58,37 +64,72 @@ async function presentKeys(
  * Copies wave after wave: resources, then pages, then the entries one by one. The bytes are in the
  * bucket already, so nothing but the server can be slow here.
  *
+ * Where the server keeps the conditions of copies and removals, what somebody else put there after the look
+ * stays as it is.
+ *
  * @param moves - In the order of their waves.
+ * @param refuse - Told the key of everything that stays; when it throws, nothing goes on.
  */
 export async function publish(
-  moves: readonly Move[],
+  moves: readonly Waiting[],
   ctx: WriteContext<S3Connection>,
+  refuse: (key: string) => void,
 ): Promise<void> {
+  const conditionOf = await conditions(ctx);
   let items = 0;
   for (const wave of wavesOf(moves)) {
     await inParallel(wave, ctx.connection.settings.limits.inFlight, async (move) => {
-      await make(move, ctx);
+      const isMade = await make(move, conditionOf(move), ctx);
+      if (!isMade) refuse(ctx.connection.layout.live(move.path));
       items += 1;
       ctx.progress({ items, totalItems: moves.length });
     });
   }
 }
 
-async function make({ path, to }: Move, ctx: WriteContext<S3Connection>): Promise<void> {
-  const { bucket, layout } = ctx.connection;
+/** How each move says that it replaces only what the look found, as far as the server keeps that. */
+export async function conditions(
+  ctx: WriteContext<S3Connection>,
+): Promise<(move: Pick<Waiting, "to" | "etag">) => WriteCondition> {
+  const { conditions: seen } = await ctx.connection.control.known(ctx);
+  const kept = seen?.verdict === "obeyed" ? (seen.also ?? []) : [];
+  return ({ to, etag }) => {
+    if (!kept.includes(to === undefined ? "remove" : "copy")) return {};
+    return etag === undefined ? { absent: true } : { etag: namedIn(etag, seen?.etags ?? "quoted") };
+  };
+}
+
+/** Tells whether the key holds what it is to hold; false when somebody else changed it meanwhile. */
+async function make(
+  { path, to }: Waiting,
+  condition: WriteCondition,
+  ctx: WriteContext<S3Connection>,
+): Promise<boolean> {
+  const { signal, connection } = ctx;
+  const { bucket, layout } = connection;
   const key = layout.live(path);
   if (to === undefined) {
-    await bucket.remove(key, ctx);
-    return;
+    const removed = await bucket.remove(key, { signal, ...condition });
+    return removed === "removed" || (await bucket.head(key, ctx)) === undefined;
   }
   const from = layout.blob(to.sha256);
-  const isCopied = await bucket.copy({ from, to: key, headers: storedHeaders(to) }, ctx);
-  if (!isCopied) throw releaseGone(path, from);
+  const copied = await bucket.copy(
+    { from, to: key, headers: storedHeaders(to), ...condition },
+    ctx,
+  );
+  if (copied === "copied") return true;
+  const head = await bucket.head(key, ctx);
+  // a copy whose answer was lost is refused when it is sent again
+  const isOurs = head !== undefined && whichOf(head, [to]) === to;
+  if (isOurs && isSameHeaders(head.headers, storedHeaders(to))) return true;
+  if (copied === "missing" && (await bucket.head(from, ctx)) === undefined)
+    throw releaseGone(path, from);
+  return false;
 }
 
 /** What may go side by side. */
-function wavesOf(all: readonly Move[]): Move[][] {
-  const waves = new Map<number, Move[]>();
+function wavesOf(all: readonly Waiting[]): Waiting[][] {
+  const waves = new Map<number, Waiting[]>();
   for (const one of all) {
     const wave = waves.get(one.wave) ?? [];
     wave.push(one);

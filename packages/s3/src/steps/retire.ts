@@ -4,6 +4,7 @@ import { whichOf } from "../moves.ts";
 import { inParallel } from "../parallel.ts";
 import type { PastRelease, Pointer } from "../pointer.ts";
 import type { SiteFile } from "../release.ts";
+import { conditions } from "./publish.ts";
 
 /** What stays. */
 export type RetireInput = {
@@ -86,15 +87,18 @@ async function sweep(kept: readonly string[], ctx: WriteContext<S3Connection>): 
 /** Looks at each object first: what somebody else put under the key stays. */
 async function removeOurs(
   files: readonly SiteFile[],
-  { connection, signal, log }: WriteContext<S3Connection>,
+  ctx: WriteContext<S3Connection>,
 ): Promise<void> {
+  const { connection, signal, log } = ctx;
   const { bucket, layout, settings } = connection;
+  const conditionOf = await conditions(ctx);
   await inParallel(files, settings.limits.inFlight, async (file) => {
     const key = layout.live(file.path);
     const head = await bucket.head(key, { signal });
     if (head === undefined) return;
-    if (whichOf(head, [file]) === undefined)
-      log(`${key} is not what Lockstep put there: it stays.\n`);
-    else await bucket.remove(key, { signal });
+    const isOurs = whichOf(head, [file]) !== undefined;
+    const { etag } = conditionOf({ to: undefined, etag: head.etag });
+    const removed = isOurs ? await bucket.remove(key, { signal, etag }) : "refused";
+    if (removed === "refused") log(`${key} is not what Lockstep put there: it stays.\n`);
   });
 }

@@ -44,8 +44,6 @@ describe("on a Ceph RADOS gateway", () => {
       etags: "unquoted",
       remove: "ignored",
       copy: "ignored",
-      parts: "ignored",
-      checksums: "ignored",
     });
   });
 });
