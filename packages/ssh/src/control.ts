@@ -30,10 +30,46 @@ const PRELUDE = "LC_ALL=C; export LC_ALL; umask 022; unset CDPATH\n";
 /** Bytes kept of what start-up files print. */
 const GREETING_BYTES = 4096;
 
-/** A request that was sent and is not answered yet. */
-interface Request {
+/** A request to a shell, and what becomes of it. */
+export interface Request {
+  readonly text: string;
   readonly answer: Answer;
   readonly ran: Deferred<Ran>;
+}
+
+/** Makes a request that is not sent yet. */
+export function newRequest(script: Script, { outputBytes, encoding }: Keeping): Request {
+  const nonce = newNonce();
+  const ran = deferred<Ran>();
+  ran.promise.catch(() => undefined); // told to whoever asks
+  return {
+    text: requestText(script, nonce),
+    answer: new Answer(nonce, outputBytes, encoding),
+    ran,
+  };
+}
+
+/** What a shell is told before anything else. */
+export interface Opening {
+  readonly text: string;
+  /** The first is answered as soon as the shell can answer. */
+  readonly requests: readonly [Request, ...Request[]];
+}
+
+/** Makes an opening, with a request that is known already. */
+export function openingWith(first: Request | undefined): Opening {
+  const ready = newRequest({ text: ":", values: {} }, { outputBytes: GREETING_BYTES });
+  const requests = first === undefined ? ([ready] as const) : ([ready, first] as const);
+  return { text: `${PRELUDE}${requests.map(({ text }) => text).join("")}`, requests };
+}
+
+/** What a shell needs to become a {@link ControlChannel}. */
+export interface ControlSettings {
+  readonly opening: Opening;
+  /** True when the shell was sent it already. */
+  readonly isTold: boolean;
+  /** Why a shell ended that never answered anything, by what was heard of it. */
+  readonly explain: (heard: string) => Promise<Error>;
 }
 
 /**
@@ -42,7 +78,9 @@ interface Request {
  */
 export class ControlChannel {
   readonly #shell: Shell;
-  readonly #requests: Request[] = [];
+  readonly #opening: Opening;
+  /** Sent and not answered yet. */
+  readonly #requests: Request[];
   /** What start-up files and broken logins say, outside of any answer. */
   #aside = "";
   #failure: Promise<Error> | undefined;
@@ -53,11 +91,12 @@ export class ControlChannel {
   /** Resolves once the shell has answered; what start-up files print comes before that, and is dropped. */
   readonly ready: Promise<unknown>;
 
-  readonly #explain: (heard: string) => Promise<Error>;
+  readonly #explain: ControlSettings["explain"];
 
-  /** @param explain - Why a shell ended that never answered anything, by what was heard of it. */
-  constructor(shell: Shell, explain: (heard: string) => Promise<Error>) {
+  constructor(shell: Shell, { opening, isTold, explain }: ControlSettings) {
     this.#shell = shell;
+    this.#opening = opening;
+    this.#requests = [...opening.requests];
     this.#explain = explain;
     shell.stdout.on("data", (chunk: Buffer) => this.#push(chunk));
     shell.stderr.on("data", (chunk: Buffer) => {
@@ -67,9 +106,8 @@ export class ControlChannel {
       stream.on("error", (cause: unknown) => this.end(cause));
     }
     void shell.closed.then(() => this.end(new Error("the shell ended")));
-    shell.stdin.write(PRELUDE);
-    this.ready = this.run({ text: ":", values: {} }, { outputBytes: GREETING_BYTES });
-    this.ready.catch(() => undefined); // told to whoever asks something
+    if (!isTold) shell.stdin.write(opening.text);
+    this.ready = opening.requests[0].ran.promise;
   }
 
   /** True once the shell can no longer be asked. */
@@ -83,13 +121,16 @@ export class ControlChannel {
   }
 
   /** Sends one request and resolves with its answer; rejects when the shell ends first. */
-  async run(script: Script, { outputBytes, encoding }: Keeping): Promise<Ran> {
+  async run(script: Script, keeping: Keeping): Promise<Ran> {
+    return this.ask(newRequest(script, keeping));
+  }
+
+  /** The same for a request that may have been part of the opening. */
+  async ask(request: Request): Promise<Ran> {
+    if (this.#opening.requests.includes(request)) return request.ran.promise;
     if (this.#failure !== undefined) throw await this.#failure;
-    const nonce = newNonce();
-    const text = requestText(script, nonce);
-    const request = { answer: new Answer(nonce, outputBytes, encoding), ran: deferred<Ran>() };
     this.#requests.push(request);
-    this.#shell.stdin.write(text);
+    this.#shell.stdin.write(request.text);
     return request.ran.promise;
   }
 

@@ -92,7 +92,11 @@ export async function readFacts(
   path: string,
 ): Promise<HostFacts> {
   const script = { text: SCRIPT, values: { P: path } };
-  const ran = await host.run(ctx, script, { outputBytes: OUTPUT_BYTES, timeoutMs: 60_000 });
+  const ran = await host.run(ctx, script, {
+    outputBytes: OUTPUT_BYTES,
+    timeoutMs: 60_000,
+    isLook: true,
+  });
   if (ran.status !== 0) throw remoteFailed(host, "Looking at the path", ran);
   const facts = parseFacts(ran.stdout);
   rememberStamps(host, facts.stamps);

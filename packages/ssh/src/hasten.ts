@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import type { Client, ClientChannel, ParsedKey } from "ssh2";
 import { deferred } from "./deferred.ts";
 
@@ -8,7 +9,14 @@ interface Insides {
     readonly _handlers: Record<"SERVICE_ACCEPT" | "USERAUTH_FAILURE", Handler>;
     service(name: string): void;
     authPK(user: string, key: ParsedKey, algorithm?: string, sign?: Sign): void;
+    exec(channel: number, command: string, wantsReply: boolean): void;
+    channelData(channel: number, data: Buffer): void;
   };
+}
+
+/** How much may be sent in a channel before the server takes some of it. */
+interface Outgoing {
+  readonly outgoing: { window: number };
 }
 
 type Handler = (...args: readonly unknown[]) => void;
@@ -44,33 +52,75 @@ function signatureOf(key: ParsedKey, data: Buffer, algorithm = ""): Buffer {
   return made;
 }
 
+/** A command that is to be started as early as can be, and what it is to read first. */
+export interface Wish {
+  readonly command: string;
+  readonly text: string;
+}
+
+/** A command that was started while logging in. */
+export interface Early {
+  readonly channel: Promise<ClientChannel>;
+  /** True when it was sent its text. */
+  readonly isTold: boolean;
+}
+
+/** Number that OpenSSH gives the first channel of a connection. */
+const FIRST = 0;
+
+/** Bytes of a text that may go ahead: until somebody is logged in the server keeps what it gets. */
+const MOST_EARLY = 16_384;
+
 /**
- * Sends the first key and the wish for a channel right behind the wish to log in, without waiting for what the
- * server says to each. For OpenSSH, which takes them in order; when it refuses the key it says of the channel only
- * that it cannot have one yet, and the login goes on. Called after `connect`.
+ * Sends the first key, the wish for a channel, the command and what that is to read right behind the wish to log in,
+ * without waiting for what the server says to each. For OpenSSH, which takes them in order; when it refuses the key
+ * it says of the rest only that it does not know that yet, and the login goes on. Called after `connect`.
+ *
+ * The server has shown its key by then, and what it reads before it has let us in it does not use.
  *
  * @returns What gives the channel in which the command was started; nothing where that has to be done anew.
  * @see RFC 4253, 10: nobody has to wait for the answer to a service request
  */
-export function hurryIn(client: Client, command: string): () => Promise<ClientChannel> | undefined {
+export function hurryIn(client: Client, wish: Wish): () => Early | undefined {
   const { _protocol: protocol } = insidesOf(client);
   const { _handlers: handlers } = protocol;
   const { SERVICE_ACCEPT: logIn, USERAUTH_FAILURE: goOn } = handlers;
   const serve = protocol.service.bind(protocol);
-  let early: Promise<ClientChannel> | undefined;
+  const execute = protocol.exec.bind(protocol);
+  let early: Early | undefined;
   protocol.service = (name) => {
     serve(name);
     if (!isOpenssh(client)) return;
     handlers.SERVICE_ACCEPT = () => undefined;
     logIn(protocol, name);
-    early = started(client, command);
-    early.catch(() => undefined); // told to whoever takes it
+    early = startBlind(client, wish);
   };
   handlers.USERAUTH_FAILURE = (...args) => {
     early = undefined;
+    protocol.exec = execute;
     goOn(...args);
   };
   return () => early;
+}
+
+/** Starts a command in a channel whose number is not known yet. */
+function startBlind(client: Client, { command, text }: Wish): Early {
+  const { _protocol: protocol } = insidesOf(client);
+  const execute = protocol.exec.bind(protocol);
+  const body = Buffer.from(text);
+  const isTold = body.length > 0 && body.length <= MOST_EARLY;
+  const channel = started(client, command).then((one) => {
+    if (isTold) (one as unknown as Outgoing).outgoing.window -= body.length;
+    return one;
+  });
+  channel.catch(() => undefined); // told to whoever takes it
+  execute(FIRST, command, true);
+  if (isTold) protocol.channelData(FIRST, body);
+  // the library says it once more when it has the channel
+  protocol.exec = () => {
+    protocol.exec = execute;
+  };
+  return { channel, isTold };
 }
 
 /** Tells whether the server says that it is OpenSSH. */

@@ -17,6 +17,8 @@ export interface Limits {
   readonly outputBytes?: number;
   /** True for data that is no text: stdout then holds one character, U+0000 to U+00FF, for each byte. */
   readonly asBytes?: boolean;
+  /** True for what changes nothing: it may go ahead while logging in, and is run again when that is done again. */
+  readonly isLook?: boolean;
   /** Milliseconds the command may take; default: until the signal of the context aborts. */
   readonly timeoutMs?: number;
 }

@@ -1,7 +1,7 @@
 import type { Duplex, Readable, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { TargetContext } from "@lockstep/plugin";
-import { ControlChannel, type Shell } from "./control.ts";
+import { ControlChannel, type Opening, openingWith, type Request, type Shell } from "./control.ts";
 import type { Where } from "./errors.ts";
 import type { Gateway } from "./gateway.ts";
 import { shellUnusable } from "./login-errors.ts";
@@ -71,16 +71,29 @@ export const SHELL_COMMAND = "exec sh -s";
  * The shared shell, which may be asked at once. When it ends before it answered anything, all that was asked is
  * rejected with `SSH_SHELL_UNUSABLE`, or with why the connection ended, when it ended.
  */
-export function startShell(channel: Shell, where: Where, lost: Promise<Error>): ControlChannel {
-  return new ControlChannel(channel, async (heard) => {
+export function startShell(
+  channel: Shell,
+  where: Where,
+  {
+    lost,
+    opening = openingWith(undefined),
+    isTold = false,
+  }: { readonly lost: Promise<Error>; readonly opening?: Opening; readonly isTold?: boolean },
+): ControlChannel {
+  const explain = async (heard: string): Promise<Error> => {
     const cause = await Promise.race([lost, sleep(TOGETHER_MS)]);
     return cause ?? shellUnusable(where, heard);
-  });
+  };
+  return new ControlChannel(channel, { opening, isTold, explain });
 }
 
-/** Makes a connection; `stop` ends the try, however far it is. */
-export type Connect = (
-  settings: SshHostSettings,
-  ctx: TargetContext,
-  stop: AbortSignal,
-) => Promise<Link>;
+/** One try to connect. */
+export interface Try {
+  /** Ends it, however far it is. */
+  readonly stop: AbortSignal;
+  /** What the shared shell may be asked while logging in; it may be asked anew when the try is repeated. */
+  readonly first?: Request | undefined;
+}
+
+/** Makes a connection. */
+export type Connect = (settings: SshHostSettings, ctx: TargetContext, one: Try) => Promise<Link>;

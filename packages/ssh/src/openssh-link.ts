@@ -9,7 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isLockstepError, type LockstepError, type TargetContext } from "@lockstep/plugin";
 import { abortOf, deferred } from "./deferred.ts";
 import { trailerCommand, withoutTrailer } from "./framing.ts";
-import { type Channel, type Link, type SshHostSettings, startShell } from "./link.ts";
+import { type Channel, type Link, type SshHostSettings, startShell, type Try } from "./link.ts";
 import { hostUnreachable, shellUnusable } from "./login-errors.ts";
 import {
   isJumpRefusal,
@@ -31,14 +31,13 @@ const LONGEST_FOLDER = 70;
  *
  * That ssh holds the connection; each further command and tunnel is an ssh of its own that goes through it.
  *
- * @param stop - Ends the try, however far it is.
  * @throws {LockstepError} `SSH_HOST_UNREACHABLE`, `SSH_HOST_KEY_…`, `SSH_AUTH_FAILED`, `SSH_SHELL_UNUSABLE`,
  *   `SSH_PROGRAM_MISSING`, `SSH_PASSPHRASE_UNSUPPORTED`, `SSH_KEY_UNREADABLE`
  */
 export async function connectOpenssh(
   settings: SshHostSettings,
   ctx: TargetContext,
-  stop: AbortSignal,
+  { stop }: Try,
 ): Promise<Link> {
   const { where, host, login, gateway } = settings;
   if (login.passphrase !== undefined) throw passphraseUnsupported(where);
@@ -86,7 +85,7 @@ async function open(
   try {
     const gone = lost.then((cause) => Promise.reject(cause));
     gone.catch(() => undefined);
-    const control = startShell(shellOf(child), where, lost);
+    const control = startShell(shellOf(child), where, { lost });
     // the program logs in, and tells that it could by the first answer alone
     await Promise.race([control.ready, gone, stopped.promise]);
     void lost.then((cause) => control.end(cause));

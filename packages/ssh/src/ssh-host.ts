@@ -3,12 +3,12 @@ import { type Duplex, Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isLockstepError, type TargetContext } from "@lockstep/plugin";
-import type { Keeping } from "./control.ts";
+import { type Keeping, newRequest, type Request } from "./control.ts";
 import { abortOf, asError } from "./deferred.ts";
 import { connectionLost, timedOut } from "./errors.ts";
 import { Kept, readerText } from "./framing.ts";
 import type { Limits, Ran, RemoteHost } from "./host.ts";
-import type { Channel, Connect, Link, SshHostSettings } from "./link.ts";
+import type { Channel, Connect, Link, SshHostSettings, Try } from "./link.ts";
 import { connectOpenssh } from "./openssh-link.ts";
 import type { Script } from "./shell.ts";
 import { Spare } from "./spare.ts";
@@ -49,7 +49,9 @@ class SshHost implements RemoteHost {
   }
 
   async run(ctx: TargetContext, script: Script, limits: Limits = {}): Promise<Ran> {
-    return this.#bounded(ctx, limits, async ({ control }) => control.run(script, keeping(limits)));
+    const request = newRequest(script, keeping(limits));
+    const first = limits.isLook === true ? request : undefined;
+    return this.#bounded(ctx, { ...limits, first }, async ({ control }) => control.ask(request));
   }
 
   async runIfOpen(script: Script): Promise<Ran | undefined> {
@@ -115,7 +117,7 @@ class SshHost implements RemoteHost {
   /** Runs one call on the connection; ends the connection when the call has to be given up. */
   async #bounded<T>(
     ctx: TargetContext,
-    { timeoutMs }: Limits,
+    { timeoutMs, first }: Limits & { readonly first?: Request | undefined },
     make: (link: Link, signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     const { where } = this.#settings;
@@ -124,7 +126,7 @@ class SshHost implements RemoteHost {
     const gaveUp = abortOf(signal);
     this.#calls += 1;
     try {
-      const connecting = this.#connected(ctx);
+      const connecting = this.#connected(ctx, first);
       connecting.catch(() => undefined);
       const link = await Promise.race([connecting, gaveUp.promise]);
       link.hold(true);
@@ -151,19 +153,19 @@ class SshHost implements RemoteHost {
     }
   }
 
-  #connected(ctx: TargetContext): Promise<Link> {
+  #connected(ctx: TargetContext, first: Request | undefined): Promise<Link> {
     if (this.#open?.control.hasEnded === true) this.#forget();
     if (this.#link !== undefined) return this.#link;
     const { connectTimeoutMs } = this.#settings.login;
     const stop = AbortSignal.any([this.#end.signal, AbortSignal.timeout(connectTimeoutMs)]);
-    this.#link = this.#connect(ctx, stop);
+    this.#link = this.#connect(ctx, { stop, first });
     return this.#link;
   }
 
-  async #connect(ctx: TargetContext, stop: AbortSignal): Promise<Link> {
+  async #connect(ctx: TargetContext, one: Try): Promise<Link> {
     try {
       const connect = CONNECT[this.#settings.login.transport];
-      this.#open = await connect(this.#settings, ctx, stop);
+      this.#open = await connect(this.#settings, ctx, one);
       return this.#open;
     } catch (cause) {
       this.#forget();

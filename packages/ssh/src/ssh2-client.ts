@@ -1,9 +1,9 @@
 import { Socket } from "node:net";
 import { isLockstepError, type LockstepError } from "@lockstep/plugin";
-import type { AnyAuthMethod, Client, ClientChannel } from "ssh2";
+import type { AnyAuthMethod, Client } from "ssh2";
 import { abortOf, deferred } from "./deferred.ts";
 import { authFailed } from "./errors.ts";
-import { hurryIn, isOpenssh, signAtOnce } from "./hasten.ts";
+import { type Early, hurryIn, isOpenssh, signAtOnce, type Wish } from "./hasten.ts";
 import { type Offer, offerOf } from "./identities.ts";
 import { hostUnreachable } from "./login-errors.ts";
 import { type Login, readLogin, signaturesFor } from "./login.ts";
@@ -18,8 +18,8 @@ const GOODBYE_MS = 250;
 /** A login of ssh2, as long as it lasts. */
 export interface Client2 {
   readonly client: Client;
-  /** The channel of the command that was started while logging in, where that was possible. */
-  readonly early?: Promise<ClientChannel> | undefined;
+  /** What was started while logging in, where that was possible. */
+  readonly early?: Early | undefined;
   readonly lost: Promise<Error>;
   hold(yes: boolean): void;
   giveUp(): void;
@@ -34,7 +34,7 @@ export interface Entrance {
   /** True for a connection that is not to be asked whether it still works. */
   readonly isIdle?: boolean | undefined;
   /** Started as early as the server lets it. */
-  readonly command?: string;
+  readonly early?: Wish;
 }
 
 /**
@@ -51,9 +51,9 @@ export async function logIn(entrance: Entrance, traveller: Traveller): Promise<C
   // loading the library takes a while, and loading a config must not
   const { default: ssh2 } = await import("ssh2");
   const offer = await offerOf(where, { login: credentials, endpoint }, ssh2);
-  const command = isSure(offer) ? entrance.command : undefined;
+  const wish = isSure(offer) ? entrance.early : undefined;
   const { isIdle } = entrance;
-  const attempt = { credentials, offer, traveller, isIdle, command };
+  const attempt = { credentials, offer, traveller, isIdle, wish };
   const socket = await entrance.dial();
   return shakeHands(new ssh2.Client(), socket, attempt);
 }
@@ -106,15 +106,15 @@ interface Attempt {
   readonly offer: Offer;
   readonly traveller: Traveller;
   readonly isIdle?: boolean | undefined;
-  readonly command?: string | undefined;
+  readonly wish?: Wish | undefined;
 }
 
-/** Resolves with the channel of the command that was started meanwhile. */
+/** Resolves with what tells what was started meanwhile. */
 async function ready(
   client: Client,
   socket: MaybeSocket,
   attempt: Attempt,
-): Promise<() => Promise<ClientChannel> | undefined> {
+): Promise<() => Early | undefined> {
   const { credentials, offer, traveller, isIdle = false } = attempt;
   const { where, login } = traveller;
   const { user, trust } = credentials;
@@ -144,7 +144,7 @@ async function ready(
     authHandler: (_left, _partial, next) => next((methods.next().value ?? false) as AnyAuthMethod),
   });
   signAtOnce(client);
-  const early = attempt.command === undefined ? () => undefined : hurryIn(client, attempt.command);
+  const early = attempt.wish === undefined ? () => undefined : hurryIn(client, attempt.wish);
   await promise;
   return early;
 }

@@ -2,7 +2,7 @@ import { constants } from "node:os";
 import type { Duplex } from "node:stream";
 import { isLockstepError, type TargetContext } from "@lockstep/plugin";
 import type { Client, ClientChannel } from "ssh2";
-import type { ControlChannel } from "./control.ts";
+import { type ControlChannel, openingWith } from "./control.ts";
 import { abortOf, deferred } from "./deferred.ts";
 import type { Where } from "./errors.ts";
 import { readerCommand } from "./framing.ts";
@@ -13,6 +13,7 @@ import {
   SHELL_COMMAND,
   type SshHostSettings,
   startShell,
+  type Try,
 } from "./link.ts";
 import { hostUnreachable } from "./login-errors.ts";
 import { patiently } from "./patience.ts";
@@ -23,26 +24,30 @@ import { type Client2, logIn } from "./ssh2-client.ts";
 /**
  * Connects, logs in and starts the shell that all requests share; it may not have answered yet.
  *
- * @param stop - Ends the try, however far it is.
  * @throws {LockstepError} `SSH_HOST_UNREACHABLE`, `SSH_HOST_KEY_…`, `SSH_AUTH_FAILED`, or what finding
  *   the way or reading the credentials throws
  */
 export async function connectSsh2(
   settings: SshHostSettings,
   ctx: TargetContext,
-  stop: AbortSignal,
+  { stop, first }: Try,
 ): Promise<Link> {
   const { where, host, login } = settings;
   const traveller = { where, login, ctx, stop };
   const route = await routeTo(host, { where, login }, ctx);
-  const entry = await enter({ route, settings, command: SHELL_COMMAND }, traveller);
+  const opening = openingWith(first);
+  const { text } = opening;
+  const entry = await enter({ route, settings, command: SHELL_COMMAND, text }, traveller);
   const { client, lost, hold, giveUp, leave } = entry;
   const stopped = abortOf(stop);
   const gone = lost.then((cause) => Promise.reject(cause));
   gone.catch(() => undefined);
   try {
     // of a connection that ends here the library does not say that no shell will come
-    const shell = opened(entry, SHELL_COMMAND).then((one) => startShell(one, where, lost));
+    const isTold = entry.early?.isTold === true;
+    const shell = opened(entry, SHELL_COMMAND).then((one) =>
+      startShell(one, where, { lost, opening, isTold }),
+    );
     shell.catch(() => undefined);
     const control = await Promise.race([shell, gone, stopped.promise]);
     void lost.then((cause) => control.end(cause));
@@ -91,17 +96,19 @@ interface Wanted {
   readonly route: Route;
   readonly settings: SshHostSettings;
   readonly command: string;
+  /** What the command is sent first. */
+  readonly text?: string;
 }
 
 /** Logs in; a server that hangs up on too many callers is asked again a little later. */
 async function enter(
-  { route: { jumps, end }, settings: { gateway, isIdle }, command }: Wanted,
+  { route: { jumps, end }, settings: { gateway, isIdle }, command, text = "" }: Wanted,
   traveller: Traveller,
 ): Promise<Client2> {
   return patiently(traveller, () =>
     gateway.atDoor(end, traveller, async () => {
       const dial = async (): Promise<Duplex> => gateway.dial(jumps, end, traveller);
-      return logIn({ endpoint: end, dial, isIdle, command }, traveller);
+      return logIn({ endpoint: end, dial, isIdle, early: { command, text } }, traveller);
     }),
   );
 }
@@ -123,7 +130,7 @@ async function opened(
   { client, early }: Pick<Client2, "client" | "early">,
   command: string,
 ): Promise<Channel> {
-  return channelOf(client, await (early ?? started(client, command)));
+  return channelOf(client, await (early?.channel ?? started(client, command)));
 }
 
 function channelOf(client: Client, stream: ClientChannel): Channel {
