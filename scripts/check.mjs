@@ -12,6 +12,19 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const REPORTS = "{packages,apps,docs/examples}/*/.reports/*.json";
 const SOAK_FILES = "{packages,apps}/*/test/**/*.soak.test.ts";
 
+/** The suites that take longest, longest first; the others come after them, together. */
+const LONG_SUITES = [
+  ["test:e2e"],
+  ...["ssh", "s3", "core", "testkit", "demo", "registry"].map((name) => [
+    "test",
+    `--filter=@lockstep/${name}`,
+  ]),
+  ["test", "--filter=lockstep"],
+];
+
+/** Half of what a suite does is waiting: for servers, leases and services that have to stay up. */
+const LANES = Math.max(3, availableParallelism() >> 1);
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { soak: { type: "boolean", default: false } },
@@ -27,8 +40,8 @@ process.exitCode = tally.failed === 0 ? 0 : 1;
 
 function checkSteps() {
   return [
-    { name: "build", run: () => turbo("build", "--output-logs=errors-only") },
-    { name: "types", run: () => turbo("typecheck", "--output-logs=errors-only") },
+    { name: "build", run: () => turbo(["build", "--output-logs=errors-only"]) },
+    { name: "types", run: () => turbo(["typecheck", "--output-logs=errors-only"]) },
     { name: "lint", run: () => command("oxlint", ["--type-aware", "--deny-warnings"]) },
     { name: "format", run: () => command("oxfmt", ["--check", "."]) },
     { name: "boundaries", run: () => command("turbo", ["boundaries"]) },
@@ -68,7 +81,29 @@ async function perform({ name, run }) {
 }
 
 function tests() {
-  return counted(() => turbo("test", "test:e2e", "--log-order=grouped"));
+  return counted(() => inLanes([...LONG_SUITES, otherSuites()]));
+}
+
+/** All suites that no other entry names. */
+function otherSuites() {
+  const named = LONG_SUITES.flatMap((words) =>
+    words.filter((word) => word.startsWith("--filter=")),
+  );
+  return ["test", ...named.map((word) => word.replace("=", "=!"))];
+}
+
+/** Runs suites side by side, each one's output in one piece; a free lane takes the first that is left. */
+async function inLanes(suites) {
+  const queue = [...suites];
+  const outcomes = [];
+  const lane = async () => {
+    for (let words = queue.shift(); words !== undefined; words = queue.shift()) {
+      process.stdout.write(`… ${words.join(" ")}\n`);
+      outcomes.push(await turbo(words, { concurrency: 1, heard: "afterwards" }));
+    }
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+  return { ok: outcomes.every(({ ok }) => ok) };
 }
 
 /** Adds up what vitest wrote while `run` ran; a failure that no test accounts for counts as one. */
@@ -125,10 +160,12 @@ async function lintPackages() {
 
 async function lintPackage(path, folder) {
   const tarball = join(folder, `${path.replaceAll("/", "-")}.tgz`);
-  const packed = await command("pnpm", ["-C", path, "pack", "--out", tarball], { quiet: true });
+  const packed = await command("pnpm", ["-C", path, "pack", "--out", tarball], {
+    heard: "on failure",
+  });
   if (!packed.ok) return packed;
-  const publint = await command("publint", ["--strict", tarball], { quiet: true });
-  const attw = await command("attw", ["--profile", "esm-only", tarball], { quiet: true });
+  const publint = await command("publint", ["--strict", tarball], { heard: "on failure" });
+  const attw = await command("attw", ["--profile", "esm-only", tarball], { heard: "on failure" });
   const ok = publint.ok && attw.ok;
   process.stdout.write(`${ok ? "✓" : "✗"} ${path}\n`);
   return { ok };
@@ -141,9 +178,9 @@ function publicPackages() {
     .toSorted();
 }
 
-function turbo(...words) {
-  const concurrency = `--concurrency=${Math.max(2, availableParallelism() >> 1)}`;
-  return command("turbo", ["run", ...words, "--continue", "--ui=stream", concurrency]);
+function turbo(words, { concurrency = Math.max(2, availableParallelism() >> 1), heard } = {}) {
+  const how = ["--continue", "--ui=stream", `--concurrency=${concurrency}`];
+  return command("turbo", ["run", ...words, ...how], { heard });
 }
 
 function vitest(folder, filter) {
@@ -151,17 +188,18 @@ function vitest(folder, filter) {
   return command("vitest", ["run", "--config", config, ...filter], { cwd: folder });
 }
 
-/** Runs a program to its end; a quiet one is heard only when it fails. */
-function command(program, words, { cwd = ".", quiet = false } = {}) {
+/** Runs a program to its end; it is heard `always`, `afterwards` in one piece, or `on failure` alone. */
+function command(program, words, { cwd = ".", heard = "always" } = {}) {
   return new Promise((resolve, reject) => {
     const output = [];
-    const stdio = quiet ? ["ignore", "pipe", "pipe"] : ["ignore", "inherit", "inherit"];
+    const stdio =
+      heard === "always" ? ["ignore", "inherit", "inherit"] : ["ignore", "pipe", "pipe"];
     const child = spawn(program, words, { cwd, stdio, env: environment });
     child.stdout?.on("data", (chunk) => output.push(chunk));
     child.stderr?.on("data", (chunk) => output.push(chunk));
     child.on("error", reject);
     child.on("close", (code) => {
-      if (code !== 0) process.stdout.write(Buffer.concat(output));
+      if (code !== 0 || heard === "afterwards") process.stdout.write(Buffer.concat(output));
       resolve({ ok: code === 0 });
     });
   });
