@@ -1,14 +1,14 @@
-import type { Json, PlannedStep } from "@lockstep/plugin";
+import type { Json } from "@lockstep/plugin";
 import {
   describeStepContract,
   type SandboxS3,
   startSandboxS3,
   type StepCase,
-  testContext,
 } from "@lockstep/testkit";
 import { afterAll, beforeAll, describe } from "vitest";
 import { s3, type S3Connection } from "../src/index.ts";
-import { filesOf, Folder, optionsFor } from "./world.ts";
+import { secondRelease } from "./step-world.ts";
+import { Folder, optionsFor } from "./world.ts";
 
 describe("steps on a sandbox server", () => {
   let server: SandboxS3;
@@ -29,39 +29,10 @@ describe("steps on a sandbox server", () => {
     count += 1;
     const folder = await Folder.open();
     const target = s3(optionsFor(server, bucket));
-    const surroundings = {
-      folder: folder.path,
-      env: { S3_SECRET: server.credentials.secretAccessKey },
-    };
-    const connection = await target.connect(testContext(undefined, surroundings));
-    const context = testContext(connection, surroundings);
-    const planned = async (version: string): Promise<readonly PlannedStep[]> => {
-      await folder.build(filesOf(version));
-      const release = { id: "20261121T000000Z-00000000", createdAt: "2026-11-21T00:00:00.000Z" };
-      const planning = { ...context, outputs: () => undefined };
-      return (await target.plan({ kind: "deploy", release }, planning)).steps;
-    };
-    const run = async (steps: readonly PlannedStep[], wanted: string): Promise<void> => {
-      for (const { kind, input } of steps.filter((step) => step.phase === wanted)) {
-        const step = target.steps.find((one) => one.kind === kind);
-        await step?.apply(input, await step.inspect(input, context), context);
-      }
-    };
-    const first = await planned("one");
-    await run(first, "stage");
-    await run(first, "activate");
-    const second = await planned("two");
-    if (phase === "activate") await run(second, "stage");
-    const step = second.find((one) => one.phase === phase);
-    const handler = target.steps.find(({ kind }) => kind === step?.kind);
-    if (step === undefined || handler === undefined) throw new Error(`nothing to ${phase}`);
+    const step = await secondRelease(target, phase, { folder, server });
     const objects = server.buckets.get(bucket) ?? new Map();
     return {
-      handler,
-      connection,
-      input: step.input,
-      context: surroundings,
-      ...(phase === "stage" ? { undo: "leave" } : {}),
+      ...step,
       foreignEdit:
         phase === "stage"
           ? "what is staged is named by its digest"
@@ -82,7 +53,7 @@ describe("steps on a sandbox server", () => {
           .concat([["live", pointerOf(objects.get(".lockstep/current.json"))]])
           .toSorted(([a], [b]) => (String(a) < String(b) ? -1 : 1)),
       async dispose() {
-        await connection[Symbol.asyncDispose]();
+        await step.connection[Symbol.asyncDispose]();
         await folder[Symbol.asyncDispose]();
       },
     };
