@@ -56,7 +56,7 @@ export const registryErrors: ErrorCatalogue = {
   REGISTRY_INSECURE: {
     when: "A URL is plain HTTP, and the config did not ask for that, or a registry named it.",
     why: "Everybody on the way could read the login and exchange the image.",
-    fix: "Use HTTPS. For a registry on your own machine or network set `network.plainHttp`.",
+    fix: "Use HTTPS. For a registry on your own machine or network set `network.plainHttp`, and name what gives its tokens in `network.trustedRealms`: `http://127.0.0.1:5001`.",
   },
   REGISTRY_LOGIN: {
     when: "A registry, or the server that gives its tokens, refused the credentials.",
@@ -105,12 +105,12 @@ export const registryErrors: ErrorCatalogue = {
   },
   REGISTRY_TAG_STAYS: {
     when: "A tag that did not exist before the run cannot be removed.",
-    why: "The registry does not allow anything to be deleted.",
-    fix: "Remove the tag by hand, or allow deletion: for CNCF distribution `storage.delete.enabled`.",
+    why: "The registry does not allow anything to be deleted, or not by this account.",
+    fix: "Remove the tag by hand, or allow deletion: to the account, and for CNCF distribution with `storage.delete.enabled`.",
   },
   REGISTRY_UNREACHABLE: {
     when: "A registry, or the server that gives its tokens, does not answer.",
     why: "Nothing can be read or pushed.",
-    fix: "Check the name, the network, the certificate and the proxy variables.",
+    fix: "Check the name, the network, the certificate and the proxy variables. A registry without TLS (`EPROTO`) needs `network.plainHttp`.",
   },
 };

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { TargetContext } from "@lockstep/plugin";
 import { createKnownTags, type KnownTags } from "./anchors.ts";
-import { writtenCredentials } from "./auth/credentials.ts";
+import { type Found, writtenCredentials } from "./auth/credentials.ts";
 import { dockerCredentials } from "./auth/docker-config.ts";
 import { ecrApi, ecrCredentials, type EcrLogin, ecrTagsStay } from "./auth/ecr.ts";
 import { githubCredentials } from "./auth/github.ts";
@@ -45,6 +45,12 @@ export interface RegistryConnection extends AsyncDisposable {
   /** Requests sent so far. */
   readonly requests: number;
 }
+
+const ANONYMOUS: Found = {
+  credentials: undefined,
+  origin: "nobody (anonymous)",
+  searched: ["the config: its auth is anonymous"],
+};
 
 /** Prepares a connection. Reads certificates; opens no socket. */
 export async function openConnection(
@@ -134,7 +140,7 @@ async function makeClient(
       const { auth } = settings;
       if (wanted.host !== repository.host || auth === "docker")
         return dockerCredentials(call, wanted);
-      if (auth === "anonymous") return { credentials: undefined, origin: "nobody (anonymous)" };
+      if (auth === "anonymous") return ANONYMOUS;
       if (auth === "github") return githubCredentials(call);
       if (!("ecr" in auth)) return writtenCredentials(auth, call);
       const api = ecrApi(auth.ecr, repository.host);

@@ -1,10 +1,14 @@
-import type { Finding, ReadContext } from "@lockstep/plugin";
+import { type Finding, isLockstepError, type ReadContext } from "@lockstep/plugin";
 import { getManifest } from "./client/manifests.ts";
 import type { RegistryConnection } from "./connection.ts";
+import { doubtsAbout, refuseReader } from "./guards.ts";
 import { nameOf, parseReference } from "./reference.ts";
 import { readTags } from "./tags.ts";
 
-/** Looks whether the registry answers and lets us in, and whether the base has moved on. */
+/**
+ * Looks whether the registry answers and lets us in, whether the login may push where its token says so, what in the
+ * image looks like a secret, and whether the base has moved on.
+ */
 export async function* doctor(ctx: ReadContext<RegistryConnection>): AsyncGenerator<Finding> {
   const { connection } = ctx;
   const { settings } = connection;
@@ -15,8 +19,27 @@ export async function* doctor(ctx: ReadContext<RegistryConnection>): AsyncGenera
     level: "ok",
     text: `${nameOf(settings.repository)} answers; ${there} of ${tags.size} tags exist.`,
   };
+  yield* rights(ctx);
+  for (const text of doubtsAbout(settings)) {
+    yield { level: "warn", text, fix: "Give it to the container when it is started." };
+  }
+  yield* baseDrift(ctx);
+}
 
-  const { source } = settings;
+async function* rights(ctx: ReadContext<RegistryConnection>): AsyncGenerator<Finding> {
+  try {
+    await refuseReader(ctx.connection, ctx);
+  } catch (error) {
+    if (!isLockstepError(error)) throw error;
+    const { message: text, hint: fix } = error;
+    yield { level: "fail", text, ...(fix === undefined ? {} : { fix }) };
+  }
+}
+
+async function* baseDrift(ctx: ReadContext<RegistryConnection>): AsyncGenerator<Finding> {
+  const { connection } = ctx;
+  const asking = connection.asking(ctx);
+  const { source } = connection.settings;
   const base = "base" in source ? parseReference(source.base) : undefined;
   if (base?.tag === undefined || base.digest === undefined) return;
   const place = connection.mirrorOf(base.repository);

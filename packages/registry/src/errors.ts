@@ -94,6 +94,21 @@ export function keylessFailed(cause: unknown): LockstepError {
   });
 }
 
+/** A login is wanted, and nobody has left one. */
+export function loginMissing(
+  url: URL,
+  status: number,
+  { searched, host }: { readonly searched: readonly string[]; readonly host: string },
+): LockstepError {
+  return raise(
+    "REGISTRY_LOGIN",
+    `${shownUrl(url)} answered ${status}, and there are no credentials in ${searched.join(", ")}.`,
+    {
+      hint: `Run \`docker login ${host}\` or \`podman login ${host}\`, or give \`auth\` in the config.`,
+    },
+  );
+}
+
 /** The credentials were refused. */
 export function loginRefused(url: URL, status: number, origin: string): LockstepError {
   return raise(
@@ -121,14 +136,6 @@ export function peerMissing(name: string, purpose: string, cause: unknown): Lock
   });
 }
 
-/** The token says that the account may not push. */
-export function pushRefused(repository: string, given: string, origin: string): LockstepError {
-  return raise(
-    "REGISTRY_FORBIDDEN",
-    `The credentials from ${origin} get ${given} in ${repository}; push is needed.`,
-  );
-}
-
 /** Credentials would go to a stranger. */
 export function realmRefused(registry: string, realm: URL): LockstepError {
   return raise("REGISTRY_REALM", `${registry} sends logins to ${shownUrl(realm)}.`);
@@ -142,6 +149,19 @@ export function redirectRefused(url: URL, what: string): LockstepError {
 /** An image cannot be live again. */
 export function releaseGone(image: string): LockstepError {
   return raise("REGISTRY_RELEASE_GONE", `${image} is not in the registry any more.`);
+}
+
+/** The token says that the account may not do what is wanted. */
+export function rightMissing(
+  repository: string,
+  needed: "pull" | "push",
+  { rights, origin }: { readonly rights: readonly string[]; readonly origin: string },
+): LockstepError {
+  const given = rights.length === 0 ? "no rights" : `the rights ${rights.join(", ")}`;
+  return raise(
+    "REGISTRY_FORBIDDEN",
+    `The credentials from ${origin} get ${given} in ${repository}; ${needed} is needed.`,
+  );
 }
 
 /** The key cannot sign. */

@@ -6,7 +6,7 @@ import {
   type TargetContext,
 } from "@lockstep/plugin";
 import type { RegistryConnection } from "./connection.ts";
-import { newerIsLive, pushRefused, tagImmutable } from "./errors.ts";
+import { newerIsLive, rightMissing, tagImmutable } from "./errors.ts";
 import type { Image } from "./image/image.ts";
 import { parseManifest, parseObject, type RawManifest } from "./image/model.ts";
 import type { RegistrySettings } from "./options.ts";
@@ -121,8 +121,10 @@ export async function refuseReader(
   const { client } = asking(ctx);
   const rights = await client.rightsIn(ctx, repository);
   if (rights === undefined || rights.includes("push")) return;
-  const given = rights.length === 0 ? "no rights" : `the rights ${rights.join(", ")}`;
-  throw pushRefused(nameOf(repository), given, client.originOf(repository));
+  throw rightMissing(nameOf(repository), "push", {
+    rights,
+    origin: client.originOf(repository),
+  });
 }
 
 /** What of an image looks like a secret: everybody who can pull the image can read it. */

@@ -130,6 +130,43 @@ describe("a login", () => {
     expect(run.server.requests.filter(({ path }) => path === "/token")).toHaveLength(1);
   });
 
+  it.each(["basic", "bearer"] as const)(
+    "that nobody has left anywhere is missed by name, with where it was looked for: %s",
+    async (kind) => {
+      const run = await begin({ kind });
+
+      await expect(run.shop.plan(ONE)).rejects.toMatchObject({
+        code: "REGISTRY_LOGIN",
+        message: expect.stringMatching(
+          /answered 401, and there are no credentials in .*\.docker\/config\.json, .*auth\.json\.$/,
+        ) as string,
+        hint: expect.stringContaining(`\`docker login ${run.server.host}\``) as string,
+      });
+    },
+  );
+
+  it("that the config forbids is not looked for, and the message says so", async () => {
+    const run = await begin({}, { auth: "anonymous" });
+
+    await expect(run.shop.plan(ONE)).rejects.toMatchObject({
+      code: "REGISTRY_LOGIN",
+      message: expect.stringMatching(
+        /answered 401, and there are no credentials in the config: its auth is anonymous\.$/,
+      ) as string,
+    });
+  });
+
+  it("whose token allows nothing is told as a missing right, not as a wrong password", async () => {
+    const run = await begin({}, { auth: { token: secret("TOKEN") } });
+    const claims = Buffer.from('{"access":[]}').toString("base64url");
+    run.shop.env["TOKEN"] = `e30.${claims}.c2ln`;
+
+    await expect(run.shop.plan(ONE)).rejects.toMatchObject({
+      code: "REGISTRY_FORBIDDEN",
+      message: `The credentials from the config get no rights in ${run.server.host}/acme/shop; pull is needed.`,
+    });
+  });
+
   it("without the right to push says which request, and whose credentials", async () => {
     const run = await begin({}, { auth: { username: "deploy", password: secret("PASSWORD") } });
     run.server.fault = ({ method }, { response }) => {

@@ -197,7 +197,7 @@ describe("layers", () => {
 });
 
 describe("the config of an image", () => {
-  it("that looks like it holds a secret is told in the plan", async () => {
+  it("that looks like it holds a secret is told in the plan, and by doctor", async () => {
     const labels = { "com.example.password": "canary" };
     await using shop = await Shop.open({
       repository: `${server.host}/acme/doubts`,
@@ -215,6 +215,10 @@ describe("the config of an image", () => {
     expect(changes.map(({ what }) => what).find((what) => what.startsWith("config"))).toMatch(
       / \(API_TOKEN, com\.example\.password: looks like a secret, and everybody who can pull can read it\)$/,
     );
+    const found = [];
+    for await (const { level, text } of shop.target.doctor?.(shop.context()) ?? [])
+      if (level === "warn") found.push(`${text}\n`);
+    expect(found).toEqual(shop.lines);
     expect(shop.lines).toEqual(
       ["API_TOKEN", "com.example.password", "com.example.client-secret"].map(
         (name) => `${name} looks like a secret: everybody who can pull the image can read it.\n`,

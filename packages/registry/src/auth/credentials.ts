@@ -13,6 +13,8 @@ export interface Found {
   readonly credentials: Credentials | undefined;
   /** `~/.docker/config.json`, `docker-credential-pass`, `the config`, `nobody`. */
   readonly origin: string;
+  /** Where nobody had left any: files, in the order they were looked at. */
+  readonly searched?: readonly string[];
 }
 
 /** Amazon ECR, asked for a login with the AWS credentials of this machine. */

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import process from "node:process";
 import type { TargetContext } from "@lockstep/plugin";
 import { credentialsUnreadable } from "../errors.ts";
 import { type Repository } from "../reference.ts";
@@ -33,13 +34,14 @@ export async function dockerCredentials(
   ctx: TargetContext,
   repository: Repository,
 ): Promise<Found> {
-  for (const path of placesOf(ctx.env)) {
+  const places = placesOf(ctx.env);
+  for (const path of places) {
     const file = await readConfig(path);
     if (file === undefined) continue;
     const found = await credentialsIn(ctx, { file, path }, repository);
     if (found !== undefined) return found;
   }
-  return { credentials: undefined, origin: "nobody" };
+  return { credentials: undefined, origin: "nobody", searched: places };
 }
 
 function placesOf(env: TargetContext["env"]): string[] {
@@ -49,9 +51,15 @@ function placesOf(env: TargetContext["env"]): string[] {
   return [
     docker === undefined ? undefined : join(docker, "config.json"),
     env["REGISTRY_AUTH_FILE"],
-    inContainers(env["XDG_RUNTIME_DIR"]),
+    inContainers(env["XDG_RUNTIME_DIR"]) ?? withoutSession(),
     inContainers(config),
   ].filter((path): path is string => path !== undefined && path !== "");
+}
+
+/** Where podman keeps it for an account without a session, as root mostly is. */
+function withoutSession(): string | undefined {
+  const user = process.getuid?.();
+  return user === undefined ? undefined : `/run/containers/${user}/auth.json`;
 }
 
 function inContainers(folder: string | undefined): string | undefined {

@@ -1,5 +1,5 @@
-import type { TargetContext } from "@lockstep/plugin";
-import { loginRefused, realmRefused } from "../errors.ts";
+import type { LockstepError, TargetContext } from "@lockstep/plugin";
+import { loginMissing, loginRefused, realmRefused } from "../errors.ts";
 import { drop, readBody } from "../net/read.ts";
 import type { Answer, Exchange } from "../net/transport.ts";
 import { parseChallenges } from "./challenge.ts";
@@ -21,6 +21,8 @@ export interface Login {
   learn(ctx: TargetContext, refused: Refused): Promise<boolean>;
   /** Where the credentials came from. */
   readonly origin: string;
+  /** What to say when they are not enough. */
+  refused(url: URL, status: number): LockstepError;
 }
 
 /** A request that was answered 401. */
@@ -57,24 +59,34 @@ const TOKEN_BYTES = 128 * 1024;
 /** Seconds that a token lives when nobody says otherwise. */
 const DEFAULT_LIFE = 60;
 
+const NOBODY: Found = { credentials: undefined, origin: "nobody" };
+
+function refusedTo(
+  { origin, searched }: Found,
+  { url, status, host }: { readonly url: URL; readonly status: number; readonly host: string },
+): LockstepError {
+  return searched === undefined
+    ? loginRefused(url, status, origin)
+    : loginMissing(url, status, { searched, host });
+}
+
 /** Starts knowing nothing. */
 export function createLogin(options: LoginOptions): Login {
   const tokens = new Map<string, Promise<Token>>();
   let scheme: Scheme | undefined;
   let found: Promise<Found> | undefined;
-  let origin = "nobody";
+  let known: Found = NOBODY;
 
   async function credentials(ctx: TargetContext): Promise<Found> {
     found ??= options.find(ctx);
-    const known = await found;
-    ({ origin } = known);
+    known = await found;
     return known;
   }
 
   /** Of all that ask at once, one fetches. */
   function fresh(ctx: TargetContext, scopes: Scopes): Promise<Token> {
-    const fetching = credentials(ctx).then((known) =>
-      fetchToken(ctx, { options, scheme, found: known }, scopes),
+    const fetching = credentials(ctx).then((all) =>
+      fetchToken(ctx, { options, scheme, found: all }, scopes),
     );
     const key = scopes.join(" ");
     tokens.set(key, fetching);
@@ -84,17 +96,18 @@ export function createLogin(options: LoginOptions): Login {
 
   async function token(ctx: TargetContext, scopes: Scopes): Promise<string> {
     const key = scopes.join(" ");
-    const known = tokens.get(key) ?? fresh(ctx, scopes);
-    const { text, until } = await known;
+    const current = tokens.get(key) ?? fresh(ctx, scopes);
+    const { text, until } = await current;
     if (until > ctx.now()) return text;
-    if (tokens.get(key) === known) tokens.delete(key);
+    if (tokens.get(key) === current) tokens.delete(key);
     return (await (tokens.get(key) ?? fresh(ctx, scopes))).text;
   }
 
   return {
     get origin() {
-      return origin;
+      return known.origin;
     },
+    refused: (url, status) => refusedTo(known, { url, status, host: options.registry.host }),
     async header(ctx, scopes) {
       if (scheme === undefined) return undefined;
       return `${scheme.kind === "bearer" ? "Bearer" : "Basic"} ${await token(ctx, scopes)}`;
@@ -104,8 +117,8 @@ export function createLogin(options: LoginOptions): Login {
       if (next === undefined) return false;
       const isNew = scheme === undefined || used === undefined;
       scheme = next;
-      const { credentials: known } = await credentials(ctx);
-      if (next.kind === "basic") return isNew && known !== undefined;
+      const { credentials: mine } = await credentials(ctx);
+      if (next.kind === "basic") return isNew && mine !== undefined;
 
       const key = scopes.join(" ");
       const current = await tokens.get(key)?.catch(() => undefined);
@@ -148,7 +161,8 @@ async function fetchToken(ctx: TargetContext, asking: Asking, scopes: Scopes): P
   const answer = await askRealm(ctx, { ...asking, scheme }, scopes);
   if (answer.status !== 200) {
     await drop(answer);
-    throw loginRefused(scheme.realm, answer.status, found.origin);
+    const { status } = answer;
+    throw refusedTo(found, { url: scheme.realm, status, host: options.registry.host });
   }
   return readToken(ctx, answer, asked);
 }

@@ -2,13 +2,13 @@ import type { TargetContext } from "@lockstep/plugin";
 import type { Found } from "../auth/credentials.ts";
 import { createLogin, type Login, type Scopes } from "../auth/login.ts";
 import { rightsOf } from "../auth/rights.ts";
-import { answerUnexpected, forbidden, loginRefused, type Refusal } from "../errors.ts";
+import { answerUnexpected, forbidden, type Refusal, rightMissing } from "../errors.ts";
 import { follow } from "../net/follow.ts";
 import type { Pace } from "../net/pace.ts";
 import { complaintsOf, drop } from "../net/read.ts";
 import type { Answer, Exchange, Transport } from "../net/transport.ts";
 import { isSameOrigin, shownUrl } from "../net/url.ts";
-import type { Repository } from "../reference.ts";
+import { nameOf, type Repository } from "../reference.ts";
 
 /** One request to the API of a registry. */
 export interface Call extends Pick<Exchange, "method" | "body" | "headers"> {
@@ -131,7 +131,10 @@ function attemptsOf(
       const isWorthwhile =
         tries < 2 && (await login.learn(ctx, { refusal: answer, scopes, used: authorization }));
       await drop(answer);
-      if (!isWorthwhile) throw loginRefused(url, 401, login.origin);
+      if (isWorthwhile) continue;
+      const rights = rightsOf(authorization, call.repository.path);
+      if (rights === undefined || rights.includes("pull")) throw login.refused(url, 401);
+      throw rightMissing(nameOf(call.repository), "pull", { rights, origin: login.origin });
     }
   };
 }

@@ -1,3 +1,4 @@
+import { isLockstepError } from "@lockstep/plugin";
 import { digestOf, isDigest } from "../digest.ts";
 import { answerUnexpected, contentWrong, tagImmutable } from "../errors.ts";
 import { parseObject, type RawManifest } from "../image/model.ts";
@@ -137,10 +138,18 @@ export async function deleteManifest(
   reference: string,
 ): Promise<number> {
   const call: Call = { method: "DELETE", repository, at: `manifests/${reference}` };
-  const answer = await client.call(ctx, call, { mayBeForbidden: true });
-  await drop(answer);
-  return answer.status;
+  try {
+    const answer = await client.call(ctx, call, { mayBeForbidden: true });
+    await drop(answer);
+    return answer.status;
+  } catch (error) {
+    // an account that may push and not delete gets no token for it, or one that does not do
+    if (isLockstepError(error) && NOT_LET_IN.has(error.code)) return 401;
+    throw error;
+  }
 }
+
+const NOT_LET_IN: ReadonlySet<string> = new Set(["REGISTRY_LOGIN", "REGISTRY_FORBIDDEN"]);
 
 /**
  * Every tag of a repository; none when there is no repository yet.
