@@ -1,5 +1,7 @@
 import { hash } from "node:crypto";
 import type { S3Client } from "@aws-sdk/client-s3";
+import { type AccessCalls, accessCalls } from "./access-calls.ts";
+import { readAccess } from "./access.ts";
 import {
   type BucketLimits,
   type BucketSurroundings,
@@ -30,6 +32,7 @@ interface Access {
   readonly config: S3Client["config"];
   readonly sdk: SdkCalls;
   readonly parts: PartCalls;
+  readonly reads: AccessCalls;
   /** The quicker way where there is one, else the SDK. */
   readonly hot: Calls;
 }
@@ -56,6 +59,7 @@ export async function openBucket(
       sdk,
       hot,
       parts: partCalls(opened, settings),
+      reads: accessCalls(opened, settings),
     }),
     async [Symbol.asyncDispose]() {
       opened.client.destroy();
@@ -108,6 +112,13 @@ function bucketOf(access: Access): Omit<Bucket, typeof Symbol.asyncDispose> {
     },
 
     list: (prefix, { signal } = {}) => list(access, prefix, signal),
+
+    access: ({ signal } = {}) =>
+      readAccess(
+        access.reads,
+        (setting, call) => send(access, { method: "GET", key: `?${setting}`, signal }, call),
+        signal,
+      ),
 
     credentialsMs: () => access.account.leftMs(),
   };

@@ -57,6 +57,22 @@ export interface Copy extends WriteCondition {
 /** What became of a conditional write. */
 export type Written = { readonly etag: string } | "refused";
 
+/** What the settings of a bucket say of who may use it; undefined what could not be read. */
+export interface BucketAccess {
+  /** Names of the blocks of public access that are on; those of the whole account are not among them. */
+  readonly blocks: readonly string[] | undefined;
+  /** Whether the policy is public, as the server judges it. */
+  readonly isPolicyPublic: boolean | undefined;
+  /** The policy as JSON; empty where there is none. */
+  readonly policy: string | undefined;
+  /** What groups are granted by the ACL: the end of a group's name, and the permission. */
+  readonly grants: readonly (readonly [group: string, permission: string])[] | undefined;
+  /** Who owns objects; empty where nothing is set. */
+  readonly ownership: string | undefined;
+  /** Rights that the account lacks to read the rest. */
+  readonly lacks: readonly string[];
+}
+
 /** What every call of a bucket takes. */
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
@@ -84,6 +100,8 @@ export interface Bucket extends AsyncDisposable {
   ): Promise<"removed" | "refused">;
   /** Every key that starts with `prefix`, in the order of UTF-8. */
   list(prefix: string, options?: CallOptions): AsyncIterable<Listed>;
+  /** Who may use the bucket, as far as its settings may be read. */
+  access(options?: CallOptions): Promise<BucketAccess>;
   /** Milliseconds for which requests can be signed; undefined where that is not known. */
   credentialsMs(): Promise<number | undefined>;
 }

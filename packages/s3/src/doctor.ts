@@ -1,4 +1,5 @@
 import { type Finding, isLockstepError, type ReadContext } from "@lockstep/plugin";
+import { accessFindings } from "./access-findings.ts";
 import type { S3Connection } from "./connection.ts";
 import { exposureFindings } from "./exposure.ts";
 import type { Pointer } from "./pointer.ts";
@@ -33,4 +34,16 @@ export async function* doctor(ctx: ReadContext<S3Connection>): AsyncGenerator<Fi
   }
   yield* rightsFindings(ctx, pointer);
   yield* exposureFindings(ctx, pointer);
+  yield* bucketFindings(ctx);
+}
+
+/** What the settings of the bucket say of who may use it. */
+async function* bucketFindings({
+  connection,
+  signal,
+}: ReadContext<S3Connection>): AsyncGenerator<Finding> {
+  const { bucket, settings } = connection;
+  const { prefix } = settings;
+  const place = { name: bucket.name, bucket: settings.bucket.bucket, prefix, isRouted: false };
+  yield* accessFindings(await bucket.access({ signal }), place);
 }

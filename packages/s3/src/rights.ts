@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { type Finding, isLockstepError, type ReadContext } from "@lockstep/plugin";
+import { accessRights } from "./access.ts";
 import type { S3Connection } from "./connection.ts";
 import { ABSENT_ETAG } from "./layout.ts";
 import type { S3Settings } from "./options.ts";
@@ -38,6 +39,15 @@ export async function* rightsFindings(
   }
   const policy = JSON.stringify(policyOf(settings));
   yield { level: "ok", text: `Rights that a run needs, and no others: ${policy}` };
+  const optional = JSON.stringify({
+    Effect: "Allow",
+    Action: Object.values(accessRights),
+    Resource: `arn:aws:s3:::${settings.bucket.bucket}`,
+  });
+  yield {
+    level: "ok",
+    text: `Rights that only \`lockstep doctor\` uses, where it has them: ${optional}`,
+  };
 }
 
 /** A key below the state that nothing is ever under. */

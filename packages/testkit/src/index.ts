@@ -33,7 +33,7 @@ export { describeNetworkSweep, type NetworkSweep } from "./sweep/network-sweep.t
 export { startTokenServer, type TokenServer, type TokenServerOptions } from "./registry-tokens.ts";
 export { RegistryStore, type StoredManifest, type StoredRepository } from "./registry-store.ts";
 export { type Radosgw, type RadosgwOptions, startRadosgw } from "./radosgw.ts";
-export type { S3Quirks, S3Request } from "./s3-call.ts";
+export type { S3Access, S3Quirks, S3Request } from "./s3-call.ts";
 export {
   type S3Fault,
   type SandboxS3,

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { onAccess } from "./s3-access.ts";
 import { removeMany } from "./s3-batch.ts";
 import { failure, kept, refused412, type S3Answer, type S3Call } from "./s3-call.ts";
 import { multipart } from "./s3-multipart.ts";
@@ -23,6 +24,8 @@ export function answer(call: S3Call): S3Answer {
 function onBucket(call: S3Call, objects: S3Bucket): S3Answer {
   if (call.method === "HEAD") return { status: 200 };
   if (call.method === "POST" && call.query.has("delete")) return removeMany(call, objects);
+  const access = onAccess(call);
+  if (access !== undefined) return access;
   const isList = call.method === "GET" && call.query.get("list-type") === "2";
   if (!isList) return failure(call, 501, "NotImplemented");
   return {

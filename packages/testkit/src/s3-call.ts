@@ -19,6 +19,20 @@ export interface S3Quirks {
   readonly clockSkewMs?: number;
 }
 
+/** Who may do what with the buckets of a sandbox besides their account, as their settings say it. Nothing is enforced. */
+export interface S3Access {
+  /** Blocks of public access that are on: `RestrictPublicBuckets`, `IgnorePublicAcls`, … */
+  readonly blocks?: readonly string[];
+  /** The policy of the bucket, and whether the server calls it public. */
+  readonly policy?: { readonly document: object; readonly isPublic: boolean };
+  /** Permissions of groups by the ends of their names, such as `AllUsers`. */
+  readonly grants?: Readonly<Record<string, string>>;
+  /** Who owns objects: with `BucketOwnerEnforced` no ACL counts. */
+  readonly ownership?: string;
+  /** Settings that the account may not read, by the names that their requests have. */
+  readonly hidden?: readonly string[];
+}
+
 /** One request that the server got. */
 export interface S3Request {
   readonly method: string;
@@ -34,6 +48,7 @@ export interface S3Call extends S3Request {
   readonly body: Buffer;
   readonly nowMs: number;
   readonly quirks: S3Quirks;
+  readonly access: S3Access;
   readonly buckets: ReadonlyMap<string, S3Bucket>;
   /** Multipart uploads under way, by their ids. */
   readonly uploads: Map<string, S3Upload>;

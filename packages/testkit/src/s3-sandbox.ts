@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { answer } from "./s3-answers.ts";
 import {
   failure,
+  type S3Access,
   type S3Answer,
   type S3Call,
   type S3Quirks,
@@ -24,6 +25,8 @@ export interface SandboxS3Options {
   /** Buckets that exist from the start. */
   readonly buckets: readonly string[];
   readonly quirks?: S3Quirks;
+  /** What the settings of every bucket say of who may use it. */
+  readonly access?: S3Access;
   /** Asked once for every request, in the order in which they come. */
   readonly fault?: (request: S3Request) => S3Fault | undefined;
 }
@@ -43,6 +46,7 @@ export interface SandboxS3 extends AsyncDisposable {
 export async function startSandboxS3({
   buckets: names,
   quirks = {},
+  access = {},
   fault = () => undefined,
 }: SandboxS3Options): Promise<SandboxS3> {
   const credentials = { accessKeyId: "SANDBOXKEY", secretAccessKey: "sandbox-secret-key" };
@@ -51,7 +55,7 @@ export async function startSandboxS3({
   const uploads = new Map<string, S3Upload>();
   const server = createServer((message, response) => {
     const serve = async (): Promise<void> => {
-      const call = await receive(message, { buckets, quirks, uploads });
+      const call = await receive(message, { buckets, quirks, access, uploads });
       const request = { method: call.method, bucket: call.bucket, key: call.key };
       requests.push(request);
       const befallen = fault(request);
@@ -83,7 +87,7 @@ export async function startSandboxS3({
 
 async function receive(
   message: IncomingMessage,
-  world: Pick<S3Call, "buckets" | "quirks" | "uploads">,
+  world: Pick<S3Call, "buckets" | "quirks" | "access" | "uploads">,
 ): Promise<S3Call> {
   const chunks: Buffer[] = [];
   for await (const chunk of message) chunks.push(chunk as Buffer);

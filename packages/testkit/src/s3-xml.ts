@@ -109,11 +109,13 @@ function entry(objects: S3Bucket, { key, name }: { key: string; name: string }):
   return `<Contents>${leaf("Key", name)}${when}${leaf("ETag", object.etag)}${size}</Contents>`;
 }
 
-function document(name: string, inside: string): string {
+/** A document of one element. */
+export function document(name: string, inside: string): string {
   return `<?xml version="1.0" encoding="UTF-8"?>\n<${name}>${inside}</${name}>`;
 }
 
-function leaf(name: string, value: string): string {
+/** An element that holds text. */
+export function leaf(name: string, value: string): string {
   const escaped = value.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
   return `<${name}>${escaped.replaceAll('"', "&quot;")}</${name}>`;
 }

@@ -1,4 +1,5 @@
 import { type Finding, isLockstepError, type ReadContext } from "@lockstep/plugin";
+import { accessFindings } from "../access-findings.ts";
 import { plain } from "../errors.ts";
 import type { RoutedConnection } from "./connection.ts";
 import { LARGEST_STORE } from "./key-values.ts";
@@ -25,6 +26,9 @@ export async function* doctor(ctx: ReadContext<RoutedConnection>): AsyncGenerato
   }
   yield { level: "ok", text: `${values.name} answers and knows the account` };
   yield await bucketFinding(ctx);
+  const { bucket } = ctx.connection;
+  const place = { name: bucket.name, bucket: settings.bucket.bucket, prefix: settings.prefix };
+  yield* accessFindings(await bucket.access(ctx), { ...place, isRouted: true });
   const live = liveOf(position);
   yield { level: "ok", text: `${live ?? "No release"} is live` };
   const { bytes } = await values.describe(ctx);

@@ -34,6 +34,11 @@ describe("on a Ceph RADOS gateway", () => {
     );
     expect(await gateway.keys(bucket)).toEqual(before);
 
+    const texts = found.map(({ text }) => text);
+    expect(texts).toContain(
+      `Neither policy nor ACL of s3://${bucket} let everybody read it; visitors need a CDN that may`,
+    );
+
     expect(await findings(rig, "audit")).toEqual([
       { level: "ok", text: "6 of 6 live objects are as they were deployed" },
     ]);
@@ -44,5 +49,27 @@ describe("on a Ceph RADOS gateway", () => {
       `warn: 1 objects below s3://${bucket}/site/ are of no release, and stay: site/theirs.txt`,
       "ok: 5 of 6 live objects are as they were deployed",
     ]);
+  });
+
+  it("doctor tells what a policy lets everybody read", async () => {
+    const bucket = await gateway.bucket();
+    await using folder = await Folder.open();
+    await using rig = await Rig.join({ server: gateway, folder }, { bucket, prefix: "site/" });
+    await rig.deploy(filesOf("one"));
+    const Resource = [`arn:aws:s3:::${bucket}/*`];
+    await gateway.allow(bucket, {
+      Version: "2012-10-17",
+      Statement: [{ Effect: "Allow", Principal: "*", Action: "s3:GetObject", Resource }],
+    });
+
+    const found = (await findings(rig, "doctor")).map(({ level, text }) => `${level}: ${text}`);
+
+    expect(found).toEqual(
+      expect.arrayContaining([
+        `ok: The policy of s3://${bucket} lets everybody read: ${Resource[0]}`,
+        `warn: Everybody may read more of s3://${bucket} than the site: ${Resource[0]}`,
+        expect.stringMatching(/^warn: Everybody may read Lockstep's own objects/),
+      ]),
+    );
   });
 });

@@ -6,6 +6,7 @@ import {
   GetObjectCommand,
   ListObjectsV2Command,
   NoSuchKey,
+  PutBucketPolicyCommand,
   PutObjectCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
@@ -23,6 +24,8 @@ export interface Gateway extends Server, AsyncDisposable {
   keys(bucket: string, prefix?: string): Promise<string[]>;
   /** One object with its bytes; undefined when there is none. */
   get(bucket: string, key: string): Promise<ServedObject | undefined>;
+  /** Gives the bucket a policy. */
+  allow(bucket: string, policy: object): Promise<void>;
   /** Somebody else writes. */
   write(bucket: string, key: string, text: string): Promise<void>;
 }
@@ -53,6 +56,9 @@ export async function openGateway(): Promise<Gateway> {
     read: (bucket, prefix = "") => readAll(client, bucket, prefix),
     keys: (bucket, prefix = "") => listAll(client, bucket, prefix),
     get: (bucket, key) => getOne(client, bucket, key),
+    async allow(Bucket, policy) {
+      await client.send(new PutBucketPolicyCommand({ Bucket, Policy: JSON.stringify(policy) }));
+    },
     async write(Bucket, Key, Body) {
       await client.send(new PutObjectCommand({ Bucket, Key, Body }));
     },
