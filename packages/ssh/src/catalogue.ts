@@ -66,7 +66,7 @@ export const sshErrors: ErrorCatalogue = {
   SSH_HOST_UNREACHABLE: {
     when: "No SSH connection to a host could be made.",
     why: "A target is only changed when all of its hosts can be.",
-    fix: 'Look at address, port, firewall and the SSH server. A server with which the library finds "no matching" algorithm needs transport: "openssh". A host that is gone for good leaves the config.',
+    fix: 'Look at address, port, firewall and the SSH server. A server with which the library finds "no matching" algorithm needs transport: "openssh". A host that is down for longer, or for good, leaves the config, and the others are deployed to without it.',
   },
   SSH_JUMPS_ENDLESS: {
     when: "The jump hosts that ssh_config names lead to one another.",

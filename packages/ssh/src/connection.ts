@@ -78,9 +78,22 @@ export async function eachHost<T>(
     result.status === "rejected" ? [result.reason as LockstepError] : [],
   );
   if (failures.length > 0) {
-    throw new AggregateError(failures, `${failures.length} of ${hosts.length} hosts failed.`);
+    throw new AggregateError(
+      toldOnce(failures),
+      `${failures.length} of ${hosts.length} hosts failed.`,
+    );
   }
   return results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+}
+
+/** What is wrong on this machine, such as a key that is not there, keeps every host away in the same words. */
+function toldOnce(failures: readonly LockstepError[]): LockstepError[] {
+  const told = new Set<string>();
+  return failures.filter(({ unit, message }) => {
+    const isNew = unit !== undefined || !told.has(message);
+    told.add(message);
+    return isNew;
+  });
 }
 
 /** The variables for commands of the user, secrets read. */

@@ -1,7 +1,7 @@
 import { LockstepError } from "@lockstep/plugin";
 import type { Ran } from "./host.ts";
 import { lastLine, outputTail, printable } from "./output.ts";
-import { quote } from "./shell.ts";
+import { quote, readable } from "./shell.ts";
 
 /** Which host an error is about: its unit and its place. */
 export interface Where {
@@ -41,7 +41,7 @@ export function commandFailed(
   const output = outputTail(`${stdout}\n${stderr}`);
   return failure(where, {
     code: "SSH_COMMAND_FAILED",
-    message: `${printable(command.join(" "))} ended with status ${status} on ${where.place}${output === "" ? "." : `:\n${output}`}`,
+    message: `${readable(command)} ended with status ${status} on ${where.place}${output === "" ? "." : `:\n${output}`}`,
     hint: "Run it on the host as the same user.",
   });
 }
@@ -237,5 +237,9 @@ export function reasonOf(cause: unknown): string {
   // Node tries every address of a name and gathers what came of it, without a text of its own
   if (cause instanceof AggregateError && cause.message === "") return reasonOf(cause.errors[0]);
   if (!(cause instanceof Error)) return "no reason was given";
-  return lastLine(cause.message).replace(/\.$/, "");
+  const said = lastLine(cause.message).replace(/\.$/, "");
+  return SYSTEM.exec(said)?.groups?.["text"] ?? said;
 }
+
+/** How Node reports what the system refused: the message around it names the file already. */
+const SYSTEM = /^E[A-Z0-9]+: (?<text>.+), \w+(?: '.*')?$/;

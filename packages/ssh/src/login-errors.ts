@@ -65,13 +65,16 @@ const NOTHING_IN_COMMON = /^Handshake failed: no matching/;
 export function hostUnreachable({ name, place }: Where, cause: unknown): LockstepError {
   const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
   const isForeign = cause instanceof Error && NOTHING_IN_COMMON.test(cause.message);
+  const isLate = cause instanceof Error && cause.name === "TimeoutError";
+  const reason = isLate ? "it gave no answer in time" : reasonOf(cause);
+  const bound = isLate ? "; `connectTimeoutMs` is the time it has" : "";
   return new LockstepError({
     unit: name,
     code: "SSH_HOST_UNREACHABLE",
-    message: `${place} cannot be reached: ${reasonOf(cause)}.`,
+    message: `${place} cannot be reached: ${reason}.`,
     hint: isForeign
       ? 'Set transport: "openssh": this server wants algorithms that the library ssh2 does not have.'
-      : "Look at address, port, firewall and the SSH server.",
+      : `Look at address, port, firewall and the SSH server${bound}.`,
     retryable: code !== "ENOTFOUND" && !isForeign,
     cause,
   });

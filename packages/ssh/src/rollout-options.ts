@@ -15,8 +15,8 @@ export interface SshServiceOptions {
 
 /** In which order hosts get a release. Without it all links move side by side. */
 export interface SshRolloutOptions {
-  /** Sizes of the waves, in hosts or percent; the last one is repeated: `[1, "25%", "100%"]`. */
-  readonly waves: readonly (number | string)[];
+  /** Sizes of the waves, in hosts or percent; the last one is repeated: `[1, "25%", "100%"]`. Default all at once. */
+  readonly waves?: readonly (number | string)[];
   /** Hosts with this label, or of this name, come first: the canaries. */
   readonly first?: string;
   /** Milliseconds between the checks of a wave and the next one; default 0. */
@@ -74,7 +74,10 @@ export const activationFields: {
   adopt: z.boolean().default(false),
   rollout: z
     .strictObject({
-      waves: z.array(z.union([z.int().min(1), share])).min(1),
+      waves: z
+        .array(z.union([z.int().min(1), share]))
+        .min(1)
+        .default(["100%"]),
       first: z.string().min(1).optional(),
       pauseMs: z.int().min(0).max(3_600_000).default(0),
       maxFailures: z.union([z.int().min(0), share]).default(0),

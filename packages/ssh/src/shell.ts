@@ -1,3 +1,5 @@
+import { oneLine } from "./output.ts";
+
 /** A constant script for a POSIX shell and the values it reads as variables. */
 export interface Script {
   /** Never built from values: the same text for every host, path and release. */
@@ -24,6 +26,14 @@ export function quote(text: string): string {
 /** Words of one command, each quoted, separated by spaces. */
 export function quoteAll(words: readonly string[]): string {
   return words.map((word) => quote(word)).join(" ");
+}
+
+/** What no shell reads as anything but itself, wherever it stands in a command. */
+const PLAIN = /^[\p{L}\p{N}_@%+=:,./{}-]+$/u;
+
+/** A command for people, on one line, as they would type it: words with a meaning for a shell stand in quotes. */
+export function readable(words: readonly string[]): string {
+  return oneLine(words.map((word) => (PLAIN.test(word) ? word : quote(word))).join(" "));
 }
 
 /**

@@ -56,6 +56,14 @@ describe("options that are right one by one", () => {
   });
 });
 
+describe("a rollout without waves", () => {
+  it("moves all links at once, whatever else it says", () => {
+    const { rollout } = sshSchema.parse({ ...LEAST, rollout: { maxFailures: 1 } });
+
+    expect(rollout).toEqual({ waves: ["100%"], pauseMs: 0, maxFailures: 1 });
+  });
+});
+
 describe("a check that has to hold", () => {
   it.each([1, 10, 60, 600, 3600])("for %i s can pass over a slow line, and fails in time", (s) => {
     const soakMs = s * 1000;

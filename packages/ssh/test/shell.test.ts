@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
-import { quote, quoteAll, shellText } from "../src/shell.ts";
+import { quote, quoteAll, readable, shellText } from "../src/shell.ts";
 
 const SHELLS = ["dash", "busybox ash", "bash --posix"];
 
@@ -66,5 +66,20 @@ describe("shellText", () => {
 
   it("refuses a name that is no variable", () => {
     expect(() => shellText({ text: ":", values: { "A;B": "1" } })).toThrow(TypeError);
+  });
+});
+
+describe("a command that people read", () => {
+  it("stands there as it would be typed, with quotes only where they are needed", () => {
+    expect(readable(["systemctl", "restart", "shop@1.service", "--env=A_B:/x,y+z%"])).toBe(
+      "systemctl restart shop@1.service --env=A_B:/x,y+z%",
+    );
+    expect(readable(["sh", "-c", "echo it's; exit 3", "", "ü"])).toBe(
+      String.raw`sh -c 'echo it'\''s; exit 3' '' ü`,
+    );
+  });
+
+  it("is one line without what steers a terminal", () => {
+    expect(readable(["printf", "a\n\u001b[31mb"])).toBe("printf 'a [31mb'");
   });
 });

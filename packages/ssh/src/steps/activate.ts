@@ -6,6 +6,7 @@ import { newNonce } from "../framing.ts";
 import type { Ran, RemoteHost } from "../host.ts";
 import { foreignReleaseOf, linkTo, NOT_A_LINK, REFUSED, releaseOf, stampName } from "../layout.ts";
 import { oneLine } from "../output.ts";
+import { readable } from "../shell.ts";
 import { commandText } from "../user-command.ts";
 import { ACTIVATE, FORGET, GO_BACK, INSPECT, OURS } from "./activate-scripts.ts";
 import { type ContainerInput, followContainer, stopContainer } from "./container.ts";
@@ -52,7 +53,7 @@ export const activate: Step<ActivateInput, ActivateBefore, null, SshConnection> 
 
   describe({ release, path, restart, service, container, drain }) {
     const then = [
-      ...(restart === undefined ? [] : [`run ${restart.join(" ")}`]),
+      ...(restart === undefined ? [] : [`run ${readable(restart)}`]),
       ...(container === undefined ? [] : [`replace the container ${container.name}`]),
       ...(service === undefined ? [] : [`${service.action} ${service.systemd}`]),
     ];

@@ -2,6 +2,7 @@ import type { Reverted, Step, WriteContext } from "@lockstep/plugin";
 import { hostOf, type SshConnection } from "../connection.ts";
 import { stampName } from "../layout.ts";
 import { oneLine } from "../output.ts";
+import { readable } from "../shell.ts";
 import { DRAINED, UNDRAINED } from "./activate-scripts.ts";
 import { refusalOf } from "./refusal.ts";
 import { runInStep } from "./run-in-step.ts";
@@ -21,7 +22,7 @@ export const undrain: Step<DrainInput, null, null, SshConnection> = {
   kind: "ssh.undrain/1",
 
   describe({ undrain: words = [] }) {
-    return oneLine(`undrain the host with ${words.join(" ")}`);
+    return oneLine(`undrain the host with ${readable(words)}`);
   },
 
   async inspect() {

@@ -9,6 +9,7 @@ import { linkTo, REFUSED, stampName } from "../layout.ts";
 import { oneLine } from "../output.ts";
 import { sharedConflict, sharedMissing } from "../release-errors.ts";
 import { readSecrets } from "../secrets.ts";
+import { readable } from "../shell.ts";
 import { FORGET, FURNISH, INSPECT, NOTE } from "./furnish-scripts.ts";
 import { refusalOf } from "./refusal.ts";
 import { runInStep } from "./run-in-step.ts";
@@ -24,7 +25,7 @@ export const furnish: Step<FurnishInput, FurnishBefore, null, SshConnection> = {
     const parts = [
       ...(shared.length === 0 ? [] : [`link ${shared.map((one) => one.path).join(", ")}`]),
       ...(envFile === undefined ? [] : [`write ${envFile.path}`]),
-      ...(prepare === undefined ? [] : [`run ${prepare.join(" ")}`]),
+      ...(prepare === undefined ? [] : [`run ${readable(prepare)}`]),
     ];
     return oneLine(`${parts.join(", ")} in ${path}/${linkTo(release)}`);
   },

@@ -3,6 +3,7 @@ import { hostOf, type SshConnection } from "../connection.ts";
 import { remoteFailed } from "../errors.ts";
 import { linkTo, OWNED, stampName } from "../layout.ts";
 import { oneLine } from "../output.ts";
+import { readable } from "../shell.ts";
 import { refusalOf } from "./refusal.ts";
 import { runInStep } from "./run-in-step.ts";
 
@@ -31,7 +32,7 @@ export const once: Step<OnceInput, { readonly done: boolean }, null, SshConnecti
   kind: "ssh.once/1",
 
   describe({ release, run }) {
-    return oneLine(`run ${run.join(" ")}, once for ${release}`);
+    return oneLine(`run ${readable(run)}, once for ${release}`);
   },
 
   async inspect({ release, path, name }, ctx) {

@@ -1,6 +1,7 @@
 import type { Check, CheckResult } from "@lockstep/plugin";
 import { hostOf, type SshConnection } from "../connection.ts";
 import { lastLine, oneLine } from "../output.ts";
+import { readable } from "../shell.ts";
 import { runUserCommand } from "../user-command.ts";
 
 /** The command that judges a release. */
@@ -16,7 +17,7 @@ export const checkCommand: Check<CommandCheckInput, SshConnection> = {
   kind: "ssh.check-command/1",
 
   describe({ command }) {
-    return oneLine(`run ${command.join(" ")} on the host`);
+    return oneLine(`run ${readable(command)} on the host`);
   },
 
   async check({ command }, ctx): Promise<CheckResult> {
