@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createAccount, startSshd } from "@lockstep/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { failureOf } from "../failure.ts";
 import { Shop, startHost, type TestHost } from "../world.ts";
 
 const ONE = "20261121T101500Z-00000001";
@@ -14,14 +15,6 @@ beforeAll(async () => {
   host = await startHost("dash");
 });
 afterAll(async () => host[Symbol.asyncDispose]());
-
-const failureOf = async (call: Promise<unknown>): Promise<unknown> => {
-  const failure = await call.then(
-    () => "no failure",
-    (error: unknown) => error,
-  );
-  return failure instanceof AggregateError ? failure.errors[0] : failure;
-};
 
 describe("a command", () => {
   it("that ignores being asked to end is killed when its time is over, and its children with it", async () => {

@@ -14,6 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startSandboxSsh } from "@lockstep/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { failureOf } from "../failure.ts";
 import { Shop, startHost, stateOf, type TestHost } from "../world.ts";
 
 const ONE = "20261121T101500Z-00000001";
@@ -24,14 +25,6 @@ beforeAll(async () => {
   host = await startHost("dash");
 });
 afterAll(async () => host[Symbol.asyncDispose]());
-
-const failureOf = async (call: Promise<unknown>): Promise<unknown> => {
-  const failure = await call.then(
-    () => "no failure",
-    (error: unknown) => error,
-  );
-  return failure instanceof AggregateError ? failure.errors[0] : failure;
-};
 
 describe("a path the account may not write", () => {
   it("is refused in the plan, with the command an administrator has to run", async () => {
