@@ -123,13 +123,18 @@ sum() { sha256sum <"$T/$LISTS/$1" 2>/dev/null; }
 [ "$(sum manifest)" = "$SUM  -" ] && [ "$(sum links)" = "$LINKSUM  -" ] || wrong 'its lists differ'
 mv -f "$T/$LISTS/manifest" "$T/$LISTS/links" . || exit
 rmdir "$T/$LISTS" || wrong 'there is more than was sent'
-{ sed -n 's/^f \\([0-9]*\\) [0-9]* [0-9a-f]* /\\1 .\\//p;s/^d 755 /d .\\//p' manifest
-  sed -n 's/^/l .\\//p;n' links; } | sort >want
-sed -n 's/^f [0-9]* [0-9]* \\([0-9a-f]*\\) /\\1  .\\//p' manifest >sums
+# no part of a pattern is named: sed takes five times as long then
+sed -n '/^f /{s/^f [0-9]* [0-9]* //;s/ /  .\\//p;}' manifest >sums
+count=$(sed -n '$=' sums) half=$(((\${count:-0} + 1) / 2))
+sed -n "1,\${half}p" sums >sums1; sed "1,\${half}d" sums >sums2
 M=$PWD; cd "$T" || exit
 # openssl digests several times as fast as most sha256sum; where it does not say the same, that one decides
-{ sed 's/^[^ ]*  //' "$M/sums" | tr '\\n' '\\0' | xargs -0 openssl dgst -sha256 -r |
-  sed 's/ \\*/  /' | cmp -s - "$M/sums"; } 2>/dev/null &
+same() { [ ! -s "$1" ] || sed 's/^[^ ]*  //' "$1" | tr '\\n' '\\0' | xargs -0 openssl dgst -sha256 -r |
+  sed 's/ \\*/  /' | cmp -s - "$1"; }
+same "$M/sums1" 2>/dev/null & one=$!
+same "$M/sums2" 2>/dev/null & other=$!
+{ sed -n '/^f /{s/^f //;s/ [0-9]* [0-9a-f]* / .\\//p;};s/^d 755 /d .\\//p' "$M/manifest"
+  sed -n 's/^/l .\\//p;n' "$M/links"; } | sort >"$M/want"
 # one walk tells kind and mode of everything; no parentheses: busybox 1.35 forgets a list that is named in them
 find . -name . -o -type f -perm 644 -exec sh -c "$NAME" 644 {} + -o -type f -perm 755 -exec sh -c "$NAME" 755 {} + \\
   -o -type d -exec sh -c "$NAME" d {} + -o -type l -exec sh -c "$NAME" l {} + -o -exec sh -c "$NAME" '?' {} + |
@@ -137,7 +142,7 @@ find . -name . -o -type f -perm 644 -exec sh -c "$NAME" 644 {} + -o -type f -per
 while IFS= read -r p && IFS= read -r t; do
   [ "$(readlink "./$p")" = "$t" ] || wrong "$p is not the link that was sent"
 done <"$M/links"
-if wait $! || [ ! -s "$M/sums" ]; then :
+if wait "$one" && wait "$other"; then :
 else sha256sum -c - <"$M/sums" 2>/dev/null | sed -n 's/: FAILED.*//p'
 fi >"$M/failed"
 cd "$M" || exit
@@ -155,7 +160,7 @@ if [ -s bad ]; then
   cat bad
   wrong "$p is missing or differs"
 fi
-rm -f want is sums failed lost extra names bad links
+rm -f want is sums sums1 sums2 failed lost extra names bad links
 # content reaches the disk before the word that it is complete
 flush
 [ -d "../../fence/$STAMP" ] || exit ${REFUSED.fenced}
