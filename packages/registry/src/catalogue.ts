@@ -94,7 +94,7 @@ export const registryErrors: ErrorCatalogue = {
     fix: "Give a private key as PEM, made with `openssl ecparam -name prime256v1 -genkey`. Without a key, the job needs an identity: `permissions: id-token: write` at GitHub.",
   },
   REGISTRY_SOURCE: {
-    when: "A source holds names that mean something else in an image, or is not what it should be.",
+    when: "A source holds names that mean something else in an image, is not what it should be, or is not there.",
     why: "Such an image would lose files of its base, or hold other content than the source.",
     fix: "Exclude the paths of the message, or mend the source.",
   },

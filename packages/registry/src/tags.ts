@@ -1,4 +1,4 @@
-import { canonicalJson, type Json, stepConflict } from "@lockstep/plugin";
+import { canonicalJson, isLockstepError, type Json, stepConflict } from "@lockstep/plugin";
 import type { Asking } from "./client/asking.ts";
 import { deleteManifest, getManifest, putManifest } from "./client/manifests.ts";
 import type { RegistryConnection } from "./connection.ts";
@@ -69,22 +69,37 @@ export interface Moving {
  *
  * @throws {LockstepError} `STEP_CONFLICT`, `REGISTRY_RELEASE_GONE`, `REGISTRY_TAG_IMMUTABLE`
  */
-export async function putTag(
+export async function putTag(asking: Asking, moving: Moving, manifest: RawManifest): Promise<void> {
+  const { repository, tag } = moving;
+  try {
+    const put = await putManifest(asking, {
+      repository,
+      manifest,
+      reference: tag,
+      beforeRetry: () => refuseTaken(asking, moving, manifest),
+    });
+    if ("missing" in put) throw releaseGone(pinnedName(repository, manifest.digest));
+  } catch (error) {
+    if (!isLockstepError(error) || error.code !== "REGISTRY_TAG_IMMUTABLE") throw error;
+    // a tag that never moves is refused to its own image, too: when the first reply was lost
+    const found = await getManifest(asking, repository, tag);
+    if (found?.digest !== manifest.digest) throw error;
+  }
+}
+
+/**
+ * Looks whether a tag still points at what it did, or at its new image.
+ *
+ * @throws {LockstepError} `STEP_CONFLICT`
+ */
+export async function refuseTaken(
   asking: Asking,
   { repository, tag, from }: Moving,
-  manifest: RawManifest,
+  { digest }: RawManifest,
 ): Promise<void> {
-  const put = await putManifest(asking, {
-    repository,
-    manifest,
-    reference: tag,
-    async beforeRetry() {
-      const found = (await getManifest(asking, repository, tag))?.digest ?? null;
-      if (found === from || found === manifest.digest) return;
-      throw stepConflict(`${nameOf(repository)}:${tag}`, { wanted: from, found });
-    },
-  });
-  if ("missing" in put) throw releaseGone(pinnedName(repository, manifest.digest));
+  const found = (await getManifest(asking, repository, tag))?.digest ?? null;
+  if (found === from || found === digest) return;
+  throw stepConflict(`${nameOf(repository)}:${tag}`, { wanted: from, found });
 }
 
 /**

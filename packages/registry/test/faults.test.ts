@@ -529,6 +529,55 @@ describe("tags", () => {
     expect(server.store.tags("acme/shop")["edge"]).toBe(hotfix);
   });
 
+  it("are all looked at again before a move of all together is repeated", async () => {
+    await shop.deploy(ONE, filesOf("one"));
+    server.quirks = { multiTag: true };
+    await using run = await open({ atomicTags: true });
+    await run.build(filesOf("two"));
+    const plan = await run.plan(TWO);
+    await run.apply(run.stepOf(plan, "stage"));
+    const repository = server.store.repository("acme/shop");
+    const hotfix = `sha256:${"d".repeat(64)}`;
+    repository.manifests.set(hotfix, {
+      bytes: Buffer.from("{}"),
+      mediaType: "application/vnd.oci.image.manifest.v1+json",
+    });
+    server.fault = ({ method, query }, { response }) => {
+      if (method !== "PUT" || query.getAll("tag").length === 0) return false;
+      repository.tags.set("edge", hotfix);
+      return answer(response, 503);
+    };
+
+    expect(await codeOf(run.apply(run.stepOf(plan, "activate")))).toBe("STEP_CONFLICT");
+    expect(server.store.tags("acme/shop")["edge"]).toBe(hotfix);
+  });
+
+  it.each([false, true])(
+    "that never move are not refused to their own image when a reply was lost (all together: %s)",
+    async (atomicTags) => {
+      server.quirks = { immutableTags: true, multiTag: true };
+      await using run = await open({ atomicTags, tags: ["1.4.1", "1.4.1-slim"] });
+      await run.build(filesOf("one"));
+      const plan = await run.plan(ONE);
+      await run.apply(run.stepOf(plan, "stage"));
+      const { tags } = server.store.repository("acme/shop");
+      let lost = 0;
+      server.fault = ({ method, path, query }, { response }) => {
+        const moving = [...query.getAll("tag"), path.slice(path.lastIndexOf("/") + 1)];
+        const wanted = moving.filter((tag) => tag.startsWith("1.4.1"));
+        if (method !== "PUT" || wanted.length === 0 || lost > 0) return false;
+        for (const tag of wanted) tags.set(tag, digestIn(plan.outputs));
+        lost += 1;
+        return answer(response, 503);
+      };
+
+      await run.apply(run.stepOf(plan, "activate"));
+
+      expect(lost).toBe(1);
+      expect(await run.check(plan)).toEqual(["pass"]);
+    },
+  );
+
   it("that were moved before one failed go back, and the ones behind it stay", async () => {
     await shop.deploy(ONE, filesOf("one"));
     const start = server.store.tags("acme/shop");

@@ -424,6 +424,21 @@ describe("archives of others", () => {
   });
 });
 
+describe("an image of a registry", () => {
+  it("that is not there is a source that is missing, and no release that is gone", async () => {
+    const image = `${server.host}/acme/nowhere@sha256:${"1".repeat(64)}`;
+    await using shop = await Shop.open({
+      repository: `${server.host}/acme/promoted`,
+      source: { image },
+    });
+
+    await expect(shop.plan(ONE)).rejects.toMatchObject({
+      code: "REGISTRY_SOURCE",
+      message: `The source ${image} is not in its registry.`,
+    });
+  });
+});
+
 describe("a saved image", () => {
   it("whose layers are live already is not compressed again, and one that lies about them is refused", async () => {
     const archive = (text: string): Buffer => {

@@ -91,7 +91,10 @@ export async function putManifest(
   const answer = await client.call(ctx, call, {
     beforeRetry: async () => put.beforeRetry?.(),
   });
-  if (answer.status !== 201) return refused(call, { answer, reference, name: nameOf(repository) });
+  if (answer.status !== 201) {
+    const moving = isDigest(reference) ? tags : [reference];
+    return refused(call, { answer, moving, name: nameOf(repository) });
+  }
   const said = answer.header("docker-content-digest")[0];
   await drop(answer);
   if (said !== undefined && said !== digest)
@@ -104,13 +107,14 @@ export async function putManifest(
 
 interface RefusedPut {
   readonly answer: Answer;
-  readonly reference: string;
+  /** Tags that were to be moved. */
+  readonly moving: readonly string[];
   readonly name: string;
 }
 
 async function refused(
   call: Call,
-  { answer, reference, name }: RefusedPut,
+  { answer, moving, name }: RefusedPut,
 ): Promise<{ readonly missing: string }> {
   const refusal = await refusalOf(call, answer);
   const unknown = refusal.complaints.find(({ code }) =>
@@ -122,12 +126,12 @@ async function refused(
     };
   }
   const isProtected =
-    !isDigest(reference) &&
+    moving.length > 0 &&
     [400, 405, 409, 412].includes(answer.status) &&
     refusal.complaints.some(({ code, message }) =>
       /immutab|already exists|TAG_INVALID/i.test(`${code} ${message}`),
     );
-  if (isProtected) throw tagImmutable(`${name}:${reference}`, refusal.complaints);
+  if (isProtected) throw tagImmutable(`${name}:${moving.join(", ")}`, refusal.complaints);
   throw answerUnexpected(refusal);
 }
 

@@ -2,7 +2,7 @@ import { streamBlob } from "../client/blobs.ts";
 import { getManifest } from "../client/manifests.ts";
 import { referrersOf } from "../client/referrers.ts";
 import type { Digest } from "../digest.ts";
-import { releaseGone, sourceUnfit } from "../errors.ts";
+import { sourceUnfit } from "../errors.ts";
 import { distinct, type Image, type ImageBlob, pinnedName } from "../image/image.ts";
 import { type Descriptor, parseManifest, type RawManifest } from "../image/model.ts";
 import { parseReference, type Repository } from "../reference.ts";
@@ -17,7 +17,7 @@ const MOST_MANIFESTS = 200;
  * Takes an image as it is from a repository: every platform and all that refers to it. Inside one registry
  * no layer is downloaded.
  *
- * @throws {LockstepError} `REGISTRY_RELEASE_GONE`, `REGISTRY_SOURCE`
+ * @throws {LockstepError} `REGISTRY_SOURCE`
  */
 export async function imageOfRegistry(
   building: Building,
@@ -29,7 +29,7 @@ export async function imageOfRegistry(
   const from = connection.mirrorOf(repository);
   const manifests = await tree(building, from, digest);
   const root = manifests.at(-1);
-  if (root === undefined) throw releaseGone(pinnedName(repository, digest));
+  if (root === undefined) throw sourceUnfit(image, "is not in its registry");
   const referrers = await referrersOf(connection.asking(ctx), from, digest);
   const blobs = [...manifests, ...referrers].flatMap((raw) => blobsOf(building, from, raw));
   return {
@@ -51,7 +51,7 @@ async function tree(building: Building, from: Repository, root: Digest): Promise
     const raw = await connection.once(`manifest ${from.host}/${from.path} ${digest}`, async () =>
       getManifest(asking, from, digest),
     );
-    if (raw === undefined) throw releaseGone(pinnedName(from, digest));
+    if (raw === undefined) throw sourceUnfit(pinnedName(from, digest), "is not in its registry");
     const manifest = parseManifest(raw);
     if (manifest === undefined) {
       throw sourceUnfit(pinnedName(from, digest), `is of the unknown type ${raw.mediaType}`);

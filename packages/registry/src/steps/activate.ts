@@ -1,12 +1,27 @@
-import { type Reverted, type Step, stepConflict, type WriteContext } from "@lockstep/plugin";
+import {
+  isLockstepError,
+  type Reverted,
+  type Step,
+  stepConflict,
+  type WriteContext,
+} from "@lockstep/plugin";
 import type { Asking } from "../client/asking.ts";
 import { listTags, putManifest } from "../client/manifests.ts";
 import type { RegistryConnection } from "../connection.ts";
 import { releaseGone, tagNotBack, together } from "../errors.ts";
+import type { Tags } from "../glance.ts";
 import { pinnedName } from "../image/image.ts";
 import type { RawManifest } from "../image/model.ts";
 import { nameOf, type Repository } from "../reference.ts";
-import { heldOf, inMovingOrder, putTag, readTags, shownDigest, stagedManifest } from "../tags.ts";
+import {
+  heldOf,
+  inMovingOrder,
+  putTag,
+  readTags,
+  refuseTaken,
+  shownDigest,
+  stagedManifest,
+} from "../tags.ts";
 import type { ActivateBefore, ActivateInput } from "./activation.ts";
 import { type Moved, putBack, removeAnchors } from "./put-back.ts";
 
@@ -57,7 +72,7 @@ export const activate: Step<ActivateInput, ActivateBefore, null, RegistryConnect
     const waiting = inMovingOrder(Object.keys(input.moves)).filter(
       (tag) => found.get(tag)?.digest !== input.moves[tag],
     );
-    const moved = await moveTogether(connection, asking, { tags: waiting, wanted });
+    const moved = await moveTogether(connection, asking, { tags: waiting, wanted, found });
     for (const tag of waiting) {
       const manifest = wanted.get(tag);
       if (moved.includes(tag) || manifest === undefined) continue;
@@ -152,12 +167,33 @@ async function moveTogether(
   {
     tags,
     wanted,
-  }: { readonly tags: readonly string[]; readonly wanted: ReadonlyMap<string, RawManifest> },
+    found,
+  }: {
+    readonly tags: readonly string[];
+    readonly wanted: ReadonlyMap<string, RawManifest>;
+    readonly found: Tags;
+  },
 ): Promise<readonly string[]> {
   const manifests = new Set(tags.map((tag) => wanted.get(tag)));
   const [manifest] = manifests;
   if (!atomicTags || manifests.size !== 1 || manifest === undefined || tags.length < 2) return [];
-  const put = await putManifest(asking, { repository, manifest, reference: manifest.digest, tags });
-  if ("missing" in put) throw releaseGone(pinnedName(repository, manifest.digest));
-  return put.moved;
+  try {
+    const put = await putManifest(asking, {
+      repository,
+      manifest,
+      reference: manifest.digest,
+      tags,
+      async beforeRetry() {
+        for (const tag of tags) {
+          const from = shownDigest(found.get(tag));
+          await refuseTaken(asking, { repository, tag, from }, manifest);
+        }
+      },
+    });
+    if ("missing" in put) throw releaseGone(pinnedName(repository, manifest.digest));
+    return put.moved;
+  } catch (error) {
+    if (!isLockstepError(error) || error.code !== "REGISTRY_TAG_IMMUTABLE") throw error;
+    return []; // tag by tag it shows which one stays, or that a lost reply had moved them all
+  }
 }
