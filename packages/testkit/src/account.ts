@@ -1,9 +1,12 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import { isAbandoned, ownerComment } from "./account-owner.ts";
 import { killProcess } from "./processes.ts";
 
 const run = promisify(execFile);
@@ -23,28 +26,83 @@ export interface AccountOptions {
   readonly shell: "dash" | "busybox";
 }
 
+/** Resolves when the accounts are removed that others left behind; once for a process. */
+let swept: Promise<void> | undefined;
+
 /**
  * Makes an account with a home of its own; needs root, useradd, and dash or busybox. Removed on dispose, with
- * its processes.
+ * its processes; by the next process that makes one when this process is killed.
  */
 export async function createAccount({ name, shell }: AccountOptions): Promise<Account> {
+  await (swept ??= whileNobodyElse(removeAbandoned));
   const account = name ?? `ls${randomBytes(4).toString("hex")}`;
   const home = `/home/${account}`;
-  const tools = `/opt/${account}`;
-  const login = shell === "dash" ? "/bin/dash" : await busyboxShell(tools);
-  await alone("useradd", ["--create-home", "--home-dir", home, "--shell", login, account]);
+  const login = shell === "dash" ? "/bin/dash" : await busyboxShell(toolsOf(account));
+  const owner = ["--comment", await ownerComment()];
+  await alone("useradd", [
+    "--create-home",
+    "--home-dir",
+    home,
+    "--shell",
+    login,
+    ...owner,
+    account,
+  ]);
   await alone("usermod", ["-p", "*", account]); // else UsePAM no takes the account as locked
   const { uid } = await stat(home);
   return {
     name: account,
     home,
     uid,
-    async [Symbol.asyncDispose]() {
-      await endAllOf(uid);
-      await alone("userdel", ["--remove", account]).catch(ignoreMailbox);
-      await rm(tools, { recursive: true, force: true });
-    },
+    [Symbol.asyncDispose]: () => remove(account, uid),
   };
+}
+
+/**
+ * Removes the accounts that processes made which are gone: tests that were killed.
+ *
+ * @see passwd(5)
+ */
+async function removeAbandoned(): Promise<void> {
+  for (const line of (await readFile("/etc/passwd", "utf8")).split("\n")) {
+    const [account = "", , uid, , comment = ""] = line.split(":");
+    // What cannot be removed now is left to the next, and fails no test of this one.
+    if (await isAbandoned(comment)) await remove(account, Number(uid)).catch(() => undefined);
+  }
+}
+
+/**
+ * Two that remove one account could end the processes of a third that got its number. The name of a socket has
+ * one owner, and is free when that process ends, however it ends.
+ *
+ * @see unix(7), abstract sockets
+ */
+async function whileNobodyElse(act: () => Promise<void>): Promise<void> {
+  const owner = createServer();
+  for (;;) {
+    try {
+      await once(owner.listen("\0lockstep-test-accounts"), "listening");
+      break;
+    } catch (error) {
+      if (!String(error).includes("EADDRINUSE")) throw error;
+      await sleep(50);
+    }
+  }
+  try {
+    await act();
+  } finally {
+    owner.close();
+  }
+}
+
+async function remove(account: string, uid: number): Promise<void> {
+  await endAllOf(uid);
+  await alone("userdel", ["--remove", account]).catch(ignoreMailbox);
+  await rm(toolsOf(account), { recursive: true, force: true });
+}
+
+function toolsOf(account: string): string {
+  return `/opt/${account}`;
 }
 
 /** The tools of shadow take a lock for a moment; another suite may hold it. */
