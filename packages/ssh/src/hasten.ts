@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import type { Socket } from "node:net";
 import type { Client, ClientChannel, ParsedKey } from "ssh2";
 import { deferred } from "./deferred.ts";
 
@@ -121,6 +122,26 @@ function startBlind(client: Client, { command, text }: Wish): Early {
     protocol.exec = execute;
   };
   return { channel, isTold };
+}
+
+/**
+ * Has what is written in one go leave in one piece: the library writes three for each packet, of which two are of a
+ * few bytes.
+ */
+export function sendTogether(socket: Socket): void {
+  const write: (bytes: Uint8Array | string) => boolean = socket.write.bind(socket);
+  let isGathering = false;
+  socket.write = (bytes: Uint8Array | string) => {
+    if (!isGathering) {
+      isGathering = true;
+      socket.cork();
+      queueMicrotask(() => {
+        isGathering = false;
+        socket.uncork();
+      });
+    }
+    return write(bytes);
+  };
 }
 
 /** Tells whether the server says that it is OpenSSH. */

@@ -3,7 +3,7 @@ import { isLockstepError, type LockstepError } from "@lockstep/plugin";
 import type { AnyAuthMethod, Client } from "ssh2";
 import { abortOf, deferred } from "./deferred.ts";
 import { authFailed } from "./errors.ts";
-import { type Early, hurryIn, isOpenssh, signAtOnce, type Wish } from "./hasten.ts";
+import { type Early, hurryIn, isOpenssh, sendTogether, signAtOnce, type Wish } from "./hasten.ts";
 import { type Offer, offerOf } from "./identities.ts";
 import { hostUnreachable } from "./login-errors.ts";
 import { type Login, readLogin, signaturesFor } from "./login.ts";
@@ -122,6 +122,7 @@ async function ready(
   const { promise, resolve, reject } = deferred<void>();
   promise.catch(() => undefined);
   const greeting = greetingOf(socket);
+  if (socket instanceof Socket) sendTogether(socket);
   let refusal: LockstepError | undefined;
   client.once("ready", resolve);
   client.once("error", (cause: Error & { readonly level?: string }) => {
