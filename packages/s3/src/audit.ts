@@ -130,14 +130,14 @@ function* wrongFindings(
     yield {
       level: "fail",
       text: `${missing.length} live objects are gone: ${names(missing.map(({ path }) => path))}`,
-      fix: `Put each object back with its metadata${whence}, or change the file in the source and deploy: a file that stays the same is not sent again.`,
+      fix: `Deploy the same source with \`repair: true\`, or put each object back with its metadata${whence}: without that a file that stays the same is not sent again.`,
     };
   }
   if (changed.length > 0) {
     yield {
       level: "fail",
       text: `${changed.length} live objects were changed by others: ${names(changed)}`,
-      fix: `Take the change into the source, remove the object, and deploy; or copy back what was there, a page from below ${blobs}.`,
+      fix: `Take the change into the source, remove the object, and deploy, with \`repair: true\` where the source is the same; or copy back what was there, a page from below ${blobs}.`,
     };
   }
 }

@@ -58,6 +58,8 @@ export interface S3Options extends BucketOptions {
   readonly keep?: { readonly releases?: number; readonly days?: number };
   /** Share of the files, 0 to 1, that may be gone since the live release; default 0.5. */
   readonly shrink?: number;
+  /** Whether each plan lists the site, so that a deploy puts back what is gone; default false. Not behind a router. */
+  readonly repair?: boolean;
   /** Where Lockstep keeps its own objects, below `prefix`; default `.lockstep/`. */
   readonly state?: string;
   /** Asks as a visitor after the release went live; what is wrong puts the run back. */
@@ -83,6 +85,7 @@ export interface S3Settings {
   readonly entries: readonly string[];
   readonly keep: { readonly releases: number; readonly days: number };
   readonly shrink: number;
+  readonly repair: boolean;
   readonly check: CheckSettings | undefined;
   readonly cloudfront: CloudFrontSettings | undefined;
   readonly limits: SiteLimits;
@@ -164,6 +167,7 @@ const written = z.strictObject({
     })
     .default({ releases: 5, days: 7 }),
   shrink: z.number().min(0).max(1).default(0.5),
+  repair: z.boolean().default(false),
   state: folder.refine((text) => text !== "", "This must not be empty").default(".lockstep/"),
   check: checkSchema.optional(),
   cloudfront: cloudFrontSchema.optional(),
@@ -171,26 +175,32 @@ const written = z.strictObject({
 });
 
 /** Checks what a user wrote and fills in the defaults. */
-export const s3Schema: z.ZodType<S3Settings> = written.transform((options): S3Settings => {
-  const { state, ...rest } = options;
-  const prefix = `${rest.prefix}${rest.cloudfront?.router?.prefix ?? ""}`;
-  return {
-    bucket: bucketSettings(options),
-    prefix,
-    state: `${prefix}${state}`,
-    source: rest.source,
-    exclude: rest.exclude,
-    allow: rest.allow,
-    headers: rest.headers,
-    assets: rest.assets,
-    entries: rest.entries,
-    keep: rest.keep,
-    shrink: rest.shrink,
-    check: rest.check,
-    cloudfront: rest.cloudfront,
-    limits: rest.limits,
-  };
-});
+export const s3Schema: z.ZodType<S3Settings> = written
+  .refine(({ repair, cloudfront }) => !repair || cloudfront?.router === undefined, {
+    path: ["repair"],
+    message: "Behind a router nothing is put back: every release has objects of its own",
+  })
+  .transform((options): S3Settings => {
+    const { state, ...rest } = options;
+    const prefix = `${rest.prefix}${rest.cloudfront?.router?.prefix ?? ""}`;
+    return {
+      bucket: bucketSettings(options),
+      prefix,
+      state: `${prefix}${state}`,
+      source: rest.source,
+      exclude: rest.exclude,
+      allow: rest.allow,
+      headers: rest.headers,
+      assets: rest.assets,
+      entries: rest.entries,
+      keep: rest.keep,
+      shrink: rest.shrink,
+      repair: rest.repair,
+      check: rest.check,
+      cloudfront: rest.cloudfront,
+      limits: rest.limits,
+    };
+  });
 
 function isCleanFolder(text: string): boolean {
   if (text === "") return true;

@@ -16,10 +16,12 @@ import { refuseShrunk, refuseForeign } from "./guards.ts";
 import { settle, stagingOf } from "./moves.ts";
 import type { S3Settings } from "./options.ts";
 import type { Pointer } from "./pointer.ts";
+import { isSameFile, type SiteRelease } from "./release.ts";
 import { makeSite, readFiles } from "./site.ts";
 import { activate, type ActivateInput } from "./steps/activate.ts";
 import { baseOf } from "./steps/base.ts";
 import { checkSite, type CheckSiteInput, forReturn } from "./steps/check-site.ts";
+import { goneFrom, repair } from "./steps/repair.ts";
 import { retire } from "./steps/retire.ts";
 import { stage } from "./steps/stage.ts";
 
@@ -54,23 +56,30 @@ export function refOf({ live, moving }: Pointer): Ref | null {
 async function planDeploy(pointer: Pointer, ctx: PlanContext<S3Connection>): Promise<TargetPlan> {
   const { connection } = ctx;
   const source = await readFiles(connection.settings, ctx);
-  if (pointer.moving === undefined && pointer.live !== null && pointer.made === source.made) {
+  const isKnown = pointer.moving === undefined && pointer.live !== null;
+  if (isKnown && pointer.made === source.made && !connection.settings.repair) {
     ctx.log("The source is what the live release was made of; its objects were not looked at.\n");
     return unchanged(pointer, { ref: pointer.live, count: source.artifact.files });
   }
   const site = await makeSite(connection.settings, source, ctx);
   connection.site = site;
   const { ref, files } = site.release;
-  if (refOf(pointer) === ref) return unchanged(pointer, { ref, count: files.length });
-
+  const repairs = await planRepairs(pointer, site.release, ctx);
+  if (refOf(pointer) === ref) {
+    const same = unchanged(pointer, { ref, count: files.length - repairs.changes.length });
+    return { ...same, ...repairs };
+  }
   const base = await baseOf(connection, startOf(pointer), ctx.signal);
   refuseShrunk(connection.settings, base, site.release);
   await refuseForeign(ctx, base, site.release);
   const release = settle(site.release, base);
   const { uploads, creates } = stagingOf(release, base, connection.settings.entries);
+  const { changes, unchanged: others } = comparison(base.from, release);
   return {
-    ...comparison(base.from, release),
+    changes: [...changes, ...repairs.changes],
+    unchanged: others - repairs.changes.length,
     steps: [
+      ...repairs.steps,
       planned(stage, {
         id: "stage",
         phase: "stage",
@@ -83,6 +92,31 @@ async function planDeploy(pointer: Pointer, ctx: PlanContext<S3Connection>): Pro
     basedOn: basedOn(pointer),
     outputs: { digest: ref },
     undo: UNDO,
+  };
+}
+
+/** With `repair`: what the live release and the new one have alike, and the bucket has no longer. */
+async function planRepairs(
+  { live, moving }: Pointer,
+  release: SiteRelease,
+  ctx: PlanContext<S3Connection>,
+): Promise<Pick<TargetPlan, "changes" | "steps">> {
+  const { connection, signal } = ctx;
+  const isLookedAt = connection.settings.repair && live !== null && moving === undefined;
+  if (!isLookedAt) return { changes: [], steps: [] };
+  const gone = await goneFrom(await connection.release(live, signal), ctx);
+  const files = gone.filter((file) => isSameFile(release.byPath.get(file.path), file));
+  if (files.length === 0) return { changes: [], steps: [] };
+  const input = { release: release.ref, live, paths: files.map(({ path }) => path) };
+  const bytes = files.reduce((sum, { size }) => sum + size, 0);
+  return {
+    changes: files.map(({ path: what, size }) => ({
+      action: "add",
+      what,
+      reason: "absent",
+      bytes: size,
+    })),
+    steps: [planned(repair, { id: "repair", phase: "stage", undo: "leave", input, bytes })],
   };
 }
 

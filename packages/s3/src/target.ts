@@ -12,6 +12,7 @@ import { plan, refOf } from "./plan.ts";
 import type { Pointer } from "./pointer.ts";
 import { activate } from "./steps/activate.ts";
 import { checkSite } from "./steps/check-site.ts";
+import { repair } from "./steps/repair.ts";
 import { retire } from "./steps/retire.ts";
 import { stage } from "./steps/stage.ts";
 import { VERSION } from "./version.ts";
@@ -39,7 +40,7 @@ function make(settings: S3Settings): TargetBody<S3Connection> {
     places: [placeOf(settings.bucket, settings.prefix)],
     // not every server keeps conditions of copies: a run that wakes up late can still write a page
     traits: { fencing: "none" },
-    steps: [stage, activate, activatePurged],
+    steps: [stage, repair, activate, activatePurged],
     checks: [checkSite],
     retires: [retire],
     errors: { ...artifactErrors, ...s3Errors },

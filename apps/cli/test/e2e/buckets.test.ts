@@ -159,6 +159,30 @@ describe("a deploy to a bucket in trouble", () => {
   );
 });
 
+describe("a page that somebody removed", () => {
+  it("is found by a deep look, and put back by a deploy of the same build with `repair`", async () => {
+    await using server = await startSandboxS3({ buckets: ["shop", "state"] });
+    vi.stubEnv("S3_SECRET", server.credentials.secretAccessKey);
+    const one = await build(await newShop(), { name: "one", server, options: "repair: true" });
+    expect((await one.lockstep(["deploy", "-y"])).exit).toBe(0);
+    const objects = server.buckets.get("shop");
+    const before = textsIn(server);
+    for (const key of ["about.html", one.script]) objects?.delete(key);
+    expect((await one.lockstep(["status", "--deep"])).out).toContain("2 live objects are gone");
+
+    const { exit, err } = await one.lockstep(["deploy", "-y"]);
+
+    expect(exit, err).toBe(0);
+    expect(textsIn(server)).toMatchObject({
+      "about.html": before["about.html"],
+      [one.script]: before[one.script],
+    });
+    const deep = await one.lockstep(["status", "--deep"]);
+    expect(deep.out).toContain("3 of 3 live objects are as they were deployed");
+    expect((await one.lockstep(["plan"])).out).toContain("1 unchanged.");
+  }, 60_000);
+});
+
 describe("a deploy with its state in a bucket", () => {
   it("asks 14 times when nothing changed, and 31 times for one page, lease and journal included", async () => {
     await using server = await startSandboxS3({ buckets: ["shop", "state"] });

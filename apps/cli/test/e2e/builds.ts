@@ -22,6 +22,8 @@ export interface Building {
   readonly name: string;
   readonly server: Buckets;
   readonly ttlMs?: number;
+  /** Options of the site besides, as they are written. */
+  readonly options?: string;
   /** Time of its commit, in seconds since 1970; without it, it is of no commit of its own. */
   readonly committedAt?: number;
 }
@@ -40,7 +42,7 @@ export interface Build {
 /** One build of a site, with a config of its own: the same bucket, and the same state in it. */
 export async function build(
   { folder }: Shop,
-  { name, server, ttlMs = 60_000, committedAt }: Building,
+  { name, server, ttlMs = 60_000, options = "", committedAt }: Building,
 ): Promise<Build> {
   const cwd = join(folder, name);
   await mkdir(join(cwd, "dist/assets"), { recursive: true });
@@ -49,7 +51,7 @@ export async function build(
   await writeFile(join(cwd, "dist", script), `console.log("${name}")`);
   await writeFile(join(cwd, "dist/index.html"), page);
   await writeFile(join(cwd, "dist/about.html"), page);
-  await writeFile(join(cwd, "lockstep.config.ts"), configOf(server, ttlMs));
+  await writeFile(join(cwd, "lockstep.config.ts"), configOf(server, ttlMs, options));
   if (committedAt !== undefined) await commit(cwd, committedAt);
   return {
     name,
@@ -73,7 +75,11 @@ async function commit(cwd: string, seconds: number): Promise<void> {
   await program("git", [...who, "commit", "-q", "--allow-empty", "-m", "Build"], { cwd, env });
 }
 
-function configOf({ endpoint, region, credentials }: Buckets, ttlMs: number): string {
+function configOf(
+  { endpoint, region, credentials }: Buckets,
+  ttlMs: number,
+  options: string,
+): string {
   return `
 import { defineConfig, secret } from "lockstep";
 import { s3, s3Store } from "@lockstep/s3";
@@ -88,7 +94,7 @@ export default defineConfig({
   environments: {
     production: {
       store: s3Store({ ...place, bucket: "state", prefix: "production/", ttlMs: ${ttlMs} }),
-      targets: { site: s3({ ...place, bucket: "shop", source: "dist" }) },
+      targets: { site: s3({ ...place, bucket: "shop", source: "dist", ${options} }) },
     },
   },
 });

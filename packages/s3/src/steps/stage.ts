@@ -56,8 +56,13 @@ async function sayBegun(ctx: WriteContext<S3Connection>): Promise<void> {
 /** Bytes of files that are held at once while they are sent. */
 const MOST_HELD = 64 * 1024 * 1024;
 
-async function plannedSite(
-  { release: wanted }: StageInput,
+/**
+ * The site that was planned, read again where another process planned it.
+ *
+ * @throws {LockstepError} `SOURCE_CHANGED`
+ */
+export async function plannedSite(
+  { release: wanted }: Pick<StageInput, "release">,
   ctx: WriteContext<S3Connection>,
 ): Promise<Site> {
   const { connection } = ctx;
@@ -82,7 +87,8 @@ async function keep({ keeps }: Staging, ctx: WriteContext<S3Connection>): Promis
   });
 }
 
-async function send(
+/** Sends files where there is nothing, and looks at whatever is there already. */
+export async function send(
   site: Site,
   { creates, uploads }: Staging,
   ctx: WriteContext<S3Connection>,
