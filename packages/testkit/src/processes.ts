@@ -2,6 +2,16 @@ import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { kill } from "node:process";
 
+/**
+ * The words that run a program which the kernel kills when this process ends, however it ends: no server outlives
+ * a test that was killed. Its number is that of the program.
+ *
+ * @see setpriv(1), PR_SET_PDEATHSIG(2const)
+ */
+export function notOutlivingUs(words: readonly string[]): [string, ...string[]] {
+  return ["setpriv", "--pdeathsig", "KILL", "--", ...words];
+}
+
 /** Ends a process that leads a group of its own, and all that it started; resolves when it is gone. */
 export async function killGroup(child: ChildProcess): Promise<void> {
   const ended = child.exitCode !== null || child.signalCode !== null;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { freePort } from "./free-port.ts";
-import { killGroup } from "./processes.ts";
+import { killGroup, notOutlivingUs } from "./processes.ts";
 import { radosgwConfig } from "./radosgw-config.ts";
 import type { S3Credentials } from "./s3-signature.ts";
 
@@ -122,7 +122,8 @@ interface Part {
 }
 
 function startPart({ config, started }: Start, [name = "", ...words]: readonly string[]): Part {
-  const child = spawn(name, ["-c", config, ...words, "-f"], {
+  const [program, ...all] = notOutlivingUs([name, "-c", config, ...words, "-f"]);
+  const child = spawn(program, all, {
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -3,7 +3,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { freePort } from "./free-port.ts";
-import { killGroup } from "./processes.ts";
+import { killGroup, notOutlivingUs } from "./processes.ts";
 import { startTokenServer, type TokenServer } from "./registry-tokens.ts";
 
 /** How a real registry is started. */
@@ -62,7 +62,8 @@ export async function startDistribution(options: DistributionOptions): Promise<D
   ];
   await writeFile(config, `${lines.join("\n")}\n`);
   let printed = "";
-  const daemon = spawn("docker-registry", ["serve", config], {
+  const [program, ...words] = notOutlivingUs(["docker-registry", "serve", config]);
+  const daemon = spawn(program, words, {
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { freePort } from "./free-port.ts";
-import { killGroup, killProcess } from "./processes.ts";
+import { killGroup, killProcess, notOutlivingUs } from "./processes.ts";
 import type { SandboxSsh } from "./sandbox/ssh.ts";
 import { makeKeyPair, writeClientFiles } from "./ssh-keys.ts";
 
@@ -167,7 +167,7 @@ async function launch(
     'while [ "$1" != -- ]; do mount --bind "$1" "$2" || exit; shift 2; done; shift; exec "$@"';
   const sshd = ["/usr/sbin/sshd", "-D", "-e", "-f", config];
   const apart = ["unshare", "--mount", "sh", "-c", script, "sh", ...mounts.flat(), "--", ...sshd];
-  const [program = "", ...words] = mounts.length === 0 ? sshd : apart;
+  const [program, ...words] = notOutlivingUs(mounts.length === 0 ? sshd : apart);
   const daemon = spawn(program, words, {
     stdio: ["ignore", "ignore", "pipe"],
     detached: true,

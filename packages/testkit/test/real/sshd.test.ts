@@ -1,9 +1,10 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { freePort } from "../../src/free-port.ts";
 import { type Sshd, startSshd } from "../../src/sshd.ts";
@@ -12,6 +13,11 @@ import { type Sshd, startSshd } from "../../src/sshd.ts";
 function keyAt(port: number): string {
   const words = ["-t", "ed25519", "-p", `${port}`, "127.0.0.1"];
   return execFileSync("ssh-keyscan", words, { stdio: ["ignore", "pipe", "ignore"] }).toString();
+}
+
+async function isRunning(pid: number): Promise<boolean> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
+  return status.startsWith("Name:\tsshd\n") && !/^State:\tZ/m.test(status);
 }
 
 describe("an sshd", { timeout: 30_000 }, () => {
@@ -54,6 +60,23 @@ describe("an sshd", { timeout: 30_000 }, () => {
     await server.start();
 
     expect(keyAt(server.port)).toContain(server.hostKey);
+  });
+
+  it("is gone when the process that started it was killed", async () => {
+    const code = `
+      import { startSshd } from ${JSON.stringify(join(import.meta.dirname, "../../src/sshd.ts"))};
+      const { pid } = await startSshd({ folder: ${JSON.stringify(join(root, "orphan"))} });
+      console.log(pid);
+      setInterval(() => {}, 60_000);
+    `;
+    const starter = spawn(process.execPath, ["--input-type=module", "--eval", code]);
+    const [said] = (await once(starter.stdout, "data")) as [Buffer];
+    const pid = Number(said.toString());
+    expect(await isRunning(pid)).toBe(true);
+
+    starter.kill("SIGKILL");
+
+    while (await isRunning(pid)) await sleep(20);
   });
 
   it("of which 16 start at once each has a port of its own", async () => {
