@@ -9,7 +9,7 @@ const SOURCES =
   "packages/artifact: sources taken from a git commit, ignore rules compared with git's";
 const IMAGES =
   "packages/registry, apps/cli: images on CNCF distribution, and as skopeo, umoci and podman read them";
-const BUCKETS = "packages/testkit, packages/s3: sites and state on a Ceph RADOS gateway";
+const BUCKETS = "packages/testkit, packages/s3, apps/cli: sites and state on a Ceph RADOS gateway";
 const CONTAINERS =
   "packages/ssh: containers that follow a link, on podman, asked by podman and by docker";
 const FRONT = "packages/ssh: a service behind nginx that is never gone";

@@ -1,25 +1,16 @@
-import { once } from "node:events";
 import { copyFile, mkdir, mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  type Distribution,
-  type S3Bucket,
-  type SandboxS3,
-  startDistribution,
-  startSandboxS3,
-} from "@lockstep/testkit";
+import { type Distribution, startDistribution } from "@lockstep/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CONTAINER_OPTIONS, type ContainerHost, startContainerHost } from "./images-hosts.ts";
 import { digestOf, makeProject, type Project, type Said } from "./images-rig.ts";
+import { openSite, type Site } from "./images-site.ts";
 
 const TAGS = ["1.4", "latest"];
 
 let folder: string;
 let server: Distribution;
-let bucket: SandboxS3;
 let site: Site;
 let project: Project;
 const hosts: ContainerHost[] = [];
@@ -30,15 +21,14 @@ beforeAll(async () => {
   for (const name of ["web-1", "web-2"]) {
     hosts.push(await startContainerHost(join(folder, name), server.host));
   }
-  bucket = await startSandboxS3({ buckets: ["shop"] });
-  site = await openSite(bucket.buckets.get("shop") ?? new Map());
-  const env = { S3_SECRET_KEY: bucket.credentials.secretAccessKey };
+  await mkdir(join(folder, "site"));
+  site = await openSite(join(folder, "site"), "three");
+  const env = { S3_SECRET_KEY: site.server.credentials.secretAccessKey };
   project = await makeProject(join(folder, "project"), ["registry", "ssh", "s3"], env);
   await project.configure(config());
 }, 60_000);
 afterAll(async () => {
   await site[Symbol.asyncDispose]();
-  await bucket[Symbol.asyncDispose]();
   for (const host of hosts) await host[Symbol.asyncDispose]();
   await server[Symbol.asyncDispose]();
   await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
@@ -46,6 +36,7 @@ afterAll(async () => {
 
 /** An image; two hosts that run it by the digest the first target promises; a site, which is asked as users do. */
 function config(): string {
+  const { endpoint, region, credentials } = site.server;
   return `import { defineConfig, localStore, secret } from "lockstep";
 import { registry } from "@lockstep/registry";
 import { s3 } from "@lockstep/s3";
@@ -62,10 +53,8 @@ export default defineConfig({ project: "shop", environments: { production: {
     }),
     ${hosts.map((host, index) => hostText(host, `web-${index + 1}`)).join("\n    ")}
     site: s3({
-      bucket: "shop", endpoint: "${bucket.endpoint}", region: "${bucket.region}",
-      credentials: {
-        accessKeyId: "${bucket.credentials.accessKeyId}", secretAccessKey: secret("S3_SECRET_KEY"),
-      },
+      bucket: "${site.bucket}", endpoint: "${endpoint}", region: "${region}",
+      credentials: { accessKeyId: "${credentials.accessKeyId}", secretAccessKey: secret("S3_SECRET_KEY") },
       source: "build/www",
       check: { url: "${site.url}", until },
     }),
@@ -105,31 +94,6 @@ async function live(): Promise<{
   const pages = hosts.map(({ port }) => `http://127.0.0.1:${port}/index.html`);
   const answers = [...pages, site.url].map(async (url) => (await fetch(url)).text());
   return { digests: await Promise.all([...tags, ...running]), answers: await Promise.all(answers) };
-}
-
-interface Site extends AsyncDisposable {
-  readonly url: string;
-}
-
-/** What stands before the bucket: it fails on one version, whatever the bucket holds. */
-async function openSite(objects: S3Bucket): Promise<Site> {
-  const front = createServer(({ url = "/" }, response) => {
-    const key = url.endsWith("/") ? `${url.slice(1)}index.html` : url.slice(1);
-    const found = key.startsWith(".lockstep/") ? undefined : objects.get(key);
-    const body = Buffer.from(found?.body ?? "");
-    if (found === undefined || body.includes("three")) response.writeHead(found ? 500 : 404).end();
-    else response.writeHead(200, found.headers).end(body);
-  });
-  front.listen(0, "127.0.0.1");
-  await once(front, "listening");
-  return {
-    url: `http://127.0.0.1:${(front.address() as AddressInfo).port}`,
-    async [Symbol.asyncDispose]() {
-      front.closeAllConnections();
-      front.close();
-      await once(front, "close");
-    },
-  };
 }
 
 describe("an image, the hosts that run it, and a site in one run", { timeout: 240_000 }, () => {
