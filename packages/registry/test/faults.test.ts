@@ -138,6 +138,23 @@ describe("trouble that passes", () => {
     },
   );
 
+  it.each([
+    [3, "undefined"],
+    [99, "REGISTRY_ANSWER"],
+  ])("that a registry tells of a manifest with 400, %i times, ends so: %s", async (times, ends) => {
+    let told = 0;
+    server.fault = ({ method, path }, { response }) => {
+      if (method !== "PUT" || !path.includes("/manifests/") || told === times) return false;
+      told += 1;
+      response.writeHead(400, { "content-type": "application/json" });
+      response.end('{"errors":[{"code":"TOOMANYREQUESTS"}]}');
+      return true;
+    };
+
+    expect(await codeOf(shop.deploy(ONE, filesOf("one")))).toBe(ends);
+    expect(told).toBe(Math.min(times, 5));
+  });
+
   it("ends in an error that names the request, and no tag has moved", async () => {
     await shop.deploy(ONE, filesOf("one"));
     const start = live();
@@ -253,17 +270,24 @@ describe("a blob on its way", () => {
         repository: `${server.host}/acme/base`,
         source: { directory: "dist", base: "scratch", into: "/" },
       });
-      const { outputs } = await base.deploy(ONE, { "etc/os-release": "ID=nothing\n" });
+      const { outputs } = await base.deploy(ONE, {
+        "etc/os-release": "ID=nothing\n",
+        "node_modules/dep/index.js": "// two layers\n",
+      });
       server.quirks = { mount };
       await using above = await open({
         source: {
           directory: "dist",
           base: `${server.host}/acme/base@${digestIn(outputs)}`,
         },
-        limits: { backoffMs: 1, retries: 1 },
+        limits: { backoffMs: 1, retries: 0, uploads: 1 },
       });
 
       await above.deploy(ONE, filesOf("one"));
+
+      const mounts = server.requests.filter(({ query }) => query.has("mount"));
+      // a mount that is not there is no refusal: the next blob may be
+      expect(mounts).toHaveLength(mount === "ignored" ? 2 : 1);
 
       expect(new Set(Object.values(live())).size).toBe(1);
       expect(Object.values(live())[0]).toMatch(/^sha256:/);

@@ -1,3 +1,4 @@
+import { isLockstepError } from "@lockstep/plugin";
 import { type Digest, digester, digestOf } from "../digest.ts";
 import { answerUnexpected, contentWrong } from "../errors.ts";
 import { isPassing } from "../net/pace.ts";
@@ -131,6 +132,9 @@ async function mount(
   { digest }: Blob,
   { repository, from }: { readonly repository: Repository; readonly from: Repository },
 ): Promise<URL | "mounted" | undefined> {
+  const { client, ctx } = asking;
+  const way = `${repository.host}/${repository.path} from ${from.path}`;
+  if (client.refusedMounts.has(way)) return undefined;
   const call: Call = {
     method: "POST",
     repository,
@@ -139,18 +143,21 @@ async function mount(
     reads: [from],
   };
   try {
-    const answer = await asking.client.call(asking.ctx, call, { mayBeForbidden: true });
+    const answer = await client.call(ctx, call, { mayBeForbidden: true });
     await drop(answer);
     if (answer.status === 201) return "mounted";
-    return answer.status === 202 ? locationOf(answer) : undefined;
+    if (answer.status === 202) return locationOf(answer);
   } catch (error) {
     // whatever a registry has against a mount, an upload may still do
-    asking.ctx.signal.throwIfAborted();
-    if (error instanceof Error && "code" in error && error.code === "REGISTRY_LOGIN")
-      return undefined;
-    throw error;
+    ctx.signal.throwIfAborted();
+    if (!isLockstepError(error) || !REFUSES_MOUNT.has(error.code)) throw error;
   }
+  client.refusedMounts.add(way);
+  return undefined;
 }
+
+/** The token server gives no token for two repositories, or one that does not do. */
+const REFUSES_MOUNT: ReadonlySet<string> = new Set(["REGISTRY_LOGIN", "REGISTRY_FORBIDDEN"]);
 
 async function begin({ client, ctx }: Asking, repository: Repository): Promise<URL> {
   const call: Call = { method: "POST", repository, at: "blobs/uploads/" };

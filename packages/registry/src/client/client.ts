@@ -41,6 +41,8 @@ export interface Client {
   /** Where the credentials for a repository come from. */
   originOf(repository: Repository): string;
   readonly transport: Transport;
+  /** Mounts that were refused, by the repositories they lead to and from: they are not asked for again. */
+  readonly refusedMounts: Set<string>;
 }
 
 /** How a call is treated. */
@@ -74,6 +76,7 @@ export function createClient(options: ClientOptions): Client {
 
   return {
     transport,
+    refusedMounts: new Set(),
     urlOf,
     originOf: (repository) => loginFor(repository).origin,
     async rightsIn(ctx, repository) {

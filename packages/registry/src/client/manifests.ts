@@ -1,6 +1,6 @@
 import { isLockstepError } from "@lockstep/plugin";
 import { digestOf, isDigest } from "../digest.ts";
-import { answerUnexpected, contentWrong, tagImmutable } from "../errors.ts";
+import { answerUnexpected, contentWrong, type Refusal, tagImmutable } from "../errors.ts";
 import { parseObject, type RawManifest } from "../image/model.ts";
 import { MANIFESTS } from "../media-types.ts";
 import { drop, readBody } from "../net/read.ts";
@@ -88,13 +88,8 @@ export async function putManifest(
       },
     },
   };
-  const answer = await client.call(ctx, call, {
-    beforeRetry: async () => put.beforeRetry?.(),
-  });
-  if (answer.status !== 201) {
-    const moving = isDigest(reference) ? tags : [reference];
-    return refused(call, { answer, moving, name: nameOf(repository) });
-  }
+  const answer = await sendManifest({ client, ctx }, call, put);
+  if ("missing" in answer) return answer;
   const said = answer.header("docker-content-digest")[0];
   await drop(answer);
   if (said !== undefined && said !== digest)
@@ -105,18 +100,30 @@ export async function putManifest(
   };
 }
 
-interface RefusedPut {
-  readonly answer: Answer;
-  /** Tags that were to be moved. */
-  readonly moving: readonly string[];
-  readonly name: string;
+/** Times that a manifest is sent to a registry that says, with whatever status, that it is asked too often. */
+const MOST_PUTS = 5;
+
+async function sendManifest(
+  { client, ctx }: Asking,
+  call: Call,
+  put: Put,
+): Promise<Answer | { readonly missing: string }> {
+  const beforeRetry = async (): Promise<void> => put.beforeRetry?.();
+  for (let tries = 1; ; tries += 1) {
+    const answer = await client.call(ctx, call, { beforeRetry });
+    if (answer.status === 201) return answer;
+    const refusal = await refusalOf(call, answer);
+    const isBusy = refusal.complaints.some(({ code }) => code === "TOOMANYREQUESTS");
+    if (!isBusy || tries === MOST_PUTS) return refused(refusal, put);
+    await client.wait(ctx, answer);
+    await beforeRetry();
+  }
 }
 
-async function refused(
-  call: Call,
-  { answer, moving, name }: RefusedPut,
-): Promise<{ readonly missing: string }> {
-  const refusal = await refusalOf(call, answer);
+function refused(
+  refusal: Refusal,
+  { repository, reference, tags = [] }: Put,
+): { readonly missing: string } {
   const unknown = refusal.complaints.find(({ code }) =>
     ["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"].includes(code),
   );
@@ -125,14 +132,15 @@ async function refused(
       missing: /sha256:[0-9a-f]{64}/.exec(`${unknown.detail} ${unknown.message}`)?.[0] ?? "",
     };
   }
+  const moving = isDigest(reference) ? tags : [reference];
   const isProtected =
     moving.length > 0 &&
-    [400, 405, 409, 412].includes(answer.status) &&
+    [400, 405, 409, 412].includes(refusal.status) &&
     refusal.complaints.some(({ code, message }) =>
       /immutab|already exists|TAG_INVALID/i.test(`${code} ${message}`),
     );
-  if (isProtected) throw tagImmutable(`${name}:${moving.join(", ")}`, refusal.complaints);
-  throw answerUnexpected(refusal);
+  if (!isProtected) throw answerUnexpected(refusal);
+  throw tagImmutable(`${nameOf(repository)}:${moving.join(", ")}`, refusal.complaints);
 }
 
 /** Removes a manifest by its digest, with all tags on it, or one tag. Tells the status. */
