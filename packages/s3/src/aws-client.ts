@@ -77,13 +77,19 @@ function regionOf(
   return endpoint === undefined ? {} : { region: "us-east-1" };
 }
 
+/** How a client finds who signs. The files are of the chain that the client makes itself, which its type does not name. */
+type Account = Pick<S3ClientConfig, "credentials" | "profile"> & {
+  readonly filepath?: string;
+  readonly configFilepath?: string;
+};
+
 /** How requests are signed: as the settings say, else as every tool of AWS finds out. */
 export async function accountOf(
   { credentials }: BucketSettings,
   { env, secret }: BucketSurroundings,
-): Promise<Pick<S3ClientConfig, "credentials" | "profile">> {
+): Promise<Account> {
   if (credentials === "chain") return fromVariables(env);
-  if ("profile" in credentials) return { profile: credentials.profile };
+  if ("profile" in credentials) return { profile: credentials.profile, ...filesIn(env) };
   const { accessKeyId, secretAccessKey, sessionToken } = credentials;
   return {
     credentials: {
@@ -98,12 +104,10 @@ export async function accountOf(
  * The variables of the run, which need not be those of this process; else the chain of the SDK, with the
  * profile of the run. A variable that is empty is none: build services make such of secrets that are not set.
  */
-function fromVariables(
-  env: BucketSurroundings["env"],
-): Pick<S3ClientConfig, "credentials" | "profile"> {
+function fromVariables(env: BucketSurroundings["env"]): Account {
   const [accessKeyId, secretAccessKey] = [env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"]];
   const profile = env["AWS_PROFILE"];
-  if (!accessKeyId || !secretAccessKey) return profile ? { profile } : {};
+  if (!accessKeyId || !secretAccessKey) return { ...(profile ? { profile } : {}), ...filesIn(env) };
   const sessionToken = env["AWS_SESSION_TOKEN"] || undefined;
   const expiration = new Date(env["AWS_CREDENTIAL_EXPIRATION"] ?? "");
   return {
@@ -114,4 +118,10 @@ function fromVariables(
       ...(Number.isNaN(expiration.getTime()) ? {} : { expiration }),
     },
   };
+}
+
+/** The shared files of the run, which need not be those of this process. */
+function filesIn(env: BucketSurroundings["env"]): Pick<Account, "filepath" | "configFilepath"> {
+  const [filepath, configFilepath] = [env["AWS_SHARED_CREDENTIALS_FILE"], env["AWS_CONFIG_FILE"]];
+  return { ...(filepath ? { filepath } : {}), ...(configFilepath ? { configFilepath } : {}) };
 }

@@ -7,6 +7,7 @@ import { startSandboxS3 } from "@lockstep/testkit";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { openBucket } from "../src/aws-bucket.ts";
 import { accountOf, usualLimits } from "../src/aws-client.ts";
+import type { CredentialOptions } from "../src/index.ts";
 import { s3Schema } from "../src/options.ts";
 import { Folder } from "./world.ts";
 
@@ -100,6 +101,36 @@ describe("credentials that nobody writes into the config", () => {
 
     expect(server.buckets.get("shop")?.has("a")).toBe(true);
     expect(tokens.asked).toEqual(calls);
+  });
+
+  it.each<[string, CredentialOptions | undefined, object]>([
+    ["the variable of a profile", undefined, { AWS_PROFILE: "shop" }],
+    ["a profile that the config names", { profile: "shop" }, {}],
+    ["the usual profile", undefined, {}],
+  ])("come from files that are given to the run alone, by %s", async (_name, credentials, more) => {
+    await using server = await startSandboxS3({ buckets: ["shop"] });
+    await using folder = await Folder.open();
+    const { accessKeyId, secretAccessKey } = server.credentials;
+    const keys = `aws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey}`;
+    await writeFile(join(folder.path, "config"), `[profile shop]\n${keys}`);
+    await writeFile(join(folder.path, "keys"), `[default]\n${keys}`);
+    vi.stubEnv("AWS_CONFIG_FILE", join(folder.path, "none"));
+    vi.stubEnv("AWS_SHARED_CREDENTIALS_FILE", join(folder.path, "none"));
+    const env = {
+      AWS_CONFIG_FILE: join(folder.path, "config"),
+      AWS_SHARED_CREDENTIALS_FILE: join(folder.path, "keys"),
+      ...more,
+    };
+    const { endpoint, region } = server;
+    const place = { bucket: "shop", source: "dist", endpoint, region };
+    const written = credentials === undefined ? place : { ...place, credentials };
+
+    const { bucket: settings } = s3Schema.parse(written);
+    await using bucket = await openBucket(settings, { ...surroundings, env }, usualLimits);
+    await bucket.put({ key: "a", body: Buffer.from("a") });
+    const found = await bucket.get("a");
+
+    expect(Buffer.from(found?.body ?? "").toString()).toBe("a");
   });
 
   it("are missed, or what gives them out is named when it is not there", async () => {
