@@ -100,7 +100,7 @@ describe("the process", () => {
     expect(await ran.exit()).toBe(0);
     expect(ran.err).toContain("A plugin left something open (");
     expect(ran.err).toContain("Timeout");
-  }, 15_000);
+  });
 });
 
 describe("a signal", () => {

@@ -105,19 +105,22 @@ describe("a fault proxy", () => {
   });
 
   it("delays each way, without getting slower the more is on its way", async () => {
-    const { socket, heard } = await talk();
-    proxy.delay(40);
-    const begun = performance.now();
-
-    for (let sent = 0; sent < 10; sent += 1) {
-      socket.write("x");
-      await pause(2);
+    const tookMs: number[] = [];
+    // One after the other they would take 800 ms every time; a busy machine is not always busy.
+    while (tookMs.length < 5 && !tookMs.some((ms) => ms < 400)) {
+      const { socket, heard } = await talk();
+      proxy.delay(40);
+      const begun = performance.now();
+      for (let sent = 0; sent < 10; sent += 1) {
+        socket.write("x");
+        await pause(2);
+      }
+      await expect.poll(heard, { interval: 5 }).toBe(10);
+      tookMs.push(performance.now() - begun);
     }
-    await expect.poll(heard, { interval: 5 }).toBe(10);
 
-    const took = performance.now() - begun;
-    expect(took).toBeGreaterThanOrEqual(80);
-    expect(took).toBeLessThan(400);
+    expect(Math.min(...tookMs)).toBeGreaterThanOrEqual(80);
+    expect(Math.min(...tookMs)).toBeLessThan(400);
   });
 
   it("holds a rate", async () => {

@@ -207,7 +207,7 @@ describe("a connection that is cut", () => {
     expect(recovered.exit, recovered.stderr).toBe(0);
     await mustBeAsBefore(before);
     await mustBeLive(await deploy());
-  }, 60_000);
+  }, 120_000);
 });
 
 async function until(is: () => boolean): Promise<void> {
