@@ -30,6 +30,17 @@ function sha256(bytes: Uint8Array): string {
   return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 }
 
+/** Release one was live, the tags of release two have just moved and are not checked. */
+async function movedTwice(shop: Shop) {
+  await shop.deploy(ONE, filesOf("one"));
+  const [before] = live();
+  await shop.build(filesOf("two"));
+  const plan = await shop.plan(TWO);
+  await shop.apply(shop.stepOf(plan, "stage"));
+  const step = shop.stepOf(plan, "activate");
+  return { before, plan, step, saved: await shop.apply(step) };
+}
+
 /** Somebody else points a tag at an image of theirs. */
 function moveByHand(tag: string): string {
   const bytes = Buffer.from('{"schemaVersion":2,"by":"hand"}');
@@ -100,13 +111,7 @@ describe("what a registry says besides", () => {
 describe("a tag that somebody moves in the middle", () => {
   it("after it was moved fails the check, and the way back leaves it and takes the others", async () => {
     await using shop = await open();
-    await shop.deploy(ONE, filesOf("one"));
-    const [before] = live();
-    await shop.build(filesOf("two"));
-    const plan = await shop.plan(TWO);
-    await shop.apply(shop.stepOf(plan, "stage"));
-    const step = shop.stepOf(plan, "activate");
-    const saved = await shop.apply(step);
+    const { before, plan, step, saved } = await movedTwice(shop);
     const theirs = moveByHand("1");
 
     expect(await shop.check(plan)).toEqual([`fail: 1 is ${theirs}`]);
@@ -139,13 +144,7 @@ describe("what is live", () => {
 
   it("at the end of a run is what its check has read, and is read anew after that or when tags go back", async () => {
     await using shop = await open();
-    await shop.deploy(ONE, filesOf("one"));
-    const [before] = live();
-    await shop.build(filesOf("two"));
-    const plan = await shop.plan(TWO);
-    await shop.apply(shop.stepOf(plan, "stage"));
-    const step = shop.stepOf(plan, "activate");
-    const saved = await shop.apply(step);
+    const { before, plan, step, saved } = await movedTwice(shop);
     await shop.check(plan);
 
     const start = reads();

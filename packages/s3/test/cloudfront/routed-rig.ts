@@ -1,8 +1,9 @@
-import type { Json } from "@lockstep/plugin";
+import type { Json, TargetPlan } from "@lockstep/plugin";
 import { type SandboxKeyValues, startSandboxKeyValues } from "@lockstep/testkit";
 import type { CloudFrontOptions, S3Options } from "../../src/index.ts";
 import { cloudFrontFunctions } from "../../src/index.ts";
 import { Rig, type RigOptions } from "../rig.ts";
+import { filesOf } from "../world.ts";
 import { Edge } from "./edge.ts";
 
 /** A site behind the router: a rig, the store, and one place of CloudFront. */
@@ -30,6 +31,17 @@ export class RoutedRig implements AsyncDisposable {
     options: Omit<Partial<S3Options>, "cloudfront"> = {},
   ): Promise<Rig> {
     return this.rig.beside({ ...options, ...behind(this.store, cloudfront) });
+  }
+
+  /** Release one is live, release two is staged; the plan of the second. */
+  async stagedTwo(): Promise<TargetPlan> {
+    const { rig } = this;
+    await rig.deploy(filesOf("one"));
+    await rig.folder.build(filesOf("two"));
+    const plan = await rig.plan();
+    await rig.fence();
+    await rig.apply(plan, "stage");
+    return plan;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

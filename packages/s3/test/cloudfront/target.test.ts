@@ -16,11 +16,7 @@ describe("a site behind the router", () => {
 
   it("goes live by one write to the store, after which nothing of the bucket changes", async () => {
     const { rig, store } = world;
-    await rig.deploy(filesOf("one"));
-    await rig.folder.build(filesOf("two"));
-    const plan = await rig.plan();
-    await rig.fence();
-    await rig.apply(plan, "stage");
+    const plan = await world.stagedTwo();
     const [objects, asked] = [new Map(rig.objects), store.requests.length];
     expect((await world.edge.visit("/")).body).toContain("Welcome one");
     await rig.apply(plan, "activate");
@@ -32,11 +28,7 @@ describe("a site behind the router", () => {
 
   it("shows a staged release to who has its name, before anybody is led to it", async () => {
     const { rig, edge } = world;
-    await rig.deploy(filesOf("one"));
-    await rig.folder.build(filesOf("two"));
-    const plan = await rig.plan();
-    await rig.fence();
-    await rig.apply(plan, "stage");
+    const plan = await world.stagedTwo();
     const name = digestOf(plan.outputs?.["digest"]);
     const stage = rig.target.steps[0]?.describe(plan.steps[0]?.input ?? null);
     expect(stage).toContain(`?lockstep-preview=${name}`);
@@ -205,11 +197,7 @@ describe("a site behind the router", () => {
 
   it("is fenced when a newer run writes between its look and its write", async () => {
     const { rig, store } = world;
-    await rig.deploy(filesOf("one"));
-    await rig.folder.build(filesOf("two"));
-    const plan = await rig.plan();
-    await rig.fence();
-    await rig.apply(plan, "stage");
+    const plan = await world.stagedTwo();
     const control = JSON.parse(store.values.get("site.control") ?? "{}") as {
       stamp: { epoch: number };
     };
