@@ -5,6 +5,7 @@ import type { SshConnection } from "./connection.ts";
 import { type HostFacts, readFacts } from "./facts.ts";
 import { drop, foreseenOn, replace } from "./foreseen.ts";
 import type { RemoteHost } from "./host.ts";
+import { askAhead } from "./manifests.ts";
 
 /**
  * Milliseconds for which what a host said when it was asked what is live counts for the plan as well. Core plans
@@ -14,9 +15,12 @@ const FRESH_MS = 1000;
 
 type Context = TargetContext & { readonly connection: SshConnection };
 
-/** Looks at a host, and keeps what it says for the plan that may follow. */
+/** Looks at a host, and keeps what it says for the plan that may follow, which may want the manifest of what is live. */
 export async function lookAhead(ctx: Context, host: RemoteHost): Promise<HostFacts> {
-  const facts = await readFacts(ctx, host, ctx.connection.settings.path);
+  const asking = readFacts(ctx, host, ctx.connection.settings.path);
+  // most hosts have the same
+  if (host === ctx.connection.hosts[0]) askAhead(ctx, host);
+  const facts = await asking;
   foreseenOn(ctx.connection).facts.set(host.name, { facts, atMs: performance.now() });
   return facts;
 }

@@ -56,10 +56,10 @@ export interface Opening {
   readonly requests: readonly [Request, ...Request[]];
 }
 
-/** Makes an opening, with a request that is known already. */
-export function openingWith(first: Request | undefined): Opening {
+/** Makes an opening, with requests that are known already. */
+export function openingWith(more: readonly Request[]): Opening {
   const ready = newRequest({ text: ":", values: {} }, { outputBytes: GREETING_BYTES });
-  const requests = first === undefined ? ([ready] as const) : ([ready, first] as const);
+  const requests = [ready, ...more] as const;
   return { text: `${PRELUDE}${requests.map(({ text }) => text).join("")}`, requests };
 }
 

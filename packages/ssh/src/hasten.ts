@@ -53,10 +53,10 @@ function signatureOf(key: ParsedKey, data: Buffer, algorithm = ""): Buffer {
   return made;
 }
 
-/** A command that is to be started as early as can be, and what it is to read first. */
+/** A command that is to be started as early as can be, and what it is to read first, asked when it is sent. */
 export interface Wish {
   readonly command: string;
-  readonly text: string;
+  readonly textOf?: (() => string) | undefined;
 }
 
 /** A command that was started while logging in. */
@@ -105,10 +105,10 @@ export function hurryIn(client: Client, wish: Wish): () => Early | undefined {
 }
 
 /** Starts a command in a channel whose number is not known yet. */
-function startBlind(client: Client, { command, text }: Wish): Early {
+function startBlind(client: Client, { command, textOf }: Wish): Early {
   const { _protocol: protocol } = insidesOf(client);
   const execute = protocol.exec.bind(protocol);
-  const body = Buffer.from(text);
+  const body = Buffer.from(textOf?.() ?? "");
   const isTold = body.length > 0 && body.length <= MOST_EARLY;
   const channel = started(client, command).then((one) => {
     if (isTold) (one as unknown as Outgoing).outgoing.window -= body.length;

@@ -76,7 +76,7 @@ export function startShell(
   where: Where,
   {
     lost,
-    opening = openingWith(undefined),
+    opening = openingWith([]),
     isTold = false,
   }: { readonly lost: Promise<Error>; readonly opening?: Opening; readonly isTold?: boolean },
 ): ControlChannel {
@@ -91,8 +91,11 @@ export function startShell(
 export interface Try {
   /** Ends it, however far it is. */
   readonly stop: AbortSignal;
-  /** What the shared shell may be asked while logging in; it may be asked anew when the try is repeated. */
-  readonly first?: Request | undefined;
+  /**
+   * What the shared shell may be asked while logging in. It grows until then, and may be asked anew when the try is
+   * repeated.
+   */
+  readonly looks: readonly Request[];
 }
 
 /** Makes a connection. */

@@ -10,10 +10,22 @@ import type { RemoteHost } from "./host.ts";
 /** Bytes of a manifest that are read: a million short paths. */
 const MANIFEST_BYTES = 134_217_728;
 
-const READ = `
-cd "$P/.lockstep/meta/$ID" || exit
+/** Bytes of a manifest that a host sends before it is known whether anybody wants it: of 20,000 files. */
+const AHEAD_BYTES = 2_097_152;
+
+const SAY = `
 if command -v gzip >/dev/null 2>&1 && command -v base64 >/dev/null 2>&1; then gzip -1 -c <manifest | base64
 else cat manifest; fi`;
+
+const READ = `
+cd "$P/.lockstep/meta/$ID" || exit${SAY}`;
+
+/** The same for what is live, unless it is large. */
+const READ_LIVE = `
+id=$(readlink "$P/current") && id=\${id#releases/} || exit 0
+case $id in (''|*/*) exit 0 ;; esac
+cd "$P/.lockstep/meta/$id" 2>/dev/null && [ -f manifest ] || exit 0
+[ -z "$(find manifest -size "+$MOST")" ] || exit 0${SAY}`;
 
 /** How base64 of gzip begins; no manifest does. */
 const PACKED = "H4sI";
@@ -30,6 +42,38 @@ export function rememberManifest(
   knownTo(connection).set(digest, Promise.resolve(manifest));
 }
 
+/** Asks that were sent before it was known what is live, by connection. */
+const ahead = new WeakMap<SshConnection, Promise<void>>();
+
+/**
+ * Asks a host for the manifest of whatever is live, once on a connection: it is known by its own digest then, where
+ * that turns out to be wanted. Nobody waits for it.
+ */
+export function askAhead(
+  ctx: TargetContext & { readonly connection: SshConnection },
+  host: RemoteHost,
+): void {
+  const { connection } = ctx;
+  if (ahead.has(connection)) return;
+  // whoever wants what did not come asks for it
+  const asked = readLive(ctx, host).catch(() => undefined);
+  ahead.set(connection, asked);
+}
+
+async function readLive(
+  ctx: TargetContext & { readonly connection: SshConnection },
+  host: RemoteHost,
+): Promise<void> {
+  const { connection } = ctx;
+  // find counts in blocks
+  const values = { P: connection.settings.path, MOST: String(AHEAD_BYTES / 512) };
+  const limits = { outputBytes: MANIFEST_BYTES, isLook: true };
+  const { stdout } = await host.run(ctx, { text: READ_LIVE, values }, limits);
+  if (stdout === "") return;
+  const manifest = parseManifest(await unpacked(stdout));
+  rememberManifest(connection, manifestDigest(manifest), manifest);
+}
+
 /** The manifest of a release on a host; empty where it is gone or altered. Each content is asked for once. */
 export async function readManifest(
   ctx: TargetContext & { readonly connection: SshConnection },
@@ -37,6 +81,7 @@ export async function readManifest(
   ref: Ref,
 ): Promise<Manifest> {
   const all = knownTo(ctx.connection);
+  if (!all.has(ref.digest)) await ahead.get(ctx.connection);
   const before = all.get(ref.digest);
   if (before !== undefined) return before;
   const reading = askManifest(ctx, host, ref);

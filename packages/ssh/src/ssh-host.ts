@@ -38,6 +38,8 @@ class SshHost implements RemoteHost {
   #link: Promise<Link> | undefined;
   /** The link once it is there. */
   #open: Link | undefined;
+  /** What changes nothing and may be asked while logging in. */
+  #looks: Request[] = [];
   /** Calls under way. */
   #calls = 0;
   readonly #spare = new Spare();
@@ -50,8 +52,8 @@ class SshHost implements RemoteHost {
 
   async run(ctx: TargetContext, script: Script, limits: Limits = {}): Promise<Ran> {
     const request = newRequest(script, keeping(limits));
-    const first = limits.isLook === true ? request : undefined;
-    return this.#bounded(ctx, { ...limits, first }, async ({ control }) => control.ask(request));
+    if (limits.isLook === true && this.#open === undefined) this.#looks.push(request);
+    return this.#bounded(ctx, limits, async ({ control }) => control.ask(request));
   }
 
   async runIfOpen(script: Script): Promise<Ran | undefined> {
@@ -117,7 +119,7 @@ class SshHost implements RemoteHost {
   /** Runs one call on the connection; ends the connection when the call has to be given up. */
   async #bounded<T>(
     ctx: TargetContext,
-    { timeoutMs, first }: Limits & { readonly first?: Request | undefined },
+    { timeoutMs }: Limits,
     make: (link: Link, signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     const { where } = this.#settings;
@@ -126,7 +128,7 @@ class SshHost implements RemoteHost {
     const gaveUp = abortOf(signal);
     this.#calls += 1;
     try {
-      const connecting = this.#connected(ctx, first);
+      const connecting = this.#connected(ctx);
       connecting.catch(() => undefined);
       const link = await Promise.race([connecting, gaveUp.promise]);
       link.hold(true);
@@ -153,12 +155,12 @@ class SshHost implements RemoteHost {
     }
   }
 
-  #connected(ctx: TargetContext, first: Request | undefined): Promise<Link> {
+  #connected(ctx: TargetContext): Promise<Link> {
     if (this.#open?.control.hasEnded === true) this.#forget();
     if (this.#link !== undefined) return this.#link;
     const { connectTimeoutMs } = this.#settings.login;
     const stop = AbortSignal.any([this.#end.signal, AbortSignal.timeout(connectTimeoutMs)]);
-    this.#link = this.#connect(ctx, { stop, first });
+    this.#link = this.#connect(ctx, { stop, looks: this.#looks });
     return this.#link;
   }
 
@@ -166,6 +168,7 @@ class SshHost implements RemoteHost {
     try {
       const connect = CONNECT[this.#settings.login.transport];
       this.#open = await connect(this.#settings, ctx, one);
+      this.#looks = [];
       return this.#open;
     } catch (cause) {
       this.#forget();
@@ -177,6 +180,7 @@ class SshHost implements RemoteHost {
   #forget(): void {
     this.#link = undefined;
     this.#open = undefined;
+    this.#looks = [];
   }
 }
 

@@ -30,14 +30,14 @@ import { type Client2, logIn } from "./ssh2-client.ts";
 export async function connectSsh2(
   settings: SshHostSettings,
   ctx: TargetContext,
-  { stop, first }: Try,
+  { stop, looks }: Try,
 ): Promise<Link> {
   const { where, host, login } = settings;
   const traveller = { where, login, ctx, stop };
   const route = await routeTo(host, { where, login }, ctx);
-  const opening = openingWith(first);
-  const { text } = opening;
-  const entry = await enter({ route, settings, command: SHELL_COMMAND, text }, traveller);
+  let opening = openingWith([]);
+  const textOf = (): string => (opening = openingWith(looks)).text;
+  const entry = await enter({ route, settings, command: SHELL_COMMAND, textOf }, traveller);
   const { client, lost, hold, giveUp, leave } = entry;
   const stopped = abortOf(stop);
   const gone = lost.then((cause) => Promise.reject(cause));
@@ -96,19 +96,19 @@ interface Wanted {
   readonly route: Route;
   readonly settings: SshHostSettings;
   readonly command: string;
-  /** What the command is sent first. */
-  readonly text?: string;
+  /** What the command is sent first, asked when it is sent. */
+  readonly textOf?: () => string;
 }
 
 /** Logs in; a server that hangs up on too many callers is asked again a little later. */
 async function enter(
-  { route: { jumps, end }, settings: { gateway, isIdle }, command, text = "" }: Wanted,
+  { route: { jumps, end }, settings: { gateway, isIdle }, command, textOf }: Wanted,
   traveller: Traveller,
 ): Promise<Client2> {
   return patiently(traveller, () =>
     gateway.atDoor(end, traveller, async () => {
       const dial = async (): Promise<Duplex> => gateway.dial(jumps, end, traveller);
-      return logIn({ endpoint: end, dial, isIdle, early: { command, text } }, traveller);
+      return logIn({ endpoint: end, dial, isIdle, early: { command, textOf } }, traveller);
     }),
   );
 }

@@ -42,6 +42,26 @@ describe.each(KINDS)("the way to a host with %s", (kind) => {
     expect(connection.roundTrips).toBeLessThanOrEqual(3);
   });
 
+  it("is not gone for a plan that follows the look, whatever changed", async () => {
+    await using shop = await Shop.open(host);
+    await shop.deploy("release-1", { "index.html": "one\n", "app.js": "one\n" });
+    await using other = await Shop.open(host, { path: shop.path });
+    await other.build({ "index.html": "one\n", "app.js": "two\n" });
+    const connection = counted(other.connection);
+    const ctx = other.context({ connection });
+
+    await other.target.live(ctx);
+    const looked = connection.roundTrips;
+    const release = { id: "release-2", createdAt: "" };
+    const plan = await other.target.plan(
+      { kind: "deploy", release },
+      { ...ctx, outputs: () => undefined },
+    );
+
+    expect(plan.changes.map(({ what }) => what)).toEqual(["app.js"]);
+    expect(connection.roundTrips).toBe(looked);
+  });
+
   it("is gone at most 7 times for a release of any size, however many files changed", async () => {
     await using shop = await Shop.open(host);
     const files = Object.fromEntries(
