@@ -4,6 +4,7 @@ import { join } from "node:path";
 import {
   CreateBucketCommand,
   GetObjectCommand,
+  ListMultipartUploadsCommand,
   ListObjectsV2Command,
   NoSuchKey,
   PutBucketPolicyCommand,
@@ -24,6 +25,8 @@ export interface Gateway extends Server, AsyncDisposable {
   keys(bucket: string, prefix?: string): Promise<string[]>;
   /** One object with its bytes; undefined when there is none. */
   get(bucket: string, key: string): Promise<ServedObject | undefined>;
+  /** Keys of uploads in parts that are under way. */
+  uploads(bucket: string): Promise<string[]>;
   /** Gives the bucket a policy. */
   allow(bucket: string, policy: object): Promise<void>;
   /** Somebody else writes. */
@@ -56,6 +59,10 @@ export async function openGateway(): Promise<Gateway> {
     read: (bucket, prefix = "") => readAll(client, bucket, prefix),
     keys: (bucket, prefix = "") => listAll(client, bucket, prefix),
     get: (bucket, key) => getOne(client, bucket, key),
+    async uploads(Bucket) {
+      const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand({ Bucket }));
+      return Uploads.map(({ Key = "" }) => Key);
+    },
     async allow(Bucket, policy) {
       await client.send(new PutBucketPolicyCommand({ Bucket, Policy: JSON.stringify(policy) }));
     },
