@@ -43,6 +43,7 @@ const NEEDS = [
   { name: "nginx", package: "nginx-light", suites: [FRONT] },
   { name: "sudo", package: "sudo", suites: [SSHD] },
   { name: "mkfs.xfs", package: "xfsprogs", suites: [SSHD] },
+  { name: "mkfs.btrfs", package: "btrfs-progs", suites: [SSHD] },
   { name: "systemd-nspawn", package: "systemd-container", suites: [UNITS] },
   { name: "chromium", package: "chromium", suites: [SITES] },
   { name: "njs", package: "njs", suites: [ROUTER] },

@@ -146,10 +146,14 @@ export function releaseTaken(where: Where, release: string): LockstepError {
   });
 }
 
+/** What tools print for ENOSPC and EDQUOT; GNU tar goes on after it, and says more. */
+const NO_ROOM = /No space left on device|[Qq]uota exceeded/;
+
 /** A script failed; full disks and missing rights get their own code. */
 export function remoteFailed(where: Where, what: string, ran: Ran): LockstepError {
+  const full = ran.stderr.split("\n").find((line) => NO_ROOM.test(line));
+  if (full !== undefined) return diskFull(where, lastLine(full));
   const said = lastLine(ran.stderr);
-  if (/No space left on device|[Qq]uota exceeded/.test(ran.stderr)) return diskFull(where, said);
   return failure(where, {
     code: "SSH_REMOTE_FAILED",
     message: `${what} failed on ${where.place} with status ${ran.status}${said === "" ? "" : `: ${said}`}.`,

@@ -21,6 +21,9 @@ prepare() {
   rm -rf "$B"
   mkdir "$B" && { [ -z "$PREVIOUS" ] || ln -s "$PREVIOUS" "$B/current"; } || { owned; exit 1; }
 }
+# btrfs with quotas wants room for a rename, too: it is kept until then
+reserve() { printf '%262144s' '' >"$B/room" || { owned; exit 1; }; }
+carry() { mv -f "$1" "$2" || { rm -f "$B/room"; flush; mv -f "$1" "$2"; } || { owned; exit 1; }; }
 # starts with a line break, so that a line that was torn spoils no other
 note() { printf '\\n%s %s %s\\n' "$1" "$2" "$3" >>"$S/log"; }`;
 
@@ -54,6 +57,7 @@ else
   [ -z "$PREVIOUS" ] || note live "$p" - || exit
   printf '%s\\n' "$RUN" >"$M/activating.new" && mv -f "$M/activating.new" "$M/activating" || exit
   prepare
+  reserve
   point "releases/$ID"
 fi
 # a full disk must not undo a move: the next run notes what it finds live
@@ -102,11 +106,11 @@ if [ "$found" = "releases/$ID" ] && [ "$found" != "$PREVIOUS" ]; then
   if [ -z "$PREVIOUS" ]; then
     # taken into the stamp's directory, so that only the run that owns the host can
     [ -d "$B" ] || prepare
-    mv -f current "$B/" || { owned; exit 1; }
+    carry current "$B/"
   else
     [ -d "$PREVIOUS/" ] || { echo "$PREVIOUS is gone"; exit ${REFUSED.conflict}; }
     [ "$(readlink "$B/current")" = "$PREVIOUS" ] || prepare
-    mv -f "$B/current" "$P/" || { owned; exit 1; }
+    carry "$B/current" "$P/"
   fi
   rm -rf "$B"
 elif [ "$found" != "$PREVIOUS" ]; then

@@ -3,12 +3,16 @@ import { OWNED, REFUSED, UNSETTLED } from "../layout.ts";
 /**
  * Moves a release of ours away: tree first, then meta, so that no tree is ever without its meta.
  * Whatever an earlier try still writes goes on into the moved tree, because it has it as its directory.
- * Two renames and nothing new: a full disk must not keep a run from being put back.
+ * Two renames and nothing new: a full disk must not keep a run from being put back. Where even those find no room,
+ * as with quotas of btrfs, it is removed where it is, and is complete no longer before its first file goes.
  */
 const DISCARD = `
 discard() {
-  if [ -e "releases/$ID" ]; then mv "releases/$ID" "$S/trash/$ID.$N.tree" || exit; fi
-  if [ -e "$S/meta/$ID" ]; then mv "$S/meta/$ID" "$S/trash/$ID.$N.meta" || exit; fi
+  if [ -e "releases/$ID" ]; then
+    mv "releases/$ID" "$S/trash/$ID.$N.tree" ||
+      { owned; rm -f "$S/meta/$ID/state" && rm -rf "releases/$ID" && flush; } || exit
+  fi
+  if [ -e "$S/meta/$ID" ]; then mv "$S/meta/$ID" "$S/trash/$ID.$N.meta" || { owned; rm -rf "$S/meta/$ID"; } || exit; fi
   rm -rf "$S/trash/$ID.$N.tree" "$S/trash/$ID.$N.meta" 2>/dev/null
   return 0
 }
