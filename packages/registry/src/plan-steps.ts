@@ -49,7 +49,7 @@ export function liveSteps(
   {
     release,
     ...move
-  }: Pick<ActivateInput, "moves" | "from" | "anchor" | "spare"> & {
+  }: Pick<ActivateInput, "moves" | "from" | "anchor" | "spare" | "spares"> & {
     readonly release: string;
   },
 ): PlannedStep[] {

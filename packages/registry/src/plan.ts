@@ -19,13 +19,13 @@ import {
   refuseReader,
 } from "./guards.ts";
 import type { Image } from "./image/image.ts";
-import type { RawManifest } from "./image/model.ts";
+import { parseManifest, type RawManifest } from "./image/model.ts";
 import type { RegistrySettings } from "./options.ts";
 import { basedOn, layerChanges, outputsOf, tagChanges } from "./plan-changes.ts";
 import { liveSteps, retireStep, stageStep } from "./plan-steps.ts";
 import { buildImage } from "./sources/build.ts";
 import { readPrevious } from "./sources/previous.ts";
-import type { ActivateInput } from "./steps/activation.ts";
+import type { ActivateInput, PlannedAnchor } from "./steps/activation.ts";
 import { readTags, shownDigest, stagedManifest } from "./tags.ts";
 
 /** What `live` says of the tags: the digest behind all of them, or each with its own. */
@@ -72,10 +72,6 @@ async function planDeploy(
   await refuseImmutable(connection, ctx, { tags, root: image.root });
   refuseOlder(settings, { tags, release });
   const moves = Object.fromEntries(settings.tags.map((tag) => [tag, image.root.digest]));
-  const anchored = ({ digest }: RawManifest, isBefore = false): ActivateInput["anchor"] => ({
-    tag: anchorOf(settings.anchor, release, { digest, isBefore }),
-    digest,
-  });
   return {
     changes: [...layerChanges(image, settings), ...tagChanges(tags, moves)],
     unchanged: image.blobs.filter(({ action }) => action === "reuse").length,
@@ -85,9 +81,7 @@ async function planDeploy(
         release: release.id,
         moves,
         from: basedOn(tags),
-        anchor: anchored(image.root),
-        // an image of ours has an anchor of its own release
-        spare: live === null || isMarked(previous.annotations) ? null : anchored(live, true),
+        ...newAnchors(settings, release, { root: image.root, tags }),
       }),
       retireStep(settings, tags),
     ],
@@ -95,6 +89,24 @@ async function planDeploy(
     outputs: outputsOf(settings, image.root.digest),
     undo: UNDO,
   };
+}
+
+/** The release's own anchor, and one for each image that another tool made live: ours have theirs already. */
+function newAnchors(
+  { anchor: prefix }: RegistrySettings,
+  release: Release,
+  { root, tags }: { readonly root: RawManifest; readonly tags: Tags },
+): Pick<ActivateInput, "anchor" | "spare" | "spares"> {
+  const anchored = ({ digest }: RawManifest, isBefore: boolean): PlannedAnchor => ({
+    tag: anchorOf(prefix, release, { digest, isBefore }),
+    digest,
+  });
+  const live = [...tags.values()].filter((raw) => raw !== null);
+  const foreign = [...new Map(live.map((raw) => [raw.digest, raw])).values()].filter(
+    (raw) => !isMarked(parseManifest(raw)?.annotations ?? {}),
+  );
+  const [spare = null, ...spares] = foreign.map((raw) => anchored(raw, true));
+  return { anchor: anchored(root, false), spare, ...(spares.length === 0 ? {} : { spares }) };
 }
 
 async function readLive(

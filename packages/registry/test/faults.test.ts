@@ -735,7 +735,36 @@ describe("tags", () => {
     expect((await allowed.plan({ ...TWO, order: 100 })).steps).not.toEqual([]);
   });
 
-  it("keep what another tool had made live, and old releases go only where they are ours", async () => {
+  it("keep each image that another tool had made live, in a tag that goes with the run that is put back", async () => {
+    await shop.deploy(ONE, filesOf("one"));
+    const repository = server.store.repository("acme/shop");
+    const [[, ours] = ["", undefined]] = [...repository.manifests];
+    repository.tags.clear();
+    const foreign = ["a", "b"].map((author) => {
+      const value = JSON.parse(String(ours?.bytes)) as object;
+      const bytes = Buffer.from(JSON.stringify({ ...value, annotations: { author } }));
+      const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+      repository.manifests.set(digest, { bytes, mediaType: ours?.mediaType ?? "" });
+      return digest;
+    });
+    for (const [index, tag] of TAGS.entries()) repository.tags.set(tag, foreign[index % 2] ?? "");
+    const start = server.store.tags("acme/shop");
+    const { at, plan } = await staged();
+    await using run = at;
+    const step = run.stepOf(plan, "activate");
+
+    const before = await run.apply(step);
+
+    const kept = Object.entries(server.store.tags("acme/shop")).filter(([tag]) =>
+      tag.startsWith("release-20261121T101501Z.before."),
+    );
+    expect(kept.map(([, digest]) => digest).toSorted()).toEqual(foreign.toSorted());
+    for (const [tag, digest] of kept) expect(tag).toContain(digest.slice("sha256:".length));
+    expect(await run.revert(step, before)).toBe("restored");
+    expect(server.store.tags("acme/shop")).toEqual(start);
+  });
+
+  it("of old releases go only where they are ours", async () => {
     await using other = await open({ tags: ["latest"] });
     await other.deploy(ONE, filesOf("zero"));
     const repository = server.store.repository("acme/shop");

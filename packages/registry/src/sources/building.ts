@@ -17,8 +17,6 @@ export interface Building {
 /** The image that is live now, as far as it saves work. */
 export interface Previous {
   readonly root: RawManifest | undefined;
-  /** Annotations of its root. */
-  readonly annotations: Readonly<Record<string, string>>;
   /** Layers by the digest of their archive. Asks the registry for configs that no manifest holds. */
   layers(): Promise<ReadonlyMap<string, Descriptor>>;
   /** Every blob it has. */
@@ -29,7 +27,6 @@ export interface Previous {
 /** Nothing is live. */
 export const NOTHING: Previous = {
   root: undefined,
-  annotations: {},
   layers: async () => new Map(),
   blobs: new Set(),
   children: [],

@@ -56,7 +56,6 @@ async function read(
   });
   return {
     root,
-    annotations: parsed?.annotations ?? {},
     blobs: new Set(
       images.flatMap(({ config, layers }) => [config, ...layers].map(({ digest }) => digest)),
     ),

@@ -22,7 +22,13 @@ import {
   shownDigest,
   stagedManifest,
 } from "../tags.ts";
-import type { ActivateBefore, ActivateInput } from "./activation.ts";
+import {
+  type ActivateBefore,
+  type ActivateInput,
+  anchorsOf,
+  anchorsWith,
+  type PlannedAnchor,
+} from "./activation.ts";
 import { type Moved, putBack, removeAnchors } from "./put-back.ts";
 
 /**
@@ -39,7 +45,8 @@ export const activate: Step<ActivateInput, ActivateBefore, null, RegistryConnect
     return `point ${repository}:${tags} at ${digests.join(", ")}`;
   },
 
-  async inspect({ from, anchor, spare }, ctx) {
+  async inspect(input, ctx) {
+    const { from, anchor, spare, spares = [] } = input;
     const { connection } = ctx;
     const { repository } = connection.settings;
     const asking = connection.asking(ctx);
@@ -48,7 +55,7 @@ export const activate: Step<ActivateInput, ActivateBefore, null, RegistryConnect
     );
     const unknown = planned.flatMap(([tag, raw]) => (raw === undefined ? [tag] : []));
     const listed = await connection.tags.all(() => listTags(asking, repository));
-    const there = namesOf([anchor, spare]).filter((tag) => listed.includes(tag));
+    const there = namesOf(anchorsOf(input)).filter((tag) => listed.includes(tag));
     const wanted = [...unknown, ...there];
     const found = await readTags(asking, repository, wanted);
     const tags = planned.map(([tag, raw]) => [tag, raw ?? found.get(tag) ?? null] as const);
@@ -56,6 +63,13 @@ export const activate: Step<ActivateInput, ActivateBefore, null, RegistryConnect
       tags: Object.fromEntries(tags.map(([tag, raw]) => [tag, raw === null ? null : heldOf(raw)])),
       anchor: shownDigest(found.get(anchor?.tag ?? "")),
       spare: shownDigest(found.get(spare?.tag ?? "")),
+      ...(spares.length === 0
+        ? {}
+        : {
+            spares: Object.fromEntries(
+              spares.map(({ tag }) => [tag, shownDigest(found.get(tag))] as const),
+            ),
+          }),
     };
   },
 
@@ -89,7 +103,7 @@ export const activate: Step<ActivateInput, ActivateBefore, null, RegistryConnect
     connection.beforeMoves();
     const found = await readTags(asking, repository, [
       ...Object.keys(input.moves),
-      ...namesOf([input.anchor, input.spare]),
+      ...namesOf(anchorsOf(input)),
     ]);
     const said: Reverted[] = [];
     const failures: unknown[] = [];
@@ -113,8 +127,8 @@ export const activate: Step<ActivateInput, ActivateBefore, null, RegistryConnect
   },
 };
 
-function namesOf(anchors: readonly ({ readonly tag: string } | null)[]): string[] {
-  return anchors.flatMap((anchor) => anchor?.tag ?? []);
+function namesOf(anchors: readonly PlannedAnchor[]): string[] {
+  return anchors.map(({ tag }) => tag);
 }
 
 async function wantedManifests(
@@ -136,24 +150,19 @@ function refuseForeign(repository: Repository, { tag, raw, input }: Omit<Moved, 
 }
 
 async function anchorRelease(
-  { anchor, spare }: ActivateInput,
+  input: ActivateInput,
   before: ActivateBefore,
   ctx: WriteContext<RegistryConnection>,
 ): Promise<void> {
   const { connection } = ctx;
   const { repository } = connection.settings;
   const asking = connection.asking(ctx);
-  for (const [wanted, was] of [
-    [anchor, before.anchor],
-    [spare, before.spare],
-  ] as const) {
-    if (wanted === null || was === wanted.digest) continue;
+  for (const { tag, digest, was } of anchorsWith(input, before)) {
+    if (was === digest) continue;
     if (was !== null) {
-      const name = `${nameOf(repository)}:${wanted.tag}`;
-      throw stepConflict(name, { wanted: wanted.digest, found: was });
+      throw stepConflict(`${nameOf(repository)}:${tag}`, { wanted: digest, found: was });
     }
-    const manifest = await stagedManifest(connection, asking, wanted.digest);
-    const { tag } = wanted;
+    const manifest = await stagedManifest(connection, asking, digest);
     await connection.tags.write({ made: tag }, () =>
       putTag(asking, { repository, tag, from: null }, manifest),
     );

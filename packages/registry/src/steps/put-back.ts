@@ -4,7 +4,7 @@ import type { RegistryConnection } from "../connection.ts";
 import type { RawManifest } from "../image/model.ts";
 import type { Repository } from "../reference.ts";
 import { farewell, putTag, rawOf, removeTag, shownDigest } from "../tags.ts";
-import type { ActivateBefore, ActivateInput } from "./activation.ts";
+import { type ActivateBefore, type ActivateInput, anchorsWith } from "./activation.ts";
 
 /** A tag of a run, and what it points at. */
 export interface Moved {
@@ -52,15 +52,11 @@ export async function removeAnchors(
   { found, input, before, log }: Anchored,
 ): Promise<Reverted> {
   let said: Reverted = "untouched";
-  for (const [wanted, was] of [
-    [input.anchor, before.anchor],
-    [input.spare, before.spare],
-  ] as const) {
-    const raw = wanted === null ? null : (found.get(wanted.tag) ?? null);
-    if (wanted === null || raw === null || was !== null) continue;
-    if (!isOurs(raw, { tag: wanted.tag, ours: wanted.digest, isNew: true })) continue;
+  for (const { tag, digest, was } of anchorsWith(input, before)) {
+    const raw = found.get(tag) ?? null;
+    if (raw === null || was !== null) continue;
+    if (!isOurs(raw, { tag, ours: digest, isNew: true })) continue;
     try {
-      const { tag } = wanted;
       await tags.write({ removed: tag }, () => removeTag(asking, { repository, tag }, raw));
       said = "restored";
     } catch (error) {
