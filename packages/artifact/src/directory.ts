@@ -1,7 +1,6 @@
 import {
   closeSync,
   constants,
-  type Dirent,
   lstatSync,
   openSync,
   readlinkSync,
@@ -26,13 +25,23 @@ const TICK_MS = 100;
 /** Never follows a link that took the place of a file, never waits for the writer of a fifo. */
 const FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
+/** How a tree is listed. */
+export interface DirectoryOptions {
+  /** Whether files are told with their state, which takes memory for each; default no. */
+  readonly hasStates?: boolean;
+}
+
 /**
  * The tree below a directory of this machine.
  *
  * @param root - Absolute, with no link in it.
  * @param name - What messages call it.
  */
-export function directoryTree(root: string, name: string): Tree {
+export function directoryTree(
+  root: string,
+  name: string,
+  { hasStates = false }: DirectoryOptions = {},
+): Tree {
   const rest = breather();
   return {
     name,
@@ -41,7 +50,7 @@ export function directoryTree(root: string, name: string): Tree {
       try {
         const names = await readdir(place, { encoding: "buffer", withFileTypes: true });
         await rest();
-        return names.map((found) => look(place, found));
+        return names.map(({ name: found }) => look(place, found, hasStates));
       } catch (cause) {
         throw unreadable(place, cause);
       }
@@ -90,7 +99,7 @@ function readWhole(place: string, room: Buffer): number {
   }
 }
 
-function look(directory: string, { name }: Dirent<Buffer>): Child {
+function look(directory: string, name: Buffer, hasState: boolean): Child {
   const place = Buffer.concat([Buffer.from(`${directory}/`), name]);
   const stats = lstatSync(place);
   if (stats.isDirectory()) return { name, kind: "directory" };
@@ -99,7 +108,8 @@ function look(directory: string, { name }: Dirent<Buffer>): Child {
   }
   if (!stats.isFile()) return { name, kind: "special", what: kindOf(stats) };
   const executable = (stats.mode & constants.S_IXUSR) !== 0;
-  return { name, kind: "file", size: stats.size, executable, state: stateOf(stats) };
+  const state = hasState ? stateOf(stats) : undefined;
+  return { name, kind: "file", size: stats.size, executable, state };
 }
 
 /**

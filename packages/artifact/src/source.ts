@@ -54,7 +54,7 @@ async function holdings(
   const verdict = noVerdict(options.allow);
   const tree =
     typeof source === "string"
-      ? await chosenDirectory(resolve(options.folder, source), verdict)
+      ? await chosenDirectory(resolve(options.folder, source), verdict, options)
       : await gitTree(source, options);
   const isIgnored = ignoreRules(await ignoreText(tree, verdict), options.exclude);
   const { directories, files, links } = await walk(tree, { ...options, isIgnored, verdict });
@@ -67,13 +67,17 @@ async function holdings(
   return { tree, entries };
 }
 
-async function chosenDirectory(path: string, verdict: Verdict): Promise<Tree> {
+async function chosenDirectory(
+  path: string,
+  verdict: Verdict,
+  { seen }: SourceOptions,
+): Promise<Tree> {
   const real = await existing(path);
   const reason = await rootProblem(real);
   if (reason !== undefined && verdict.refuse({ path: shown(real), guard: "root", reason })) {
     throw sourceRefused(path, verdict.offenders);
   }
-  return directoryTree(real, path);
+  return directoryTree(real, path, { hasStates: seen !== undefined });
 }
 
 async function existing(path: string): Promise<string> {

@@ -90,13 +90,14 @@ function joined(directory: string, name: string): string {
 
 /** What is not shippable is left out even when its guard is off: no manifest can hold it. */
 function isShippable(directory: string, child: Child, verdict: Verdict): boolean {
-  const prefix = directory === "" ? "" : `${directory}/`;
-  const path = shown(Buffer.concat([Buffer.from(prefix), child.name]));
   const reason =
     nameProblem(child.name) ?? (child.kind === "link" ? targetProblem(child.target) : undefined);
+  if (reason === undefined && child.kind !== "special") return true;
 
+  const prefix = directory === "" ? "" : `${directory}/`;
+  const path = shown(Buffer.concat([Buffer.from(prefix), child.name]));
   if (reason !== undefined) verdict.refuse({ path, guard: "names", reason });
-  if (child.kind !== "special") return reason === undefined;
+  if (child.kind !== "special") return false;
   verdict.refuse({ path, guard: "special", reason: `it is ${child.what}` });
   return false;
 }

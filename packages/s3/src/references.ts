@@ -47,9 +47,7 @@ export async function readReferences(
   for (const { path, size } of files) {
     if (!TEXT.test(path) || size > LONGEST_TEXT) continue;
     const text = Buffer.from(await read(path)).toString();
-    const words = wanted.size === 0 ? [] : text.split(SEPARATOR);
-    const own = new Set(namesOf(path)); // a title in a picture is no reference to it
-    for (const word of words) if (wanted.has(word) && !own.has(word)) named.add(word);
+    for (const word of wordsOf(text, wanted)) if (!namesOf(path).includes(word)) named.add(word);
     const { base, links } = linksIn(path, text);
     for (const link of new Set(links)) {
       const candidates = targetsOf({ path, base, link }, prefix);
@@ -61,6 +59,11 @@ export async function readReferences(
     broken,
     isNamed: (path) => namesOf(path).some((name) => named.has(name)),
   };
+}
+
+/** The words of a text that are looked for; one's own name is among them, as the title in a picture is. */
+function wordsOf(text: string, wanted: ReadonlySet<string>): readonly string[] {
+  return wanted.size === 0 ? [] : text.split(SEPARATOR).filter((word) => wanted.has(word));
 }
 
 /** A link, and where it stands. */

@@ -6,6 +6,7 @@ import { DIGEST_HEADER } from "../object-headers.ts";
 import { inParallel } from "../parallel.ts";
 import { isSameFile, isSameHeaders, type SiteFile, type SiteRelease } from "../release.ts";
 import { isLarge, type Site } from "../site.ts";
+import { tellEvery } from "../telling.ts";
 import type { RoutedConnection } from "./connection.ts";
 import { assetsOf, documentsOf } from "./documents.ts";
 
@@ -40,6 +41,7 @@ export async function send(
   const jobs = jobsOf(sending, ctx.connection);
   const totalBytes = jobs.reduce((sum, { file }) => sum + file.size, 0);
   const budget = createBudget(MOST_HELD);
+  const tell = tellEvery(ctx, jobs.length);
   let [bytes, items] = [0, 0];
   await inParallel(jobs, settings.limits.inFlight, async (job) => {
     const { size } = job.file;
@@ -50,7 +52,7 @@ export async function send(
     if (written === "refused") await recognize(job, ctx);
     bytes += size;
     items += 1;
-    ctx.progress({ bytes, totalBytes, items, totalItems: jobs.length });
+    tell({ bytes, totalBytes, items });
   });
 }
 

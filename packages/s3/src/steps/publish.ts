@@ -3,9 +3,11 @@ import type { Bucket, WriteCondition } from "../bucket.ts";
 import type { S3Connection } from "../connection.ts";
 import { releaseGone } from "../errors.ts";
 import { type Move, storedHeaders, whichOf } from "../moves.ts";
+import type { S3Settings } from "../options.ts";
 import { inParallel } from "../parallel.ts";
 import { namedIn } from "../probe/capabilities.ts";
 import { isSameFile, isSameHeaders } from "../release.ts";
+import { tellEvery } from "../telling.ts";
 
 /** What was found under the keys that are to be replaced. */
 export interface Looked {
@@ -16,7 +18,7 @@ export interface Looked {
 }
 
 /** A move, and the ETag of what it replaces; undefined where there is nothing. */
-export type Waiting = Move & { readonly etag: string | undefined };
+export type Waiting = Move & { readonly etag?: string | undefined };
 
 /** Looks at every key that is to be replaced, and tells ours from others'. */
 export async function lookAt(
@@ -24,7 +26,7 @@ export async function lookAt(
   { connection, signal }: ReadContext<S3Connection>,
 ): Promise<Looked> {
   const { bucket, layout, settings } = connection;
-  const present = await presentKeys(moves, { bucket, prefix: settings.prefix, signal });
+  const present = await presentKeys(moves, { bucket, settings, signal });
   const foreign: string[] = [];
   const left = new Map<Move, string | undefined>();
   await inParallel(moves, settings.limits.inFlight, async (move) => {
@@ -38,7 +40,10 @@ export async function lookAt(
   });
   const waiting = moves
     .filter((move) => left.has(move))
-    .map((move) => ({ ...move, etag: left.get(move) }));
+    .map((move): Waiting => {
+      const etag = left.get(move);
+      return etag === undefined ? move : { ...move, etag };
+    });
   return { foreign: foreign.toSorted(), waiting };
 }
 
@@ -50,13 +55,15 @@ async function presentKeys(
   moves: readonly Move[],
   {
     bucket,
-    prefix,
+    settings: { prefix, state },
     signal,
-  }: { readonly bucket: Bucket; readonly prefix: string; readonly signal: AbortSignal },
+  }: { readonly bucket: Bucket; readonly settings: S3Settings; readonly signal: AbortSignal },
 ): Promise<ReadonlySet<string> | undefined> {
   if (moves.filter(({ was }) => was.length === 0).length < MANY) return undefined;
   const keys = new Set<string>();
-  for await (const { key } of bucket.list(prefix, { signal })) keys.add(key);
+  for await (const { key } of bucket.list(prefix, { signal })) {
+    if (!key.startsWith(state)) keys.add(key); // no file of a site is there
+  }
   return keys;
 }
 
@@ -76,13 +83,14 @@ export async function publish(
   refuse: (key: string) => void,
 ): Promise<void> {
   const conditionOf = await conditions(ctx);
+  const tell = tellEvery(ctx, moves.length);
   let items = 0;
   for (const wave of wavesOf(moves)) {
     await inParallel(wave, ctx.connection.settings.limits.inFlight, async (move) => {
       const isMade = await make(move, conditionOf(move), ctx);
       if (!isMade) refuse(ctx.connection.layout.live(move.path));
       items += 1;
-      ctx.progress({ items, totalItems: moves.length });
+      tell({ items });
     });
   }
 }

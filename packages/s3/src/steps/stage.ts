@@ -7,6 +7,7 @@ import { DIGEST_HEADER } from "../object-headers.ts";
 import { inParallel } from "../parallel.ts";
 import { isSameHeaders, keptRelease, type SiteFile } from "../release.ts";
 import { isLarge, makeSite, readFiles, type Site } from "../site.ts";
+import { tellEvery } from "../telling.ts";
 import { baseOf, shortRef } from "./base.ts";
 import { putManifest } from "./put-manifest.ts";
 
@@ -41,6 +42,7 @@ export const stage: Step<StageInput, null, null, S3Connection> = {
     const staging = stagingOf(release, base, connection.settings.entries);
     await keep(staging, ctx);
     await send(site, staging, ctx);
+    connection.site = undefined; // what comes now needs the release alone
     return null;
   },
 };
@@ -94,17 +96,18 @@ export async function send(
   ctx: WriteContext<S3Connection>,
 ): Promise<void> {
   const { layout, settings } = ctx.connection;
-  const jobs = [
-    ...uploads.map((file) => ({ file, key: layout.blob(file.sha256) })),
-    ...creates.map((file) => ({ file, key: layout.live(file.path) })),
-  ].toSorted((a, b) => b.file.size - a.file.size); // the longest first: nothing big is left for the end
-  const totalBytes = jobs.reduce((sum, { file }) => sum + file.size, 0);
+  const isUpload = new Set(uploads);
+  // the longest first: nothing big is left for the end
+  const files = [...uploads, ...creates].toSorted((a, b) => b.size - a.size);
+  const totalBytes = files.reduce((sum, { size }) => sum + size, 0);
+  const tell = tellEvery(ctx, files.length);
   const { conditions } = await ctx.connection.control.known(ctx);
   const { partBytes } = settings.limits;
   const isBlind = conditions?.verdict === "ignored";
   const budget = createBudget(MOST_HELD);
   let [bytes, items] = [0, 0];
-  await inParallel(jobs, settings.limits.inFlight, async ({ file, key }) => {
+  await inParallel(files, settings.limits.inFlight, async (file) => {
+    const key = isUpload.has(file) ? layout.blob(file.sha256) : layout.live(file.path);
     const isWhole = !isLarge(file.size, settings.limits);
     const written = await budget.run(isWhole ? file.size : 2 * partBytes, async () => {
       if (!isWhole) return sendLarge(site, { file, key }, ctx);
@@ -117,7 +120,7 @@ export async function send(
     if (written === "refused") await recognize(file, key, ctx);
     bytes += file.size;
     items += 1;
-    ctx.progress({ bytes, totalBytes, items, totalItems: jobs.length });
+    tell({ bytes, totalBytes, items });
   });
 }
 
