@@ -173,7 +173,7 @@ describe("a watch", () => {
 
     const outcome = await deployed(
       async () => {
-        await new Promise((resolve) => setTimeout(resolve, 30));
+        await expect.poll(() => requests, { interval: 2 }).toBeGreaterThan(4);
         return null;
       },
       {
@@ -187,11 +187,11 @@ describe("a watch", () => {
       },
     );
 
-    const counted = events.find(({ type }) => type === "watch.finished");
+    const [counted] = events.flatMap((event) => (event.type === "watch.finished" ? [event] : []));
     expect(outcome.result).toBe("done");
     expect(counted).toMatchObject({ target: "api", slowestMs: 3 });
-    expect(counted).toHaveProperty("failed", expect.any(Number) as number);
-    expect(requests).toBeGreaterThan(3);
+    expect(counted?.requests).toBeGreaterThan(3);
+    expect(counted?.failed).toBe(Math.ceil((counted?.requests ?? 0) / 2));
   });
 
   it("that breaks is no reason to fail", async () => {
