@@ -60,8 +60,7 @@ async function live(ctx: ReadContext<RegistryConnection>): Promise<readonly Live
       : await readTags(asking, settings.repository, settings.tags);
   glance.keep(tags);
   const digests = [...tags].map(([tag, raw]) => [tag, shownDigest(raw)] as const);
-  const ref = refOf(digests);
-  return [{ ref, kept: ref === null ? [] : await keptOf(ctx, digests) }];
+  return [{ ref: refOf(digests), kept: await keptOf(ctx, digests) }];
 }
 
 function refOf(digests: readonly (readonly [string, string | null])[]): Ref | null {

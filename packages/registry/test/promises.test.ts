@@ -137,6 +137,24 @@ describe("a tag that somebody moves in the middle", () => {
   });
 });
 
+describe("a tag that somebody removed", () => {
+  it("can be pointed again at every release that is kept", async () => {
+    await using shop = await open({ tags: ["1.4", "latest"] });
+    const one = digestIn((await shop.deploy(ONE, filesOf("one"))).outputs);
+    const two = digestIn((await shop.deploy(TWO, filesOf("two"))).outputs);
+    const { tags } = server.store.repository("acme/shop");
+    for (const tag of ["1.4", "latest"]) tags.delete(tag);
+    await using later = await open({ tags: ["1.4", "latest"] });
+
+    expect(await later.live()).toEqual([{ ref: null, kept: [two, one] }]);
+    const plan = await later.planReturn([{ ref: one, kept: [] }]);
+    await later.apply(later.stepOf(plan, "activate"));
+
+    expect(await later.check(plan)).toEqual(["pass"]);
+    expect((await later.live())[0]?.ref).toBe(one);
+  });
+});
+
 describe("what is live", () => {
   const reads = (): number =>
     server.requests.filter(({ method, path }) => method === "GET" && path.endsWith("/latest"))
