@@ -31,7 +31,7 @@ export interface SandboxS3Options {
   readonly fault?: (request: S3Request) => S3Fault | undefined;
 }
 
-/** A small S3 server of this process, path style, on a free port of 127.0.0.1. */
+/** A small S3 server of this process, on a free port of 127.0.0.1; a bucket is in the path, or before the host. */
 export interface SandboxS3 extends AsyncDisposable {
   readonly endpoint: string;
   readonly region: string;
@@ -92,7 +92,7 @@ async function receive(
   const chunks: Buffer[] = [];
   for await (const chunk of message) chunks.push(chunk as Buffer);
   const [path = "", query = ""] = (message.url ?? "").split("?", 2);
-  const [, bucket = "", key = ""] = /^\/([^/]*)\/?(.*)$/.exec(path) ?? [];
+  const { bucket, key } = placeOf(path, message.headers.host ?? "", world.buckets);
   const headers = Object.entries(message.headers).map(([name, value]) => [name, String(value)]);
   return {
     ...world,
@@ -104,6 +104,18 @@ async function receive(
     body: Buffer.concat(chunks),
     nowMs: Date.now() + (world.quirks.clockSkewMs ?? 0),
   };
+}
+
+/** The bucket is in the path, or the first part of the host. */
+function placeOf(
+  path: string,
+  host: string,
+  buckets: S3Call["buckets"],
+): { readonly bucket: string; readonly key: string } {
+  const [first = ""] = host.split(".");
+  if (buckets.has(first)) return { bucket: first, key: path.slice(1) };
+  const [, bucket = "", key = ""] = /^\/([^/]*)\/?(.*)$/.exec(path) ?? [];
+  return { bucket, key };
 }
 
 function distrust(
