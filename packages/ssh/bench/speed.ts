@@ -39,33 +39,36 @@ function median(all: readonly number[]): number {
   return all.toSorted((one, other) => one - other)[Math.floor(all.length / 2)] ?? 0;
 }
 
-/** Two or more ways to do the same, in turn; the first is ours. */
-async function race(
-  what: string,
-  limit: string,
-  [ours, ...theirs]: readonly (readonly [string, (round: number) => Promise<unknown>])[],
-): Promise<void> {
-  if (ours === undefined) return;
+/** One way to do something. What is ours has a name that begins so, and is compared with all that is not. */
+type Runner = readonly [name: string, work: (round: number) => Promise<unknown>];
+
+/** Two or more ways to do the same, in turn. */
+async function race(what: string, limit: string, runners: readonly Runner[]): Promise<void> {
   const times = new Map<string, number[]>();
-  let cpuMs = 0;
+  const cpuMs = new Map<string, number>();
   for (let round = 0; round < rounds; round += 1) {
-    for (const [name, work] of [ours, ...theirs]) {
+    for (const [name, work] of runners) {
       const used = process.cpuUsage();
       const seconds = await timed(() => work(round));
       const { user, system } = process.cpuUsage(used);
-      if (name === ours[0]) cpuMs += (user + system) / 1000 / rounds;
+      cpuMs.set(name, (cpuMs.get(name) ?? 0) + (user + system) / 1000 / rounds);
       times.set(name, [...(times.get(name) ?? []), seconds]);
     }
   }
-  const mine = median(times.get(ours[0]) ?? []);
-  const ratios = theirs.map(([name]) => {
-    const other = median(times.get(name) ?? []);
-    return `${(mine / other).toFixed(2)} × ${name} (${other.toFixed(2)} s)`;
-  });
-  const load = loadavg()[0]?.toFixed(1);
-  say(
-    `  ${what}: ${mine.toFixed(2)} s, CPU here ${(cpuMs / 1000).toFixed(2)} s = ${ratios.join(", ")}; wanted ${limit}; load ${load}`,
-  );
+  const names = runners.map(([name]) => name);
+  for (const ours of names.filter((name) => name.startsWith("ours"))) {
+    const mine = median(times.get(ours) ?? []);
+    const ratios = names.flatMap((name) => {
+      if (name.startsWith("ours")) return [];
+      const other = median(times.get(name) ?? []);
+      return [`${(mine / other).toFixed(2)} × ${name} (${other.toFixed(2)} s)`];
+    });
+    const cpu = ((cpuMs.get(ours) ?? 0) / 1000).toFixed(2);
+    const load = loadavg()[0]?.toFixed(1);
+    say(
+      `  ${what}${ours.slice("ours".length)}: ${mine.toFixed(2)} s, CPU here ${cpu} s = ${ratios.join(", ")}; wanted ${limit}; load ${load}`,
+    );
+  }
 }
 
 let number = 0;
@@ -73,7 +76,11 @@ let number = 0;
 /** Deploys to some hosts; the release is a new one. */
 async function ourDeploy(
   ways: readonly (Way & { readonly hostKey: string })[],
-  { path, folder }: { readonly path: string; readonly folder: string },
+  {
+    path,
+    folder,
+    links = false,
+  }: { readonly path: string; readonly folder: string; readonly links?: boolean },
 ): Promise<void> {
   const [first] = ways;
   if (first === undefined) return;
@@ -89,6 +96,7 @@ async function ourDeploy(
     source: "dist",
     path,
     sshConfig: false,
+    ...(links ? { base: "link" } : {}),
   };
   number += 1;
   await deploy({ options, folder, number });
@@ -123,9 +131,12 @@ async function compare(name: string, size: TreeSize, { near, far, hostKey }: Pla
         .map((index) => index * step + 1 + (round % step))
         .filter((index) => index % size.perFolder !== 0 && index < size.files),
     );
+  await ourDeploy(slow, { path: at("linked"), folder });
   await change(0);
   await race("25 ms, 100 files changed", "0.50 × rsync -a --link-dest", [
     ["ours", () => ourDeploy(slow, { path: at("far-0"), folder })],
+    // as rsync does it here
+    ["ours, linked", () => ourDeploy(slow, { path: at("linked"), folder, links: true })],
     [
       "rsync -a --link-dest",
       async (round) => {

@@ -47,8 +47,8 @@ export interface RemoteHost extends AsyncDisposable {
    * run whatever happens here, which may be before it has.
    */
   runLast(script: Script): Promise<void>;
-  /** Has the next {@link exec} find a shell that runs already, where that can be; nobody waits for it. */
-  prepare(ctx: TargetContext): void;
+  /** Has so many calls of {@link exec} find a shell that runs already, where that can be; nobody waits for it. */
+  prepare(ctx: TargetContext, count: number): void;
   /** Runs a script in a shell of its own, with `body` as stdin: for bulk data and for commands of the user. */
   exec(
     ctx: TargetContext,

@@ -1,4 +1,4 @@
-import type { Manifest } from "@lockstep/artifact";
+import type { Artifact, Manifest } from "@lockstep/artifact";
 import type { Json, PlanContext, PlanRequest, TargetPlan } from "@lockstep/plugin";
 import { takeArtifact, takeFacts } from "./ahead.ts";
 import type { Source } from "./artifacts.ts";
@@ -20,6 +20,7 @@ import { liveSteps } from "./plan-live.ts";
 import { confirmSteps, onceSteps, retireSteps, stageSteps } from "./plan-steps.ts";
 import { refuseShared, refuseTaken, refuseTooSmall, refuseUnfit, takingRoom } from "./preflight.ts";
 import { rememberStart } from "./start.ts";
+import { changedSince, channelsFor } from "./steps/parts.ts";
 
 const UNDO =
   "Each host's link goes back to the release it had, and what follows it is run again; a host that had none has none again.";
@@ -61,7 +62,7 @@ async function planDeploy(ctx: PlanContext<SshConnection>, release: string): Pro
   const furnished = furnishingChanges(hosts, furnishings);
   for (const { host, facts, live } of changing) {
     rememberStart(host, facts, { release, digest, live });
-    host.prepare(ctx);
+    host.prepare(ctx, await shellsFor(ctx, { host, facts, live }, artifact));
   }
   const tasks = onceSteps(hostsOf(changing), { settings, release });
   const only = hosts[0]?.live?.release ?? release;
@@ -139,6 +140,20 @@ function sourceOf(
 
 function hostsOf(all: readonly { readonly host: RemoteHost }[]): RemoteHost[] {
   return all.map(({ host }) => host);
+}
+
+/** How many shells the upload to a host is worth. */
+async function shellsFor(
+  ctx: PlanContext<SshConnection>,
+  one: HostPlan,
+  artifact: Artifact,
+): Promise<number> {
+  const { connection } = ctx;
+  const most = channelsFor(connection, { artifact });
+  if (most === 1 || connection.settings.base === "none") return most;
+  const before = await readBefore(ctx, [one]);
+  const only = before.length === 0 ? undefined : changedSince(before, artifact);
+  return channelsFor(connection, { artifact, only });
 }
 
 /** Tells everything that is wrong with any host, not only with the first. */

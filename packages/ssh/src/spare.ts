@@ -7,26 +7,27 @@ export interface Opening {
   readonly channel: Promise<Channel>;
 }
 
-/** At most one channel of a host that was opened before it is needed: opening one takes two round trips. */
+/** Channels of a host that were opened before they are needed: opening one takes two round trips. */
 export class Spare {
-  #kept: (Opening & { readonly link: Link }) | undefined;
+  #kept: (Opening & { readonly link: Link })[] = [];
 
-  /** Opens one, where the way to the host can and has none. */
-  prepare(link: Link): void {
-    if (link.openSpare === undefined || this.#kept?.link === link) return;
-    const nonce = newNonce();
-    const kept = { link, nonce, channel: link.openSpare(nonce) };
-    this.#kept = kept;
-    const forget = (): void => {
-      if (this.#kept === kept) this.#kept = undefined;
-    };
-    kept.channel.then(({ closed }) => closed.then(forget), forget);
+  /** Opens so many, where the way to the host can, less those that it has. */
+  prepare(link: Link, count: number): void {
+    this.#kept = this.#kept.filter((one) => one.link === link);
+    while (link.openSpare !== undefined && this.#kept.length < count) {
+      const nonce = newNonce();
+      const kept = { link, nonce, channel: link.openSpare(nonce) };
+      this.#kept.push(kept);
+      const forget = (): void => {
+        this.#kept = this.#kept.filter((one) => one !== kept);
+      };
+      kept.channel.then(({ closed }) => closed.then(forget), forget);
+    }
   }
 
-  /** The one that is kept, or a new one. */
+  /** One that is kept, or a new one. */
   take(link: Link): Opening {
-    const kept = this.#kept;
-    this.#kept = undefined;
+    const kept = this.#kept.shift();
     if (kept?.link === link) {
       // a server that allows no further channel on the connection may allow one on another
       const channel = kept.channel.catch(async () => link.open(kept.nonce));

@@ -65,8 +65,8 @@ class SshHost implements RemoteHost {
     if (this.#open?.leave === undefined) await ran;
   }
 
-  prepare(ctx: TargetContext): void {
-    const prepared = this.#bounded(ctx, {}, async (link) => this.#spare.prepare(link));
+  prepare(ctx: TargetContext, count: number): void {
+    const prepared = this.#bounded(ctx, {}, async (link) => this.#spare.prepare(link, count));
     prepared.catch(() => undefined); // whoever asks next is told
   }
 

@@ -1,5 +1,6 @@
-import type { Artifact, Entry } from "@lockstep/artifact";
+import type { Artifact, Entry, Manifest } from "@lockstep/artifact";
 import type { SshConnection } from "../connection.ts";
+import { changedPaths } from "../edit.ts";
 
 /** Bytes from which a transfer is worth several channels. */
 const MANY_BYTES = 8 * 1024 * 1024;
@@ -27,6 +28,16 @@ export function channelsFor(
   return bytesOf(artifact, only) < MANY_BYTES
     ? 1
     : Math.max(1, Math.floor(CHANNELS / hosts.length));
+}
+
+/** Directories, links and the files that the base does not have; undefined, for all, without a base. */
+export function changedSince(
+  base: Manifest | undefined,
+  { manifest }: Pick<Artifact, "manifest">,
+): Set<string> | undefined {
+  if (base === undefined) return undefined;
+  const others = manifest.flatMap(({ type, path }) => (type === "file" ? [] : [path]));
+  return new Set([...others, ...changedPaths(base, manifest)]);
 }
 
 /** Bytes of what is sent, as they are in the files. */

@@ -1,9 +1,8 @@
-import type { Artifact, Manifest } from "@lockstep/artifact";
+import type { Artifact } from "@lockstep/artifact";
 import type { WriteContext } from "@lockstep/plugin";
 import { plannedArtifact } from "../artifacts.ts";
 import { bestOf } from "../compress.ts";
 import { hostOf, type SshConnection } from "../connection.ts";
-import { changedPaths } from "../edit.ts";
 import { uploadIncomplete } from "../errors.ts";
 import { aboutLink, foretell } from "../foretold.ts";
 import { newNonce } from "../framing.ts";
@@ -13,7 +12,7 @@ import { readManifest, rememberManifest } from "../manifests.ts";
 import type { Script } from "../shell.ts";
 import { startOn } from "../start.ts";
 import { type Attempt, packed, type Sending, type UploadInput } from "./packed.ts";
-import { channelsFor } from "./parts.ts";
+import { changedSince, channelsFor } from "./parts.ts";
 import { refusalOf, type Wish } from "./refusal.ts";
 import { ARRIVE, BEGIN, AT_ONCE, GATHER, UNPACK } from "./upload-scripts.ts";
 
@@ -75,7 +74,7 @@ async function sendAtOnce(
 ): Promise<Sent> {
   const isWhole = input.base === "none";
   const host = hostOf(ctx.connection, ctx.unit);
-  host.prepare(ctx);
+  host.prepare(ctx, 1);
   const start = startOn(host);
   if (start === undefined) return sendAsked(ctx, input, { wanted, isWhole });
   const artifact = await plannedArtifact(ctx, input);
@@ -155,13 +154,6 @@ export async function askHost(
 
 function wishFor(path: string, release: string, wanted: string | null): Wish {
   return { path, what: "The upload", thing: `${path}/${linkTo(release)}`, wanted };
-}
-
-/** Directories, links and the files that the base does not have; undefined, for all, without a base. */
-function changedSince(base: Manifest | undefined, { manifest }: Artifact): Set<string> | undefined {
-  if (base === undefined) return undefined;
-  const others = manifest.flatMap(({ type, path }) => (type === "file" ? [] : [path]));
-  return new Set([...others, ...changedPaths(base, manifest)]);
 }
 
 /** The files that the host wants again; undefined when it wants more than files, or its answer was cut. */
