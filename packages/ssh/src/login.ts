@@ -100,10 +100,18 @@ async function readTrust(where: Where, endpoint: Endpoint): Promise<Trust> {
     one.status === "fulfilled" ? [{ path: knownHosts[index] ?? "", text: one.value }] : [],
   );
   const [first] = read;
+  const [path = ""] = knownHosts;
   if (lists.length === 0 && first?.status === "rejected") {
-    throw knownHostsUnreadable(where, knownHosts[0] ?? "", first.reason);
+    if (!isYetToBeMade(path, first.reason)) throw knownHostsUnreadable(where, path, first.reason);
+    lists.push({ path, text: "" });
   }
   return listed(where, host, lists);
+}
+
+/** Where nobody used ssh yet its own file is not there: it knows no host, and the one that is missing can be named. */
+function isYetToBeMade(path: string, cause: unknown): boolean {
+  const isMissing = cause instanceof Error && "code" in cause && cause.code === "ENOENT";
+  return isMissing && /[/\\]\.ssh[/\\]known_hosts$/.test(path);
 }
 
 /** What a list of revoked keys in binary form begins with. @see PROTOCOL.krl of OpenSSH */

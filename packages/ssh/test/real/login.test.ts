@@ -159,6 +159,21 @@ describe("a host key", () => {
     expect(await login(pin(makeKeyPair().public))).toMatchObject({ code: "SSH_HOST_KEY_CHANGED" });
   });
 
+  it("is unknown, and told, where ssh never made its own file", async () => {
+    const { address, port, user, identity } = host.server;
+    const path = join(folder, ".ssh/known_hosts");
+    const text = `UserKnownHostsFile ${path} ${path}2\nGlobalKnownHostsFile none\n`;
+    const more = { sshConfig: await knownHosts(text), knownHosts: undefined } as object;
+
+    expect(
+      await login({ hosts: [{ name: "web-1", address, port, user }], identity, ...more }),
+    ).toMatchObject({
+      code: "SSH_HOST_KEY_UNKNOWN",
+      message: expect.stringContaining(`${path} has none for it`) as string,
+      hint: expect.stringContaining(`${here()} ssh-ed25519 `) as string,
+    });
+  });
+
   it("cannot be compared when there is no file", async () => {
     expect(await login({ knownHosts: "/nowhere" })).toMatchObject({
       code: "SSH_KNOWN_HOSTS_UNREADABLE",
