@@ -1,5 +1,6 @@
-import { readdir, readFile, rm } from "node:fs/promises";
+import { readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runUserCommand } from "../../src/user-command.ts";
 import { Shop, startHost, type TestHost } from "../world.ts";
@@ -106,14 +107,14 @@ describe.concurrent.each(["dash", "busybox"] as const)(
       // the run has made its link and is paused right before the move
       const orphan = remote?.exec(shop.context(), {
         text: `cd "$P"; mkdir ".lockstep/fence/$STAMP/n"; ln -s by-hand ".lockstep/fence/$STAMP/n/current"
-sleep 0.4; mv -f ".lockstep/fence/$STAMP/n/current" "$P/"`,
+until [ -e "$P.overtaken" ]; do sleep 0.05; done; mv -f ".lockstep/fence/$STAMP/n/current" "$P/"`,
         values: { P: shop.path, STAMP: stamp },
       });
-      await new Promise((resolve) => {
-        setTimeout(resolve, 200);
-      });
+      const link = join(shop.path, ".lockstep/fence", stamp, "n/current");
+      while ((await readlink(link).catch(() => "none yet")) !== "by-hand") await sleep(20);
       shop.epoch += 1;
       await shop.fence();
+      await writeFile(`${shop.path}.overtaken`, "");
 
       expect((await orphan)?.status).not.toBe(0);
       expect(await shop.observe()).toMatchObject({ link: `releases/${ONE}` });
