@@ -1,7 +1,6 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import type { LookupFunction } from "node:net";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import type { TargetContext } from "@lockstep/plugin";
 import { createKnownTags, type KnownTags } from "./anchors.ts";
 import { type Found, writtenCredentials } from "./auth/credentials.ts";
@@ -18,6 +17,7 @@ import { proxiesOf } from "./net/proxy.ts";
 import { createTransport, type Transport } from "./net/transport.ts";
 import type { RegistrySettings } from "./options.ts";
 import { parseReference, parseRepository, type Repository } from "./reference.ts";
+import { makeSpool } from "./spool.ts";
 
 /** What the calls of one run share. */
 export interface RegistryConnection extends AsyncDisposable {
@@ -77,7 +77,7 @@ export async function openConnection(
       return client.transport.requests;
     },
     asking: (call) => ({ client, ctx: call }),
-    spool: () => (folder ??= mkdtemp(join(tmpdir(), "lockstep-layers-"))),
+    spool: () => (folder ??= makeSpool(ctx.now())),
     once<T>(name: string, make: () => Promise<T>): Promise<T> {
       const known = made.get(name) as Promise<T> | undefined;
       if (known !== undefined) return known;
