@@ -22,7 +22,7 @@ const LONG_SUITES = [
   ["test", "--filter=lockstep"],
 ];
 
-/** Half of what a suite does is waiting: for servers, leases and services that have to stay up. */
+/** A quarter to a half of what a suite does is waiting: for servers, leases, services that have to stay up. */
 const LANES = Math.max(3, availableParallelism() >> 1);
 
 const { values, positionals } = parseArgs({
