@@ -51,13 +51,17 @@ interface Move {
 export const activate: Step<ActivateInput, ActivateBefore, null, SshConnection> = {
   kind: "ssh.activate/1",
 
-  describe({ release, path, restart, service, container, drain }) {
+  describe(input) {
+    const { release, path, restart, service, container, drain, undrain, undrainLater } = input;
+    const isUndrained = undrain !== undefined && undrainLater !== true;
     const then = [
       ...(restart === undefined ? [] : [`run ${readable(restart)}`]),
       ...(container === undefined ? [] : [`replace the container ${container.name}`]),
       ...(service === undefined ? [] : [`${service.action} ${service.systemd}`]),
+      ...(isUndrained ? [`undrain the host with ${readable(undrain)}`] : []),
     ];
-    const link = `${drain === undefined ? "" : "drain the host, "}point ${path}/current at ${linkTo(release)}`;
+    const before = drain === undefined ? "" : `drain the host with ${readable(drain)}, `;
+    const link = `${before}point ${path}/current at ${linkTo(release)}`;
     return oneLine(then.length === 0 ? link : `${link}, then ${then.join(" and ")}`);
   },
 

@@ -76,6 +76,24 @@ describe.concurrent.each(["dash", "busybox"] as const)(
       await shop[Symbol.asyncDispose]();
     });
 
+    it.each([
+      [{ checks: [{ command: ["true"] }] }, ""],
+      [{}, " and undrain the host with lb in"],
+    ])("says in the plan what it runs, with %j", async (more, end) => {
+      await using shop = await Shop.open(host, {
+        drain: ["lb", "out of it"],
+        undrain: ["lb", "in"],
+        restart: ["true"],
+        ...more,
+      });
+      await shop.build();
+      const [, activate] = await shop.planPair(ONE);
+
+      expect(shop.handlerOf(activate).describe(activate.input)).toBe(
+        `drain the host with lb 'out of it', point ${shop.path}/current at releases/${ONE}, then run true${end}`,
+      );
+    });
+
     it("tells what drains a host which release is live then", async () => {
       const note = (what: string, path: string): readonly string[] => [
         "sh",
