@@ -1,0 +1,3 @@
+import { describeHostMemory } from "./memory-host.ts";
+
+describeHostMemory({ files: 50_000, mostMiB: 250 });
