@@ -3,9 +3,11 @@ import { createHash } from "node:crypto";
 import { chmod, link, mkdir, readdir, symlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import type { Artifact } from "@lockstep/artifact";
 import type { TargetPlan } from "@lockstep/plugin";
 import { type SandboxRegistry, startSandboxRegistry } from "@lockstep/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { refuseNames } from "../src/image/layer-artifact.ts";
 import type { DirectorySource } from "../src/index.ts";
 import { parseReference, parseRepository } from "../src/reference.ts";
 import { digestIn, filesOf, ONE, Shop, THREE, TWO } from "./world.ts";
@@ -185,6 +187,25 @@ describe("layers", () => {
       code: "REGISTRY_SOURCE",
       message: expect.stringContaining("public/.wh.index.html") as string,
     });
+  });
+
+  it("refuse a name that no file system takes, as a commit may have one: of more than 255 bytes", () => {
+    const named = (name: string): Pick<Artifact, "manifest"> => ({
+      manifest: [
+        {
+          type: "file",
+          path: `docs/${name}`,
+          mode: 0o644,
+          size: 0,
+          digest: `sha256:${"0".repeat(64)}`,
+        },
+      ],
+    });
+
+    expect(() => refuseNames("dist", named("ä".repeat(128)))).toThrow(
+      /more than 255 bytes: docs\/ä/,
+    );
+    expect(() => refuseNames("dist", named(`${"ä".repeat(127)}a`))).not.toThrow();
   });
 
   it("refuse secrets and links that leave the source, as every target does", async () => {

@@ -44,7 +44,7 @@ export function layerArtifact(
  *   for names that are too long
  * @see OCI image specification, "layer.md", section "Whiteouts"
  */
-export function refuseNames(source: string, { manifest }: Artifact): void {
+export function refuseNames(source: string, { manifest }: Pick<Artifact, "manifest">): void {
   const names = manifest.map(({ path }) => ({ path, name: path.slice(path.lastIndexOf("/") + 1) }));
   const whiteout = names.find(({ name }) => name.startsWith(".wh."));
   if (whiteout !== undefined) {
