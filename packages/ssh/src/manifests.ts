@@ -1,7 +1,8 @@
 import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
-import { type Manifest, manifestDigest, parseManifest } from "@lockstep/artifact";
+import { type Manifest, parseManifest } from "@lockstep/artifact";
 import type { TargetContext } from "@lockstep/plugin";
 import type { SshConnection } from "./connection.ts";
 import type { Ref } from "./facts.ts";
@@ -70,8 +71,8 @@ async function readLive(
   const limits = { outputBytes: MANIFEST_BYTES, isLook: true };
   const { stdout } = await host.run(ctx, { text: READ_LIVE, values }, limits);
   if (stdout === "") return;
-  const manifest = parseManifest(await unpacked(stdout));
-  rememberManifest(connection, manifestDigest(manifest), manifest);
+  const text = await unpacked(stdout);
+  rememberManifest(connection, digestOf(text), parseManifest(text));
 }
 
 /** The manifest of a release on a host; empty where it is gone or altered. Each content is asked for once. */
@@ -107,11 +108,16 @@ async function askManifest(
   const ran = await host.run(ctx, script, { outputBytes: MANIFEST_BYTES });
   if (ran.status !== 0) return [];
   try {
-    const manifest = parseManifest(await unpacked(ran.stdout));
-    return manifestDigest(manifest) === digest ? manifest : [];
+    const text = await unpacked(ran.stdout);
+    return digestOf(text) === digest ? parseManifest(text) : [];
   } catch {
     return [];
   }
+}
+
+/** The digest of a manifest, of its text: there is only one text for each. */
+function digestOf(text: string): string {
+  return `sha256:${createHash("sha256").update(text).digest("hex")}`;
 }
 
 async function unpacked(text: string): Promise<string> {
