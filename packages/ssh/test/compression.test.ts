@@ -33,7 +33,7 @@ async function programs(packers: readonly string[]): Promise<{ bin: string; log:
   return { bin, log };
 }
 
-describe("an upload", { timeout: 30_000 }, () => {
+describe("an upload", { timeout: 120_000 }, () => {
   it.each([
     [["zstd", "gzip"], "zstd -dcq"],
     [["gzip"], "gzip -dc"],

@@ -20,7 +20,7 @@ const WAYS = [
   })),
 ];
 
-describe.concurrent.each(WAYS)("on $kind, over $transport", { timeout: 30_000 }, (way) => {
+describe.concurrent.each(WAYS)("on $kind, over $transport", { timeout: 120_000 }, (way) => {
   const { kind, transport } = way;
   let host: TestHost;
   beforeAll(async () => {

@@ -27,7 +27,7 @@ const FILES = {
 export function describeCutUploads(positions: number): void {
   describe.concurrent.each(["dash", "busybox"] as const)(
     "an upload to %s",
-    { timeout: 40_000 * Math.ceil(positions / 25) },
+    { timeout: 120_000 * Math.ceil(positions / 25) },
     (shell) => {
       let host: TestHost;
       let proxy: FaultProxy;

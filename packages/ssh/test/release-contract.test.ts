@@ -9,7 +9,7 @@ import { KINDS, linkByHand, Shop, startHost, stateOf, type TestHost } from "./wo
 const ONE = "20261121T101500Z-00000001";
 const TWO = "20261121T101501Z-00000002";
 
-describe.concurrent.each(KINDS)("on %s", { timeout: 30_000 }, (kind) => {
+describe.concurrent.each(KINDS)("on %s", { timeout: 120_000 }, (kind) => {
   let host: TestHost;
   beforeAll(async () => {
     host = await startHost(kind);

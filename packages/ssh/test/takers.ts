@@ -127,7 +127,7 @@ export function describeTakers(rounds: number): void {
 
     it(
       "do not both get it when one is halted right behind its rename",
-      { timeout: 30_000 },
+      { timeout: 120_000 },
       async () => {
         await using ring = await openRing(host);
         await ring.fallSilent();
@@ -138,7 +138,7 @@ export function describeTakers(rounds: number): void {
 
     it(
       "would both get it, were the sign of life given after the rename",
-      { timeout: 30_000 },
+      { timeout: 120_000 },
       async () => {
         const late = SET.replace(
           'elif beat "fence/$found"; then move\n',

@@ -18,7 +18,7 @@ const noting = (word: string): string[] => [
 
 describe.concurrent.each(["dash", "busybox"] as const)(
   "an activation on %s",
-  { timeout: 40_000 },
+  { timeout: 120_000 },
   (kind) => {
     let host: TestHost;
     beforeAll(async () => {
@@ -314,7 +314,7 @@ describe.concurrent.each(["dash", "busybox"] as const)(
   },
 );
 
-describe("a rollout", { timeout: 30_000 }, () => {
+describe("a rollout", { timeout: 120_000 }, () => {
   let host: TestHost;
   beforeAll(async () => {
     host = await startHost("dash");

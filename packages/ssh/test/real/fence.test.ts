@@ -11,7 +11,7 @@ const LINEAGE = "0f".repeat(16);
 
 describe.concurrent.each(["dash", "busybox"] as const)(
   "fencing on %s",
-  { timeout: 30_000 },
+  { timeout: 120_000 },
   (shell) => {
     let host: TestHost;
     beforeAll(async () => {

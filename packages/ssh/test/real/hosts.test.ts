@@ -82,7 +82,7 @@ async function deploy(release: string, text: string, only?: string): Promise<Tar
 const seen = (name: string): Promise<string> =>
   readFile(join(root, name, "disk/shop/current/index.html"), "utf8");
 
-describe("a target of several hosts", { timeout: 30_000 }, () => {
+describe("a target of several hosts", { timeout: 120_000 }, () => {
   it("puts the release on each of them", async () => {
     const { steps, outputs } = await deploy(ONE, "one");
 

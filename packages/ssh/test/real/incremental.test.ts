@@ -14,7 +14,7 @@ const large = (): string => randomBytes(100_000).toString("base64");
 
 describe.concurrent.each(["dash", "busybox"] as const)(
   "an upload to %s after another release",
-  { timeout: 30_000 },
+  { timeout: 120_000 },
   (kind) => {
     let host: TestHost;
     beforeAll(async () => {

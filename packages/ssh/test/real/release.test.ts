@@ -11,7 +11,7 @@ const TWO = "20261121T101501Z-00000002";
 
 describe.concurrent.each(["dash", "busybox"] as const)(
   "a release on %s",
-  { timeout: 30_000 },
+  { timeout: 120_000 },
   (kind) => {
     let host: TestHost;
     beforeAll(async () => {

@@ -20,7 +20,7 @@ process.stdin.on("data", () => { on = false; });
   else { console.log(JSON.stringify({ opened, missing })); process.exit(); }
 })();`;
 
-describe("the switch of the live release", { timeout: 30_000 }, () => {
+describe("the switch of the live release", { timeout: 120_000 }, () => {
   it.each(["gnu", "busybox", "toybox"])(
     "is never seen half-way with the tools of %s",
     async (tools) => {

@@ -52,7 +52,7 @@ async function found(): Promise<Finding[]> {
   return findings;
 }
 
-describe("two hosts of another store, one of them with a run at work", { timeout: 30_000 }, () => {
+describe("two hosts of another store, one of them with a run at work", { timeout: 120_000 }, () => {
   it("both stay that store's, and its next run finds them as it left them", async () => {
     await take(OURS);
     const sign = `${Math.floor(Date.now() / 1000)} run-9 2026-11-21T10:15:00.000Z me@box\n`;
