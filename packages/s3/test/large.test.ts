@@ -46,7 +46,7 @@ describe("parts", () => {
 describe("a file that is too large to be held", () => {
   it(
     "is sent in parts, goes live by a copy, and is not sent again",
-    { timeout: 30_000 },
+    { timeout: 120_000 },
     async () => {
       await using rig = await Rig.open({ limits: { partBytes: 5 * MIB } });
       const film = randomBytes(21 * MIB);
@@ -174,5 +174,5 @@ describe("an upload in parts", () => {
       nameOf(one) === "end" ? { status: 404, body: s3Error("NoSuchUpload") } : undefined;
 
     await expect(rig.apply(plan, "stage")).rejects.toMatchObject({ code: "S3_ANSWER" });
-  }, 30_000);
+  }, 120_000);
 });

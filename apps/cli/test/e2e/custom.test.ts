@@ -83,5 +83,5 @@ describe("the smallest target of the documentation, beside servers", () => {
     expect([first, second, broken]).toEqual([0, 0, 31]);
     expect(live).toEqual(["two", "two"]);
     expect(await served()).toEqual(["two", "two"]);
-  }, 30_000);
+  }, 120_000);
 });

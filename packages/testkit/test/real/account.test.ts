@@ -29,7 +29,7 @@ async function inProcess(): Promise<Made & { readonly maker: ChildProcessWithout
   return { maker, ...(JSON.parse(line.toString()) as Made) };
 }
 
-describe("an account", { timeout: 30_000 }, () => {
+describe("an account", { timeout: 120_000 }, () => {
   it("of a process that was killed goes away with its processes, one of a process that lives stays", async () => {
     const [lasting, { maker, name, pid }] = [await inProcess(), await inProcess()];
     maker.kill("SIGKILL");

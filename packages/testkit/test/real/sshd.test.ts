@@ -20,7 +20,7 @@ async function isRunning(pid: number): Promise<boolean> {
   return status.startsWith("Name:\tsshd\n") && !/^State:\tZ/m.test(status);
 }
 
-describe("an sshd", { timeout: 30_000 }, () => {
+describe("an sshd", { timeout: 120_000 }, () => {
   let root: string;
   let servers: Sshd[];
   beforeEach(async () => {

@@ -28,7 +28,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await proxy[Symbol.asyncDispose]();
   await rig[Symbol.asyncDispose]();
-}, 30_000);
+}, 120_000);
 
 function second(): TestHost {
   const host = rig.hosts[1];

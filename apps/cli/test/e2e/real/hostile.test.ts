@@ -15,7 +15,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await rig[Symbol.asyncDispose]();
-}, 30_000);
+}, 120_000);
 
 beforeEach(async () => {
   await rm(rig.build, { recursive: true });
@@ -63,7 +63,7 @@ describe("hostile names in a source", () => {
         expect(await readFile(join(root, "current", name), "utf8")).toBe(`${name}\n`);
     }
     expect(await anythingExecuted()).toEqual([]);
-  }, 30_000);
+  }, 120_000);
 
   it("that no tool can be trusted with are refused, all of them listed", async () => {
     const names = ["new\nline", "back\\slash", "bell\u0007", "tab\t"];
@@ -114,7 +114,7 @@ describe("hostile values in a config", () => {
       expect(received).toEqual([...values, values.join("|")]);
     }
     expect(await anythingExecuted()).toEqual([]);
-  }, 30_000);
+  }, 120_000);
 
   it("name the folder on the host exactly, and are executed nowhere", async () => {
     const name = `it's the "shop" $(touch pwned) \`touch pwned\`; touch pwned \\ * ~ é -rf\nsecond line`;
@@ -138,7 +138,7 @@ describe("hostile values in a config", () => {
       expect(await readdir(join(shop, "releases"))).toHaveLength(2);
     }
     expect(await anythingExecuted()).toEqual([]);
-  }, 30_000);
+  }, 120_000);
 });
 
 describe("a secret", () => {

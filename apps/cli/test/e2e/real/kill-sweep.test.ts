@@ -13,7 +13,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await rig[Symbol.asyncDispose]();
-}, 30_000);
+}, 120_000);
 
 it("can be killed before and after every durable write and every host command: a sample", async () => {
   let killed = 0;

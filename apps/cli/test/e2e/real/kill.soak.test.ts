@@ -10,7 +10,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await rig[Symbol.asyncDispose]();
-}, 30_000);
+}, 120_000);
 
 it.each(KINDS)(
   "a %s can be killed before and after every durable write and every host command",

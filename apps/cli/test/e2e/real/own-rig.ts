@@ -8,5 +8,5 @@ export function ownRig(ready: (rig: Rig) => Promise<void> | void): void {
     rig = await startRig();
     await ready(rig);
   }, 60_000);
-  afterAll(async () => rig?.[Symbol.asyncDispose](), 30_000);
+  afterAll(async () => rig?.[Symbol.asyncDispose](), 120_000);
 }

@@ -58,7 +58,7 @@ describe("when one host of three refuses, nobody activates and nothing stays sta
 
     await rm(join(rig.build, "large.bin"));
     expect([exit, stderr]).toEqual([21, expect.stringMatching(/SSH_DISK_FULL {2}web web-2/)]);
-  }, 30_000);
+  }, 120_000);
 
   it("its disk has room for too few files", async () => {
     await mkdir(join(rig.build, "pages"));
@@ -70,7 +70,7 @@ describe("when one host of three refuses, nobody activates and nothing stays sta
 
     await rm(join(rig.build, "pages"), { recursive: true });
     expect([exit, stderr]).toEqual([21, expect.stringMatching(/SSH_DISK_FULL {2}web web-2/)]);
-  }, 30_000);
+  }, 120_000);
 
   it("its path may not be written", async () => {
     const { root, uid } = second();
