@@ -31,7 +31,7 @@ import { VERSION } from "./version.ts";
 /**
  * Servers over SSH: a release is a folder on each host, and `current` is a link to the live one.
  *
- * Making the target touches nothing. Needs a POSIX shell, tar and gzip on the hosts, and a host key that
+ * Making the target touches nothing. Needs a POSIX shell and tar on the hosts, and a host key that
  * is known beforehand.
  */
 export function ssh(options: SshOptions): Target<SshConnection> {

@@ -26,8 +26,8 @@ const GOOD = 'stop; start "$(pwd -P)"';
 /** What a new release does wrong, and the check that sees it. */
 const FAULTS = [
   [
-    "crashes some seconds after its start",
-    { later: "setTimeout(() => process.exit(1), 2500);", start: GOOD },
+    "crashes five seconds after its start",
+    { later: "setTimeout(() => process.exit(1), 5000);", start: GOOD },
   ],
   [
     "is started again and again",
@@ -58,8 +58,8 @@ describe("a service that", { timeout: 90_000 }, () => {
       env: { NODE: process.execPath, PORT: `${port}` },
       restart: ["sh", "-c", SUPERVISOR],
       checks: [
-        { http: `http://127.0.0.1:${port}/`, json: { release: "{release}" }, until, soakMs: 4000 },
-        { process: { pidFile: "app.pid" }, until, soakMs: 4000 },
+        { http: `http://127.0.0.1:${port}/`, json: { release: "{release}" }, until, soakMs: 6500 },
+        { process: { pidFile: "app.pid" }, until, soakMs: 6500 },
       ],
     });
     const ask = async (): Promise<string> => (await fetch(`http://127.0.0.1:${port}/`)).text();
