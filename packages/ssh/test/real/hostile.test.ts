@@ -114,6 +114,17 @@ describe("a server that keeps callers away for a while", () => {
     });
     expect(server.count()).toBe(1);
   });
+
+  it("is asked a few times by the ssh program, which keeps those words to itself", async () => {
+    await using server = await speaking((socket) => socket.end("Not allowed at this time\r\n"));
+    const { failure } = await look(server.port, { transport: "openssh", connectTimeoutMs: 20_000 });
+
+    expect(failure).toMatchObject({
+      code: "SSH_HOST_UNREACHABLE",
+      message: expect.stringMatching(/closed|reset/i) as string,
+    });
+    expect(server.count()).toBeLessThanOrEqual(6);
+  }, 30_000);
 });
 
 describe("a key that is not the known one", () => {
