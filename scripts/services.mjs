@@ -23,6 +23,7 @@ const NEEDS = [
   { name: "sshd", package: "openssh-server", suites: [SSHD, ENDS] },
   { name: "ssh-keygen", package: "openssh-client", suites: [SSHD, ENDS] },
   { name: "useradd", package: "passwd", suites: [SSHD, ENDS] },
+  { name: "setpriv", package: "util-linux", suites: [SSHD, IMAGES, BUCKETS, ENDS] },
   { name: "dash", package: "dash", suites: [SSHD, SHELLS] },
   { name: "busybox", package: "busybox-static", suites: [SSHD, SHELLS, TARS, CONTAINERS, IMAGES] },
   { name: "toybox", package: "toybox", suites: [TARS] },
