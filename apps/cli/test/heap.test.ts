@@ -1,0 +1,58 @@
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { wishFor } from "../src/heap.ts";
+
+const MIB = 1024 * 1024;
+const HEAP = join(import.meta.dirname, "../src/heap.ts");
+
+/** Makes what lives about as long as a request does; prints the most that V8 took for the young. */
+const WORK = `
+import { getHeapSpaceStatistics } from "node:v8";
+import { setTimeout as sleep } from "node:timers/promises";
+const { inSmallHeap } = await import(process.argv[1]);
+let most = 0;
+async function work() {
+  const held = [];
+  for (let round = 0; round < 25; round += 1) {
+    for (let made = 0; made < 50_000; made += 1) held.push({ made, text: String(made) });
+    const young = getHeapSpaceStatistics().find((space) => space.space_name === "new_space");
+    most = Math.max(most, young.space_size);
+    if (held.length > 500_000) held.splice(0, 400_000);
+    await sleep(1);
+  }
+}
+await (process.argv[2] === "small" ? inSmallHeap(work) : work());
+console.log(most);
+`;
+
+/** Most bytes of the young generation while something works, in a process of its own. */
+function youngWhile(how: "small" | "usual"): number {
+  const words = ["--input-type=module", "-e", WORK, HEAP, how];
+  return Number(execFileSync(process.execPath, words, { encoding: "utf8" }));
+}
+
+describe("a small heap", () => {
+  it("keeps the young generation from growing as far as V8 lets it", () => {
+    const [small, usual] = [youngWhile("small"), youngWhile("usual")];
+
+    expect(usual).toBeGreaterThan(32 * MIB);
+    expect(small).toBeLessThanOrEqual(32 * MIB);
+  });
+
+  it("leaves to V8 what takes little memory anyway", () => {
+    expect(wishFor({ young: 2 * MIB, old: 30 * MIB })).toEqual({ growth: 2, percent: 0 });
+  });
+
+  it("stops the growth of the young and bounds the garbage of the old, each when it is large", () => {
+    expect(wishFor({ young: 32 * MIB, old: 30 * MIB })).toEqual({ growth: 1, percent: 0 });
+    expect(wishFor({ young: 2 * MIB, old: 80 * MIB })).toEqual({ growth: 2, percent: 30 });
+  });
+
+  it("hands on what is done in it, and how it fails", async () => {
+    const { inSmallHeap } = await import("../src/heap.ts");
+
+    await expect(inSmallHeap(async () => 7)).resolves.toBe(7);
+    await expect(inSmallHeap(() => Promise.reject(new Error("no")))).rejects.toThrow("no");
+  });
+});
