@@ -190,7 +190,8 @@ export class Shop implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.connection[Symbol.asyncDispose]();
-    await rm(this.path, { recursive: true, force: true });
+    // The goodbye to a host is not waited for, and may still be writing there.
+    await rm(this.path, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
     await rm(this.folder, { recursive: true, force: true });
   }
 }
