@@ -57,6 +57,31 @@ describe("the story of a run", () => {
     ]);
   });
 
+  it("tells a warning when it comes up, but for those of putting back, which the end tells", () => {
+    const warning: EventBody = {
+      type: "diagnostic",
+      ...UPLOAD,
+      severity: "warning",
+      code: "REGISTRY_LOGIN",
+      message: "The old tag stays.",
+      hint: "Remove it by hand.",
+    };
+    const { lines } = told([
+      { type: "phase.started", phase: "retire", steps: 1 },
+      warning,
+      { ...warning, severity: "error" },
+      { type: "phase.started", phase: "revert", steps: 1 },
+      warning,
+    ]);
+
+    expect(lines).toEqual([
+      "Retiring: 1 step",
+      "! REGISTRY_LOGIN  web web-1: The old tag stays.",
+      "  \u2192 Remove it by hand.",
+      "Putting back: 1 step",
+    ]);
+  });
+
   it("at a terminal marks how each step ended", () => {
     const results = ["applied", "restored", "left", "inconclusive", "failed"] as const;
     const { lines } = told(

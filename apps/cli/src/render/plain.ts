@@ -1,5 +1,6 @@
 import { type Event, type Phase, type StepResult } from "@lockstep/events";
 import type { CheckResult } from "@lockstep/plugin";
+import { renderDiagnostic } from "./error.ts";
 import type { Look } from "./look.ts";
 import { keyOf, linesOf, type RunState } from "./state.ts";
 import { bytesText, countText, placeText, safeText, timeText } from "./text.ts";
@@ -63,10 +64,11 @@ export function renderEvent(state: RunState, event: Event, look: Look): string[]
       return isLenient(event)
         ? [at(placeText(event), `passed, found ${safeText(event.found ?? "")}`, look)]
         : [];
+    case "diagnostic":
+      return isPassing(state, event) ? renderDiagnostic(event, look).split("\n") : [];
     case "step.started":
     case "step.progress":
     case "step.log":
-    case "diagnostic":
     case "finding":
     case "phase.finished":
     case "run.finished":
@@ -92,6 +94,14 @@ export function renderDetails(state: RunState, event: Event, look: Look): string
     return [at(placeText(event), `${event.status}${found}`, look)];
   }
   return [];
+}
+
+/** A warning that the end of the run does not repeat: what was put back is told there. */
+function isPassing(
+  { phase }: RunState,
+  { severity }: Event & { readonly type: "diagnostic" },
+): boolean {
+  return severity === "warning" && phase !== "revert";
 }
 
 /** A check that passes although it found something. */
