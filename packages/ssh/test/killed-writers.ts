@@ -23,7 +23,7 @@ export function describeKilledWriters(rounds: number): void {
   const seed = Number(process.env["LOCKSTEP_SEED"] ?? Date.now() % 1_000_000);
   describe.each(["dash", "busybox"] as const)(
     `killed writers of a store on %s (seed ${seed})`,
-    { timeout: 10_000 + rounds * 6000 },
+    { timeout: 60_000 + rounds * 30_000 },
     (shell) => {
       let host: TestHost;
       beforeAll(async () => {
