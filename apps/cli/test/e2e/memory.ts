@@ -8,15 +8,15 @@ import { makeProject } from "./real/images-rig.ts";
 /** How much is deployed, and what a whole process may hold for it, Node and all, in MiB. */
 export interface Amount {
   readonly files: number;
+  /** Of one file. */
+  readonly bytes: number;
   readonly mostMiB: number;
 }
 
-/** Bytes of one file. */
-const SIZE = 4096;
 const FOLDERS = 100;
 
 /** Deploys a site to a bucket, first and again with one page changed, by the built command. */
-export function describeSiteMemory({ files, mostMiB }: Amount): void {
+export function describeSiteMemory({ files, bytes, mostMiB }: Amount): void {
   describe("a process that deploys a site", () => {
     it(`of ${files} files holds at most ${mostMiB} MiB, first and incremental`, async () => {
       await using server = await startSandboxS3({ buckets: ["shop"] });
@@ -27,10 +27,10 @@ export function describeSiteMemory({ files, mostMiB }: Amount): void {
         bucket: "shop", endpoint: "${endpoint}", region: "${region}", source: "build",
         credentials: { accessKeyId: "${credentials.accessKeyId}", secretAccessKey: secret("S3_SECRET_KEY") },
       })`);
-      const peaks = await deployed.peaksOf(files);
+      const peaks = await deployed.peaksOf({ files, bytes });
 
       expect(Math.max(...peaks)).toBeLessThanOrEqual(mostMiB);
-      expect(server.buckets.get("shop")?.get("d1/p1.html")?.body.byteLength).toBe(SIZE);
+      expect(server.buckets.get("shop")?.get("d1/p1.html")?.body.byteLength).toBe(bytes);
     }, 3_600_000);
   });
 }
@@ -41,7 +41,7 @@ export interface Measured extends AsyncDisposable {
   /** @param target - As it is written in a config. */
   configure(target: string): Promise<void>;
   /** Deploys so many files, then one that changed; the most that each process held, in MiB. */
-  peaksOf(files: number): Promise<readonly number[]>;
+  peaksOf(tree: Omit<Amount, "mostMiB">): Promise<readonly number[]>;
 }
 
 /** Makes a project with one target of a package. */
@@ -63,10 +63,10 @@ export async function startMeasured(
   return {
     folder,
     configure: (target) => project.configure(configOf(plugin, target)),
-    async peaksOf(files) {
-      await writePages(build, files);
+    async peaksOf({ files, bytes }) {
+      await writePages(build, files, bytes);
       const first = await peak();
-      await writeFile(join(build, "d1/p1.html"), page(files + 1));
+      await writeFile(join(build, "d1/p1.html"), page(files + 1, bytes));
       const second = await peak();
       process.stdout.write(`${plugin}, ${files} files: ${first} MiB, then ${second} MiB\n`);
       return [first, second];
@@ -85,16 +85,16 @@ export default defineConfig({ project: "shop", environments: { production: {
 `;
 }
 
-async function writePages(build: string, files: number): Promise<void> {
+async function writePages(build: string, files: number, bytes: number): Promise<void> {
   for (let index = 0; index < FOLDERS; index += 1) {
     await mkdir(join(build, `d${index}`), { recursive: true });
   }
   for (let index = 0; index < files; index += 1) {
-    await writeFile(join(build, `d${index % FOLDERS}`, `p${index}.html`), page(index));
+    await writeFile(join(build, `d${index % FOLDERS}`, `p${index}.html`), page(index, bytes));
   }
 }
 
 /** Another one for each number, all of one size. */
-function page(index: number): string {
-  return `<!doctype html><title>${index}</title>`.padEnd(SIZE, `words of page ${index} `);
+function page(index: number, bytes: number): string {
+  return `<!doctype html><title>${index}</title>`.padEnd(bytes, `words of page ${index} `);
 }

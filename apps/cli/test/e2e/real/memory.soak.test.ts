@@ -1,3 +1,3 @@
 import { describeHostMemory } from "./memory-host.ts";
 
-describeHostMemory({ files: 50_000, mostMiB: 250 });
+describeHostMemory({ files: 50_000, bytes: 512, mostMiB: 250 });
