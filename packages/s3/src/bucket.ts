@@ -50,6 +50,8 @@ export interface LargeUpload {
 /** A copy inside the bucket, with headers of its own; a condition is about what is under `to`. */
 export interface Copy extends WriteCondition {
   readonly from: string;
+  /** Copies only what has this ETag; a server that does not know the condition copies whatever is there. */
+  readonly fromEtag?: string;
   readonly to: string;
   readonly headers: ObjectHeaders;
 }

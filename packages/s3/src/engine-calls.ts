@@ -33,9 +33,10 @@ export function engineCalls(engine: Engine, settings: BucketSettings): Calls {
       return { etag: answer.headers["etag"] ?? "" };
     },
 
-    async copy({ from, to: key, headers, ...condition }, signal) {
+    async copy({ from, fromEtag, to: key, headers, ...condition }, signal) {
       const source = {
         "x-amz-copy-source": copySource(bucket, from),
+        ...(fromEtag === undefined ? {} : { "x-amz-copy-source-if-match": fromEtag }),
         "x-amz-metadata-directive": "REPLACE",
       };
       const sent = { ...headers, ...conditionHeaders(condition), ...source };

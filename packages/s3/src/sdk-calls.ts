@@ -96,11 +96,12 @@ function writingCalls(
       return { etag: answer.ETag ?? "" };
     },
 
-    async copy({ from, to: Key, headers, absent, etag }, signal) {
+    async copy({ from, fromEtag, to: Key, headers, absent, etag }, signal) {
       const command = new sdk.CopyObjectCommand({
         ...owned,
         Key,
         CopySource: copySource(owned.Bucket, from),
+        ...(fromEtag === undefined ? {} : { CopySourceIfMatch: fromEtag }),
         MetadataDirective: "REPLACE",
         ...sdkHeaders(headers),
         ...conditionOf({ absent, etag }),

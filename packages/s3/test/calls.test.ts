@@ -53,6 +53,11 @@ const calls: readonly (readonly [string, (bucket: Bucket, key: string) => Promis
   ["a long upload", (bucket, key) => bucket.put({ key, body: LONG, headers })],
   ["a copy", (bucket, key) => bucket.copy({ from: `.lockstep/${key}`, to: key, headers })],
   [
+    "a copy of one object",
+    (bucket, key) =>
+      bucket.copy({ from: `.lockstep/${key}`, fromEtag: '"a"', to: key, headers, etag: '"b"' }),
+  ],
+  [
     "a copy where there is nothing",
     (bucket, key) => bucket.copy({ from: `.lockstep/${key}`, to: key, headers, absent: true }),
   ],

@@ -93,6 +93,31 @@ describe("an object that somebody edits between the look at it and its change", 
     expect(rig.lines.join("")).toContain(`${key} is not what Lockstep put there: it stays.`);
   });
 
+  it("is not kept as what was live before it", async () => {
+    const key = scriptOf(`console.log("one")`);
+    let isArmed = false;
+    const fault = (request: S3Request): S3Fault | undefined => {
+      if (!isArmed || request.method !== "PUT" || !request.key.includes("blobs/")) return undefined;
+      isArmed = false;
+      rig.edit(key, "hot fix");
+      return undefined;
+    };
+    const rig: Rig = await Rig.open({ server: { fault } });
+    await using _ = rig;
+    await rig.deploy(filesOf("one"));
+    // an asset that keeps its name with other bytes is where rolling back would find it only
+    await rig.folder.build({ ...filesOf("one"), [key]: "other bytes" });
+    const plan = await rig.plan();
+    await rig.fence();
+    isArmed = true;
+
+    await expect(rig.apply(plan, "stage")).rejects.toMatchObject({ code: "S3_FOREIGN" });
+
+    expect(rig.text(key)).toBe("hot fix");
+    const kept = [...rig.objects].filter(([name]) => name.includes("blobs/"));
+    expect(kept.map(([, { body }]) => Buffer.from(body).toString())).not.toContain("hot fix");
+  });
+
   it("is replaced on a server that keeps only the conditions of uploads", async () => {
     const request = { method: "PUT", key: "about/index.html" };
     const { rig, arm } = await editedLate(

@@ -85,7 +85,10 @@ async function keep({ keeps }: Staging, ctx: WriteContext<S3Connection>): Promis
     const head = await bucket.head(from, ctx);
     if (head === undefined) throw releaseGone("The live release", from);
     if (whichOf(head, [file]) === undefined) throw foreignObjects(bucket.name, [from]);
-    await bucket.copy({ from, to: layout.blob(file.sha256), headers: storedHeaders(file) }, ctx);
+    const [to, headers] = [layout.blob(file.sha256), storedHeaders(file)];
+    const copied = await bucket.copy({ from, fromEtag: head.etag, to, headers }, ctx);
+    // what somebody put there since the look must not be kept under the name of what was
+    if (copied !== "copied") throw foreignObjects(bucket.name, [from]);
   });
 }
 
