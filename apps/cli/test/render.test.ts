@@ -25,7 +25,8 @@ const OUTCOME: Outcome = {
 };
 
 function ending(outcome: Partial<Outcome>, verb: Verb = "deploy", state = newState()): string {
-  const command = (words: readonly string[]): string => `lockstep ${words.join(" ")} -e production`;
+  const command = (words: readonly string[]): string =>
+    `lockstep ${words.map(quoted).join(" ")} -e production`;
   return renderOutcome({ ...OUTCOME, ...outcome }, { verb, state, look: PLAIN, command });
 }
 
@@ -91,6 +92,21 @@ describe("the end of a run", () => {
     expect(text(false)).not.toContain("--deep");
   });
 
+  it("tells once what several steps ran into alike", () => {
+    const lost = {
+      severity: "error",
+      code: "SSH_HOST_UNREACHABLE",
+      message: "web-2 does not answer.",
+      target: "web",
+      unit: "web-2",
+    } as const;
+    const other = { ...lost, unit: "web-1" };
+    const diagnostics = ["upload", "activate", "prune"].map((step) => ({ ...lost, step }));
+    const text = ending({ result: "needs-human", exit: 32, diagnostics: [...diagnostics, other] });
+
+    expect(text.split("SSH_HOST_UNREACHABLE")).toHaveLength(3);
+  });
+
   it("offers to accept what is live where everything is as it was and only a check fails", () => {
     const check = {
       severity: "error",
@@ -100,7 +116,9 @@ describe("the end of a run", () => {
     } as const;
     const other = { ...check, code: "SSH_REMOTE_FAILED" };
     const asked = (...diagnostics: readonly (typeof other)[]): boolean =>
-      ending({ result: "needs-human", exit: 32, diagnostics }).includes("recover --accept");
+      ending({ result: "needs-human", exit: 32, diagnostics }).includes(
+        "recover --accept --reason 'the check is wrong'",
+      );
 
     expect([asked(check), asked(check, check), asked(check, other), asked()]).toEqual([
       true,

@@ -69,13 +69,14 @@ export function renderOutcome(outcome: Outcome, view: OutcomeView): string {
   const good = outcome.exit === 0;
   const [first = "", ...rows] =
     outcome.result === "done" ? doneLines(outcome, only) : seenLines(outcome, only);
+  const problems = outcome.diagnostics.map((diagnostic) =>
+    // What was wrong before a recover that went well is no error any more.
+    renderDiagnostic(good ? { ...diagnostic, severity: "warning" } : diagnostic, look, {
+      stepText: state.texts.get(keyOf(diagnostic)),
+    }),
+  );
   return [
-    ...outcome.diagnostics.map((diagnostic) =>
-      // What was wrong before a recover that went well is no error any more.
-      renderDiagnostic(good ? { ...diagnostic, severity: "warning" } : diagnostic, look, {
-        stepText: state.texts.get(keyOf(diagnostic)),
-      }),
-    ),
+    ...new Set(problems), // each step of a host that is lost tells the same
     `${good ? style("green", mark("good")) : style("red", mark("bad"))} ${style("bold", `${resultText(outcome, verb)} ${first}`.trimEnd())}`,
     ...rows,
     ...factLines(outcome, state),
@@ -125,7 +126,7 @@ function nextLines(outcome: Outcome, { command, look, hasAudit, verb }: OutcomeV
   return [
     ...(isOpen(result) ? [`  ${arrow} ${command(["recover"])}`] : []),
     ...(isOnlyChecks(outcome)
-      ? [`  ${arrow} ${command(["recover", "--accept", "--reason", "'the check is wrong'"])}`]
+      ? [`  ${arrow} ${command(["recover", "--accept", "--reason", "the check is wrong"])}`]
       : []),
     ...(result === "fenced" ? [`  ${arrow} ${command(["status"])}`] : []),
     `  ${arrow} ${command(["explain", run])}`,
