@@ -121,8 +121,9 @@ async function read(place: Place): Promise<Stored | undefined> {
 }
 
 async function create(place: Place, body: Uint8Array): Promise<{ tag: string } | "exists"> {
-  if ((await read(place)) !== undefined) return "exists";
+  // The version before the look at the value: what is created in between has that version, and stays.
   const version = (await newestVersion(place)) + 1;
+  if ((await read(place)) !== undefined) return "exists";
   return (await writeVersion(place, version, body)) ? { tag: String(version) } : "exists";
 }
 
