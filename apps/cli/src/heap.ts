@@ -6,7 +6,7 @@ const MIB = 1024 * 1024;
 const MOST_YOUNG = 32 * MIB;
 
 /** Bytes of the old generation up to which V8 collects when it likes to. */
-const FREE_OLD = 40 * MIB;
+const FREE_OLD = 24 * MIB;
 
 /** Percent of garbage, beside what is in use, at which a larger old generation is collected. */
 const GARBAGE_PERCENT = 30;

@@ -41,11 +41,11 @@ describe("a small heap", () => {
   });
 
   it("leaves to V8 what takes little memory anyway", () => {
-    expect(wishFor({ young: 2 * MIB, old: 30 * MIB })).toEqual({ growth: 2, percent: 0 });
+    expect(wishFor({ young: 2 * MIB, old: 20 * MIB })).toEqual({ growth: 2, percent: 0 });
   });
 
   it("stops the growth of the young and bounds the garbage of the old, each when it is large", () => {
-    expect(wishFor({ young: 32 * MIB, old: 30 * MIB })).toEqual({ growth: 1, percent: 0 });
+    expect(wishFor({ young: 32 * MIB, old: 20 * MIB })).toEqual({ growth: 1, percent: 0 });
     expect(wishFor({ young: 2 * MIB, old: 80 * MIB })).toEqual({ growth: 2, percent: 30 });
   });
 
