@@ -85,15 +85,32 @@ async function sendAtOnce(
   const sending = { attempt, artifact, only: changedSince(base?.manifest, artifact) };
   if (channelsFor(ctx.connection, sending) > 1) return sendAsked(ctx, input, { wanted, isWhole });
   const { bodies, values } = packed(ctx, input, sending);
-  const [body] = bodies;
   const begun = { ...beginning(ctx, input, { name: attempt.name, wanted }), ...values };
   const script = { text: AT_ONCE, values: { ...begun, BASEDIGEST: ref?.digest ?? "" } };
-  const ran = await host.exec(ctx, script, { ...(body && { body }), outputBytes: NAMES_BYTES });
+  await using body = await underWay(bodies[0]);
+  const ran = await host.exec(ctx, script, { body, outputBytes: NAMES_BYTES });
   if (ran.status === REFUSED.otherBase) {
-    return sendAsked(ctx, input, { wanted: `staging ${ctx.run}`, isWhole });
+    return await sendAsked(ctx, input, { wanted: `staging ${ctx.run}`, isWhole });
   }
   await refuseAll(ctx, input, { ran, wanted });
   return { sending, ran };
+}
+
+/** Reads ahead until there is something to send: a source that was found changed by then has written nothing. */
+async function underWay(
+  body: AsyncIterable<Uint8Array> = (async function* () {})(),
+): Promise<AsyncIterable<Uint8Array> & AsyncDisposable> {
+  const pieces = body[Symbol.asyncIterator]();
+  const first = await pieces.next();
+  async function* all(): AsyncGenerator<Uint8Array> {
+    if (first.done !== true) yield first.value;
+    yield* { [Symbol.asyncIterator]: () => pieces };
+  }
+  return {
+    [Symbol.asyncIterator]: all,
+    // also when nobody has asked for any of it
+    [Symbol.asyncDispose]: async () => void (await pieces.return?.()),
+  };
 }
 
 /** Asks what there is to start from, and sends what is not. */
