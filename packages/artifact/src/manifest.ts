@@ -138,7 +138,7 @@ function misplaced(
   directories: ReadonlySet<string>,
 ): string | undefined {
   if (!isCleanPath(path)) return "has a path that is not allowed";
-  if (Buffer.compare(Buffer.from(last), Buffer.from(path)) >= 0) return "is out of order";
+  if (byUtf8(last, path) >= 0) return "is out of order";
   if (!directories.has(parentOf(path))) return "lies below something that is no directory";
   return undefined;
 }
