@@ -112,15 +112,15 @@ describe("what visitors of a routed site get", () => {
   it("is looked at by doctor: the store, what is live, and the router in front", async () => {
     await site.deploy(files);
     const found = await findingsOf(site, "doctor");
-    expect(found.map(({ level }) => level)).toEqual(["ok", "ok", "ok", "ok"]);
-    expect(found[3]?.text).toContain("lockstep-router/1 site is installed");
+    expect(found.map(({ level }) => level)).toEqual(["ok", "ok", "ok", "ok", "ok"]);
+    expect(found[4]?.text).toContain("lockstep-router/1 site is installed");
     front.removeAllListeners("request");
     front.on("request", (_, response) => response.end("<html>"));
-    expect((await findingsOf(site, "doctor"))[3]).toMatchObject({ level: "fail" });
+    expect((await findingsOf(site, "doctor"))[4]).toMatchObject({ level: "fail" });
     front.removeAllListeners("request");
     front.on("request", (_, response) => response.end("lockstep-router/0 site\n"));
-    expect((await findingsOf(site, "doctor"))[3]?.text).toContain("Router 0 is installed");
-    expect((await findingsOf(world.rig, "doctor"))[3]).toMatchObject({ level: "warn" });
+    expect((await findingsOf(site, "doctor"))[4]?.text).toContain("Router 0 is installed");
+    expect((await findingsOf(world.rig, "doctor"))[4]).toMatchObject({ level: "warn" });
   });
 
   it("is compared object by object, and value by value, when asked", async () => {
