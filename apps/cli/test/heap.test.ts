@@ -1,7 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { wishFor } from "../src/heap.ts";
 
 const MIB = 1024 * 1024;
 const HEAP = join(import.meta.dirname, "../src/heap.ts");
@@ -38,15 +37,6 @@ describe("a small heap", () => {
 
     expect(usual).toBeGreaterThan(32 * MIB);
     expect(small).toBeLessThanOrEqual(32 * MIB);
-  });
-
-  it("leaves to V8 what takes little memory anyway", () => {
-    expect(wishFor({ young: 2 * MIB, old: 20 * MIB })).toEqual({ growth: 2, percent: 0 });
-  });
-
-  it("stops the growth of the young and bounds the garbage of the old, each when it is large", () => {
-    expect(wishFor({ young: 32 * MIB, old: 20 * MIB })).toEqual({ growth: 1, percent: 0 });
-    expect(wishFor({ young: 2 * MIB, old: 80 * MIB })).toEqual({ growth: 2, percent: 30 });
   });
 
   it("hands on what is done in it, and how it fails", async () => {

@@ -8,7 +8,8 @@ import type { S3Settings } from "./options.ts";
 import type { SeenConditions } from "./pointer.ts";
 import { decidesWrites, stillHolds } from "./probe/capabilities.ts";
 import { probe } from "./probe/probe.ts";
-import { decodeRelease, type KeptRelease } from "./release.ts";
+import { decodeRelease } from "./release-text.ts";
+import type { KeptRelease } from "./release.ts";
 import type { Site } from "./site.ts";
 
 /** What the calls of one run share. */
@@ -51,7 +52,7 @@ export async function openConnection(
     const key = layout.release(ref);
     const found = await bucket.get(key, { signal });
     if (found === undefined) return undefined;
-    const read = decodeRelease(key, ref, found.body);
+    const read = await decodeRelease(key, ref, found.body);
     known.set(ref, read);
     return read;
   };

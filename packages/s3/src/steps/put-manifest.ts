@@ -1,6 +1,7 @@
 import type { WriteContext } from "@lockstep/plugin";
 import type { S3Connection } from "../connection.ts";
-import { encodeRelease, type KeptRelease, type SiteRelease } from "../release.ts";
+import { encodeRelease } from "../release-text.ts";
+import type { KeptRelease, SiteRelease } from "../release.ts";
 
 /**
  * Writes the list of a release where there is none.

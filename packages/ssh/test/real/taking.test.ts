@@ -55,6 +55,9 @@ async function found(): Promise<Finding[]> {
 describe("two hosts of another store, one of them with a run at work", { timeout: 120_000 }, () => {
   it("both stay that store's, and its next run finds them as it left them", async () => {
     await take(OURS);
+    // nobody waits for the goodbye, which takes the sign away
+    const signOf = (): Promise<string[]> => readdir(join(fenceOf(0), nameOf(OURS)));
+    await expect.poll(signOf).not.toContain(".hb");
     const sign = `${Math.floor(Date.now() / 1000)} run-9 2026-11-21T10:15:00.000Z me@box\n`;
     await writeFile(join(fenceOf(0), nameOf(OURS), ".hb"), sign);
 
