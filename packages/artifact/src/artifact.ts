@@ -65,6 +65,13 @@ export type FileEntry = Extract<Entry, { readonly type: "file" }>;
  */
 export type Manifest = readonly Entry[];
 
+/** How a file is read. */
+export interface Reading {
+  readonly signal?: AbortSignal | undefined;
+  /** No piece is needed once the next one is asked for, so that their memory may be used again. */
+  readonly isPassing?: boolean;
+}
+
 /** What is to be deployed: read and digested once, readable again. */
 export interface Artifact {
   readonly manifest: Manifest;
@@ -82,5 +89,5 @@ export interface Artifact {
    * @throws {LockstepError} `SOURCE_CHANGED` when they are not the bytes of the manifest.
    * @throws {TypeError} when the manifest has no file of this path.
    */
-  open(path: string, signal?: AbortSignal): AsyncIterable<Uint8Array>;
+  open(path: string, reading?: Reading): AsyncIterable<Uint8Array>;
 }

@@ -1,29 +1,14 @@
-import {
-  closeSync,
-  constants,
-  lstatSync,
-  openSync,
-  readlinkSync,
-  readSync,
-  type Stats,
-} from "node:fs";
-import { type FileHandle, open, readdir } from "node:fs/promises";
+import { constants, lstatSync, readlinkSync, type Stats } from "node:fs";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
-import { sourceChanged } from "@lockstep/plugin";
-import { sourceUnreadable } from "./errors.ts";
-import type { Child, SizedFile, Tree } from "./tree.ts";
+import { fileReader, unreadable } from "./files.ts";
+import type { Child, Tree } from "./tree.ts";
 
-/** Most bytes read at once. */
-const PIECE = 256 * 1024;
-/** Files of at most this many bytes are read at once. */
-const SMALL = 64 * 1024;
 /** Milliseconds of reading after which everything else has a turn. */
 const MOST_MS = 10;
 /** Milliseconds in which changes of a file may have one and the same time, by far. */
 const TICK_MS = 100;
-/** Never follows a link that took the place of a file, never waits for the writer of a fifo. */
-const FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /** How a tree is listed. */
 export interface DirectoryOptions {
@@ -43,6 +28,7 @@ export function directoryTree(
   { hasStates = false }: DirectoryOptions = {},
 ): Tree {
   const rest = breather();
+  const read = fileReader(root);
   return {
     name,
     async children(directory) {
@@ -55,14 +41,10 @@ export function directoryTree(
         throw unreadable(place, cause);
       }
     },
-    async *read(file, signal) {
+    async *read(file, reading = {}) {
       await rest();
-      signal?.throwIfAborted();
-      if (file.size > SMALL) yield* pieces(root, file, signal);
-      else {
-        const bytes = whole(root, file);
-        if (bytes.length > 0) yield bytes;
-      }
+      reading.signal?.throwIfAborted();
+      yield* read(file, reading);
     },
   };
 }
@@ -77,28 +59,6 @@ function breather(): () => Promise<void> {
   };
 }
 
-/** A small file, read at once: a promise for each of its three calls would cost many times what they do. */
-function whole(root: string, { path, size }: SizedFile): Uint8Array {
-  const place = join(root, path);
-  const room = Buffer.allocUnsafe(size + 1);
-  const found = readWhole(place, room);
-  if (found !== size) throw resized(path, { wanted: size, found });
-  return room.subarray(0, size);
-}
-
-function readWhole(place: string, room: Buffer): number {
-  try {
-    const file = openSync(place, FLAGS);
-    try {
-      return readSync(file, room, 0, room.length, null);
-    } finally {
-      closeSync(file);
-    }
-  } catch (cause) {
-    throw unreadable(place, cause);
-  }
-}
-
 function look(directory: string, name: Buffer, hasState: boolean): Child {
   const place = Buffer.concat([Buffer.from(`${directory}/`), name]);
   const stats = lstatSync(place);
@@ -108,8 +68,10 @@ function look(directory: string, name: Buffer, hasState: boolean): Child {
   }
   if (!stats.isFile()) return { name, kind: "special", what: kindOf(stats) };
   const executable = (stats.mode & constants.S_IXUSR) !== 0;
+  // the same number: V8 gives those of Stats memory of their own, in every object that has one
+  const size = Math.trunc(stats.size);
   const state = hasState ? stateOf(stats) : undefined;
-  return { name, kind: "file", size: stats.size, executable, state };
+  return { name, kind: "file", size, executable, state };
 }
 
 /**
@@ -124,58 +86,4 @@ function kindOf(stats: Stats): string {
   if (stats.isSocket()) return "a socket";
   if (stats.isFIFO()) return "a named pipe";
   return "a device";
-}
-
-async function* pieces(
-  root: string,
-  { path, size }: SizedFile,
-  signal?: AbortSignal,
-): AsyncGenerator<Uint8Array> {
-  const place = join(root, path);
-  await using file = await opened(place);
-  let total = 0;
-
-  for (;;) {
-    signal?.throwIfAborted();
-    // One byte more than is left, so that a file that grew shows it without a second look.
-    const room = Math.min(size - total + 1, PIECE);
-    const piece = await filled(file, Buffer.allocUnsafe(room), place);
-    total += piece.length;
-    if (total > size) break;
-    if (piece.length > 0) yield piece;
-    // A short read of a regular file is its end.
-    if (piece.length < room) break;
-  }
-  if (total !== size) throw resized(path, { wanted: size, found: total });
-}
-
-async function opened(place: string): Promise<FileHandle> {
-  try {
-    return await open(place, FLAGS);
-  } catch (cause) {
-    throw unreadable(place, cause);
-  }
-}
-
-async function filled(file: FileHandle, room: Buffer, place: string): Promise<Buffer> {
-  try {
-    const { bytesRead } = await file.read(room, 0, room.length, null);
-    return room.subarray(0, bytesRead);
-  } catch (cause) {
-    throw unreadable(place, cause);
-  }
-}
-
-function resized(path: string, { wanted, found }: { wanted: number; found: number }): Error {
-  const size = found > wanted ? `more than ${wanted}` : String(found);
-  return sourceChanged(path, { wanted: `${wanted} bytes`, found: `${size} bytes` });
-}
-
-function unreadable(place: string, cause: unknown): Error {
-  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
-  // Listed a moment ago: gone, or replaced by a link or a file.
-  if (code === "ENOENT" || code === "ENOTDIR" || code === "ELOOP") {
-    return sourceChanged(place, { wanted: "what was listed", found: null });
-  }
-  return sourceUnreadable(place, cause);
 }

@@ -20,7 +20,7 @@ export function committedTree({ name, listing, blobs }: Committed): Tree {
     name,
     children: (directory) =>
       Promise.all((directories.get(keyOf(directory)) ?? []).map((line) => childOf(line, blobs))),
-    async *read({ path, size }, signal) {
+    async *read({ path, size }, { signal } = {}) {
       const line = objects.get(keyOf(path));
       if (line === undefined) throw sourceChanged(path, { wanted: "a file", found: null });
       yield* blobs.read({ object: line.object, size }, signal);

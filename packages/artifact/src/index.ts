@@ -3,6 +3,7 @@ export type {
   Entry,
   FileEntry,
   Manifest,
+  Reading,
   Seen,
   SourceOptions,
   WrittenSource,

@@ -1,6 +1,11 @@
 /** Bytes around a mark that decide whether it is a secret, to each side. */
 const REACH = 1024;
 
+/** Bytes that are searched for marks at once. */
+const AT_ONCE = 32 * 1024;
+/** More bytes than any mark has. */
+const LONGEST_MARK = 32;
+
 /** Names that say what is in the file. Tested against the path, so that folders may take part. */
 const SECRET_FILES: readonly (readonly [RegExp, string])[] = [
   [/(^|\/)\.env(rc|\..+)?$/i, "it is an environment file"],
@@ -27,7 +32,7 @@ const AWS_ID = "(?<![A-Z0-9])A[KS]IA(?!IOSFODNN7EXAMPLE)[A-Z2-7]{16}(?![A-Z0-9])
 const AWS_SECRET =
   "(?:secret|Secret|SECRET)[\\w\"' -]{0,30}[:=]\\s*[\"']?[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])";
 
-/** Marks that a fast search finds, and the expression that decides around them. */
+/** Marks that a fast search finds, by the kind of secret, and the expression that decides around them. */
 const SECRET_TEXTS: readonly SecretText[] = [
   {
     marks: ["PRIVATE KEY"],
@@ -81,7 +86,17 @@ const NPMRC: SecretText = {
   reason: "it holds a token of npm",
 };
 
+/** What to look for in a file, and one expression that finds all marks of it in a single pass. */
+interface SecretTexts {
+  readonly texts: readonly SecretText[];
+  readonly mark: RegExp;
+}
+
+const ANYWHERE = withMark(SECRET_TEXTS);
+const IN_NPMRC = withMark([...SECRET_TEXTS, NPMRC]);
+
 interface SecretText {
+  /** Of letters, digits, `_`, `-` and spaces. */
   readonly marks: readonly string[];
   readonly pattern: RegExp;
   readonly reason: string;
@@ -107,7 +122,7 @@ export function secretName(path: string): string | undefined {
  * @param size - Bytes of the file, where they are known: if a piece is all of it, nothing is kept for the next.
  */
 export function secretScan(path: string, size: number = Infinity): SecretScan {
-  const texts = /(^|\/)\.npmrc$/.test(path) ? [...SECRET_TEXTS, NPMRC] : SECRET_TEXTS;
+  const texts = /(^|\/)\.npmrc$/.test(path) ? IN_NPMRC : ANYWHERE;
   let tail: Buffer = Buffer.alloc(0);
   let found: string | undefined;
 
@@ -117,15 +132,27 @@ export function secretScan(path: string, size: number = Infinity): SecretScan {
       if (found !== undefined) return;
       const bytes = Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength);
       if (bytes.length === size) {
-        found = texts.find((text) => holds(bytes, text))?.reason;
+        found = reasonIn(bytes, texts);
         return;
       }
       const seam = Buffer.concat([tail, bytes.subarray(0, 2 * REACH)]);
-      found = texts.find((text) => holds(bytes, text) || holds(seam, text))?.reason;
+      found = reasonIn(bytes, texts) ?? reasonIn(seam, texts);
       // A copy: whoever gave the piece may use its memory again.
       tail = Buffer.concat([tail, bytes.subarray(-2 * REACH)]).subarray(-2 * REACH);
     },
   };
+}
+
+function withMark(texts: readonly SecretText[]): SecretTexts {
+  return { texts, mark: new RegExp(texts.flatMap(({ marks }) => marks).join("|")) };
+}
+
+function reasonIn(bytes: Buffer, { texts, mark }: SecretTexts): string | undefined {
+  for (let at = 0; at < bytes.length; at += AT_ONCE) {
+    const text = bytes.toString("latin1", at, at + AT_ONCE + LONGEST_MARK);
+    if (mark.test(text)) return texts.find((each) => holds(bytes, each))?.reason;
+  }
+  return undefined;
 }
 
 function holds(bytes: Buffer, { marks, pattern }: SecretText): boolean {

@@ -2,7 +2,15 @@ import { lstat, realpath, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { sourceChanged } from "@lockstep/plugin";
-import type { Artifact, Entry, FileEntry, Seen, SourceOptions, WrittenSource } from "./artifact.ts";
+import type {
+  Artifact,
+  Entry,
+  FileEntry,
+  Reading,
+  Seen,
+  SourceOptions,
+  WrittenSource,
+} from "./artifact.ts";
 import { type Digest, digester } from "./digest.ts";
 import { directoryTree } from "./directory.ts";
 import { sourceMissing, sourceRefused, sourceUnreadable } from "./errors.ts";
@@ -149,7 +157,7 @@ async function digestFile(
 ): Promise<Digest> {
   const scan = verdict.isOn("secrets") ? secretScan(path, size) : undefined;
   const sum = digester(size);
-  for await (const piece of tree.read({ path, size }, signal)) {
+  for await (const piece of tree.read({ path, size }, { signal, isPassing: true })) {
     sum.update(piece);
     scan?.update(piece);
   }
@@ -173,10 +181,10 @@ function artifactOf(tree: Tree, entries: readonly Entry[]): Artifact {
     digest: manifestDigest(manifest),
     files,
     bytes,
-    open(path, signal) {
+    open(path, reading = {}) {
       const file = manifest[indexIn(manifest, path)];
       if (file?.type !== "file") throw new TypeError(`The artifact has no file ${shown(path)}.`);
-      return verified(tree, file, signal);
+      return verified(tree, file, reading);
     },
   };
 }
@@ -184,10 +192,10 @@ function artifactOf(tree: Tree, entries: readonly Entry[]): Artifact {
 async function* verified(
   tree: Tree,
   file: FileEntry,
-  signal?: AbortSignal,
+  reading: Reading,
 ): AsyncGenerator<Uint8Array> {
   const sum = digester(file.size);
-  for await (const piece of tree.read(file, signal)) {
+  for await (const piece of tree.read(file, reading)) {
     sum.update(piece);
     yield piece;
   }

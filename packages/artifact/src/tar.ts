@@ -1,5 +1,5 @@
 import { sourceChanged } from "@lockstep/plugin";
-import type { Artifact, Entry, FileEntry } from "./artifact.ts";
+import type { Artifact, Entry, FileEntry, Reading } from "./artifact.ts";
 import { eachOf } from "./parallel.ts";
 import { BLOCK, memberHead, padding } from "./tar-header.ts";
 
@@ -90,7 +90,7 @@ async function* packed(
     head.copy(piece, at);
     if (entry.type !== "file") return;
     let end = at + head.length;
-    for await (const bytes of contents(artifact, entry, signal)) {
+    for await (const bytes of contents(artifact, entry, { signal, isPassing: true })) {
       piece.set(bytes, end);
       end += bytes.length;
     }
@@ -105,7 +105,7 @@ async function* large(
 ): AsyncGenerator<Uint8Array> {
   for (const { entry, head } of members) {
     yield head;
-    if (entry.type === "file") yield* contents(artifact, entry, signal);
+    if (entry.type === "file") yield* contents(artifact, entry, { signal });
     if (padding(sizeOf(entry)) > 0) yield Buffer.alloc(padding(sizeOf(entry)));
   }
 }
@@ -114,10 +114,10 @@ async function* large(
 async function* contents(
   artifact: Artifact,
   { path, size }: FileEntry,
-  signal?: AbortSignal,
+  reading: Reading,
 ): AsyncGenerator<Uint8Array> {
   let total = 0;
-  for await (const bytes of artifact.open(path, signal)) {
+  for await (const bytes of artifact.open(path, reading)) {
     total += bytes.length;
     if (total > size) break;
     yield bytes;

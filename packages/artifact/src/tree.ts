@@ -1,3 +1,5 @@
+import type { Reading } from "./artifact.ts";
+
 /** One name in a directory of a tree, before anybody judged it. */
 export type Child = { readonly name: Uint8Array } & (
   | { readonly kind: "directory" }
@@ -30,5 +32,5 @@ export interface Tree {
    *
    * @throws {LockstepError} `SOURCE_CHANGED` when the file has another size, at the end at the latest.
    */
-  read(file: SizedFile, signal?: AbortSignal): AsyncIterable<Uint8Array>;
+  read(file: SizedFile, reading?: Reading): AsyncIterable<Uint8Array>;
 }

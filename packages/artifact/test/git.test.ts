@@ -206,7 +206,7 @@ describe("a git source", () => {
     await expect(committed(root, { signal: AbortSignal.abort() })).rejects.toThrow(/abort/i);
     const artifact = await committed(root);
     const control = new AbortController();
-    const reading = artifact.open("big", control.signal)[Symbol.asyncIterator]();
+    const reading = artifact.open("big", { signal: control.signal })[Symbol.asyncIterator]();
     await reading.next();
     control.abort(new Error("enough"));
     await expect(reading.next()).rejects.toThrow("enough");

@@ -148,6 +148,17 @@ describe("the scan of contents", () => {
     }
   });
 
+  it("finds a secret wherever it is in a large piece", () => {
+    const secret = `\n${line(KEY)}\n${letters(64)}\n`;
+
+    for (let at = 32_700; at < 32_800; at++) {
+      const text = Buffer.from(`${"x".repeat(at)}${secret}${"y".repeat(40_000)}`);
+      const scan = secretScan("file", text.length);
+      scan.update(text);
+      expect(scan.reason()).toBe("it holds a private key");
+    }
+  });
+
   it("finds a secret that comes byte by byte, in memory that is used again", () => {
     const scan = secretScan("file");
     const memory = Buffer.alloc(1);

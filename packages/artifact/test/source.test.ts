@@ -1,4 +1,5 @@
 import { chmodSync, linkSync, symlinkSync, utimesSync } from "node:fs";
+import { setImmediate as turn } from "node:timers/promises";
 import { manifestDigest } from "@lockstep/artifact";
 import { describe, expect, it } from "vitest";
 import { bytesOf, failure, folder, pathsOf, put, read } from "./folder.ts";
@@ -105,6 +106,24 @@ describe("the artifact of a directory", () => {
     expect((await bytesOf(artifact.open("none"))).length).toBe(0);
   });
 
+  it("reads many files at once in passing, each with its own bytes", async () => {
+    const files = Array.from({ length: 40 }, (_, at) => {
+      const text = String(at).padEnd(at % 2 === 0 ? 5000 : 700_000, `${at} `);
+      return [`f${at}`, text] as const;
+    });
+    const artifact = await read(folder(Object.fromEntries(files)));
+
+    const found = files.map(async ([path]) => {
+      let text = "";
+      for await (const piece of artifact.open(path, { isPassing: true })) {
+        text += Buffer.from(piece).toString();
+        await turn();
+      }
+      return text;
+    });
+    expect(await Promise.all(found)).toEqual(files.map(([, text]) => text));
+  });
+
   it("opens only files", async () => {
     const artifact = await read(folder({ "d/a": "", l: { link: "d" } }));
 
@@ -119,7 +138,7 @@ describe("the artifact of a directory", () => {
 
     await expect(read(root, { signal })).rejects.toThrow("enough");
     const artifact = await read(root);
-    await expect(bytesOf(artifact.open("a", signal))).rejects.toThrow("enough");
+    await expect(bytesOf(artifact.open("a", { signal }))).rejects.toThrow("enough");
   });
 });
 

@@ -22,7 +22,7 @@ export interface ReadingTexts {
   readonly others: readonly string[];
   /** Where the site is in its bucket, for links from the top. */
   readonly prefix: string;
-  read(path: string): Promise<Uint8Array>;
+  read(path: string): Promise<string>;
 }
 
 /** Kinds of text that name other files. */
@@ -46,7 +46,7 @@ export async function readReferences(
   const broken: string[] = [];
   for (const { path, size } of files) {
     if (!TEXT.test(path) || size > LONGEST_TEXT) continue;
-    const text = Buffer.from(await read(path)).toString();
+    const text = await read(path);
     for (const word of wordsOf(text, wanted)) if (!namesOf(path).includes(word)) named.add(word);
     const { base, links } = linksIn(path, text);
     for (const link of new Set(links)) {

@@ -73,21 +73,12 @@ export async function makeSite(
       .map((entry) => [entry.path.normalize("NFC"), entry]),
   );
   refuseEmpty(settings, files);
-  const textOf = async (name: string): Promise<string> =>
-    entries.some(({ path }) => path === name)
-      ? Buffer.from(await collect(artifact.open(name, ctx.signal))).toString()
-      : "";
-  const rules = readHeadersFile(await textOf(HEADERS_FILE));
+  const ruleText = async (name: string): Promise<string> =>
+    entries.some(({ path }) => path === name) ? textOf(artifact, name, ctx.signal) : "";
+  const rules = readHeadersFile(await ruleText(HEADERS_FILE));
   const by = settings.cloudfront?.router === undefined ? "bucket" : "router";
-  const redirects = readRedirectsFile(await textOf(REDIRECTS_FILE), by);
+  const redirects = readRedirectsFile(await ruleText(REDIRECTS_FILE), by);
   refuseRules(settings, { [HEADERS_FILE]: rules.problems, [REDIRECTS_FILE]: redirects.problems });
-  const read = (path: string, signal?: AbortSignal): Promise<Uint8Array> => {
-    const entry = files.get(path);
-    // what is not a file of the source is a redirect, which has no bytes
-    return entry === undefined
-      ? Promise.resolve(new Uint8Array())
-      : collect(artifact.open(entry.path, signal));
-  };
   const sent = redirectFiles(redirects.rules, files);
   refuseKeys(settings, artifact, sent);
   const references = await readReferences(
@@ -95,7 +86,7 @@ export async function makeSite(
     {
       others: sent.map(({ path }) => path),
       prefix: settings.prefix,
-      read: (path) => read(path, ctx.signal),
+      read: async (path) => textOf(artifact, files.get(path)?.path ?? path, ctx.signal),
     },
   );
   if (references.broken.length > 0 && !settings.allow.includes("references")) {
@@ -105,11 +96,24 @@ export async function makeSite(
     ...siteFiles(settings, { files, references, rules: rules.rules }),
     ...sent,
   ]);
+  return { release, made, ...readerOf(artifact, files, sent) };
+}
+
+/** Reads files by their keys. Holds little: a site is there until it is sent. */
+function readerOf(
+  artifact: Artifact,
+  files: Files,
+  redirects: readonly SiteFile[],
+): Pick<Site, "read" | "pieces"> {
+  const isOdd = ([path, { path: name }]: readonly [string, FileEntry]): boolean => path !== name;
+  const names = new Map([...files].filter(isOdd).map(([path, { path: name }]) => [path, name]));
+  const empty = new Set(redirects.map(({ path }) => path));
+  const pieces: Site["pieces"] = ({ path }, signal) =>
+    artifact.open(names.get(path) ?? path, { signal });
   return {
-    release,
-    made,
-    read: ({ path }, signal) => read(path, signal),
-    pieces: ({ path }, signal) => artifact.open(files.get(path)?.path ?? path, signal),
+    pieces,
+    read: async (file, signal) =>
+      empty.has(file.path) ? new Uint8Array() : collect(pieces(file, signal)),
   };
 }
 
@@ -197,6 +201,15 @@ const OWN: readonly SiteGuard[] = ["empty", "shrink", "references", "rules"];
 
 function isSourceGuard(guard: GuardName | SiteGuard): guard is GuardName {
   return !OWN.some((own) => own === guard);
+}
+
+async function textOf(artifact: Artifact, path: string, signal: AbortSignal): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const piece of artifact.open(path, { signal, isPassing: true })) {
+    text += decoder.decode(piece, { stream: true });
+  }
+  return text + decoder.decode();
 }
 
 async function collect(pieces: AsyncIterable<Uint8Array>): Promise<Uint8Array> {

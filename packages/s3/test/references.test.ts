@@ -6,7 +6,7 @@ async function brokenIn(
   prefix = "",
 ): Promise<readonly string[]> {
   const named = Object.entries(files).map(([path, text]) => ({ path, size: text.length }));
-  const read = async (path: string): Promise<Uint8Array> => Buffer.from(files[path] ?? "");
+  const read = async (path: string): Promise<string> => files[path] ?? "";
   return (await readReferences(named, { others: ["old/index.html"], prefix, read })).broken;
 }
 
@@ -64,7 +64,7 @@ describe("a file with a digest in its name", () => {
   const picture = "a.3f9c2d1a.svg";
   const isNamed = async (files: Readonly<Record<string, string>>): Promise<boolean> => {
     const named = Object.entries(files).map(([path, text]) => ({ path, size: text.length }));
-    const read = async (path: string): Promise<Uint8Array> => Buffer.from(files[path] ?? "");
+    const read = async (path: string): Promise<string> => files[path] ?? "";
     return (await readReferences(named, { others: [], prefix: "", read })).isNamed(picture);
   };
 
@@ -148,7 +148,7 @@ describe("a name", () => {
     const { isNamed } = await readReferences(named, {
       others: [],
       prefix: "",
-      read: async (path) => Buffer.from((files as Record<string, string>)[path] ?? ""),
+      read: async (path) => (files as Record<string, string>)[path] ?? "",
     });
 
     expect(Object.keys(files).filter((path) => isNamed(path))).toEqual([

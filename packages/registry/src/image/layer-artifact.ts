@@ -33,7 +33,7 @@ export function layerArtifact(
     digest: manifestDigest(manifest),
     files: files.length,
     bytes: files.reduce((sum, { size }) => sum + size, 0),
-    open: (path, signal) => artifact.open(path.slice(prefix.length), signal),
+    open: (path, reading) => artifact.open(path.slice(prefix.length), reading),
   };
 }
 

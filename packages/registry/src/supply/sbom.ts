@@ -90,6 +90,6 @@ function filesIn({ manifest }: Artifact): Json[] {
 
 async function contentOf(artifact: Artifact, path: string, signal: AbortSignal): Promise<Buffer> {
   const pieces: Uint8Array[] = [];
-  for await (const piece of artifact.open(path, signal)) pieces.push(piece);
+  for await (const piece of artifact.open(path, { signal })) pieces.push(piece);
   return Buffer.concat(pieces);
 }

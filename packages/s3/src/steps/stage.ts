@@ -99,7 +99,6 @@ export async function send(
   ctx: WriteContext<S3Connection>,
 ): Promise<void> {
   const { layout, settings } = ctx.connection;
-  const isUpload = new Set(uploads);
   // the longest first: nothing big is left for the end
   const files = [...uploads, ...creates].toSorted((a, b) => b.size - a.size);
   const totalBytes = files.reduce((sum, { size }) => sum + size, 0);
@@ -110,7 +109,7 @@ export async function send(
   const budget = createBudget(MOST_HELD);
   let [bytes, items] = [0, 0];
   await inParallel(files, settings.limits.inFlight, async (file) => {
-    const key = isUpload.has(file) ? layout.blob(file.sha256) : layout.live(file.path);
+    const key = file.inPlace ? layout.live(file.path) : layout.blob(file.sha256);
     const isWhole = !isLarge(file.size, settings.limits);
     const written = await budget.run(isWhole ? file.size : 2 * partBytes, async () => {
       if (!isWhole) return sendLarge(site, { file, key }, ctx);
