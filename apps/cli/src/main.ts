@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import nodeModule from "node:module";
 import process from "node:process";
+import { keepHeapSmall } from "./heap.ts";
 import type { Shell } from "./shell.ts";
 
 /** The oldest Node that loads a TypeScript config by itself. */
@@ -20,6 +21,7 @@ async function main(): Promise<void> {
     process.exitCode = 2;
     return;
   }
+  keepHeapSmall();
   nodeModule.enableCompileCache();
   // A reader that went away must not end a deploy in the middle.
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});

@@ -1,7 +1,6 @@
 import { environmentOf } from "@lockstep/config";
 import { type Outcome, recover, type RunJob } from "@lockstep/core";
 import { confirmation } from "./confirm.ts";
-import { inSmallHeap } from "./heap.ts";
 import { eventsFile, open } from "./open.ts";
 import type { Flags, Invocation } from "./program.ts";
 import { renderDiagnosticLine } from "./render/error.ts";
@@ -14,14 +13,6 @@ import { createTeller, type Teller } from "./teller.ts";
 
 /** Runs a command that changes targets: tells it while it happens, reports how it ended; its exit code. */
 export async function runJob(
-  invocation: Invocation,
-  verb: Verb,
-  body: (job: RunJob) => Promise<Outcome>,
-): Promise<number> {
-  return inSmallHeap(() => runTold(invocation, verb, body));
-}
-
-async function runTold(
   invocation: Invocation,
   verb: Verb,
   body: (job: RunJob) => Promise<Outcome>,

@@ -9,7 +9,7 @@ const HEAP = join(import.meta.dirname, "../src/heap.ts");
 const WORK = `
 import { getHeapSpaceStatistics } from "node:v8";
 import { setTimeout as sleep } from "node:timers/promises";
-const { inSmallHeap } = await import(process.argv[1]);
+const { keepHeapSmall } = await import(process.argv[1]);
 let most = 0;
 async function work() {
   const held = [];
@@ -21,7 +21,8 @@ async function work() {
     await sleep(1);
   }
 }
-await (process.argv[2] === "small" ? inSmallHeap(work) : work());
+if (process.argv[2] === "small") keepHeapSmall();
+await work();
 console.log(most);
 `;
 
@@ -36,13 +37,7 @@ describe("a small heap", () => {
     const [small, usual] = [youngWhile("small"), youngWhile("usual")];
 
     expect(usual).toBeGreaterThan(32 * MIB);
-    expect(small).toBeLessThanOrEqual(32 * MIB);
-  });
-
-  it("hands on what is done in it, and how it fails", async () => {
-    const { inSmallHeap } = await import("../src/heap.ts");
-
-    await expect(inSmallHeap(async () => 7)).resolves.toBe(7);
-    await expect(inSmallHeap(() => Promise.reject(new Error("no")))).rejects.toThrow("no");
+    // some pages more, while it moves what is in them
+    expect(small).toBeLessThanOrEqual(24 * MIB);
   });
 });

@@ -1,3 +1,3 @@
 import { describeHostMemory } from "./memory-host.ts";
 
-describeHostMemory({ files: 5_000, bytes: 512, mostMiB: 180 });
+describeHostMemory({ files: 5_000, bytes: 512, mostMiB: 160 });
