@@ -30,6 +30,7 @@ describe("the process", () => {
       expect([...new Set(loaded)].toSorted()).toEqual([
         "commander",
         "src/duration.ts",
+        "src/heap.ts",
         "src/main.ts",
         "src/program.ts",
       ]);
