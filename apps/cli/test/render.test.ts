@@ -105,6 +105,9 @@ describe("the end of a run", () => {
     const text = ending({ result: "needs-human", exit: 32, diagnostics: [...diagnostics, other] });
 
     expect(text.split("SSH_HOST_UNREACHABLE")).toHaveLength(3);
+    expect(text).toContain(
+      "  → lockstep recover --skip web/web-2 --skip web/web-1 --reason 'it is gone for good' -e production\n",
+    );
   });
 
   it("offers to accept what is live where everything is as it was and only a check fails", () => {

@@ -1,5 +1,6 @@
 import type { Digest } from "./digest.ts";
 import type { GuardName } from "./guards.ts";
+import type { Seen } from "./seen.ts";
 
 /**
  * What a user writes as a source.
@@ -19,16 +20,14 @@ export interface SourceOptions {
   /** Guards that are switched off. */
   readonly allow?: readonly GuardName[];
   /**
-   * Files that were read before, which are not read again while nobody touched them. What is read is added.
+   * What was found when the same source was read before, with the same options: files are not read again while
+   * nobody touched them, and where nothing was touched, the artifact is the one of before. What is read is added.
    *
-   * Only for a source that is read several times in a few seconds: it rests on times that the file system gives.
+   * Only for a directory that is read several times in a few seconds: it rests on times that the file system gives.
    */
   readonly seen?: Seen;
   readonly signal?: AbortSignal;
 }
-
-/** Digests by path, each with what tells whether it still holds. */
-export type Seen = Map<string, { readonly state: string; readonly digest: Digest }>;
 
 /** One file, directory or symbolic link of an artifact. */
 export type Entry =

@@ -4,7 +4,6 @@ export type {
   FileEntry,
   Manifest,
   Reading,
-  Seen,
   SourceOptions,
   WrittenSource,
 } from "./artifact.ts";
@@ -12,6 +11,7 @@ export { type Comparison, compareManifests } from "./compare.ts";
 export type { Digest } from "./digest.ts";
 export { artifactErrors } from "./errors.ts";
 export type { GuardName } from "./guards.ts";
-export { manifestDigest, manifestText, parseManifest } from "./manifest.ts";
-export { readSource, seeSource } from "./source.ts";
+export { byUtf8, manifestDigest, manifestText, parseManifest } from "./manifest.ts";
+export { nothingSeen, type Seen } from "./seen.ts";
+export { readSource } from "./source.ts";
 export { type TarOptions, type TrailerMember, tarStream } from "./tar.ts";

@@ -7,7 +7,6 @@ import type {
   Entry,
   FileEntry,
   Reading,
-  Seen,
   SourceOptions,
   WrittenSource,
 } from "./artifact.ts";
@@ -21,6 +20,7 @@ import { indexIn, manifestDigest, sorted } from "./manifest.ts";
 import { shown } from "./names.ts";
 import { eachOf } from "./parallel.ts";
 import { secretScan } from "./secrets.ts";
+import { asSeen, pictured, type Seen } from "./seen.ts";
 import type { Tree } from "./tree.ts";
 import { type FoundFile, walk } from "./walk.ts";
 
@@ -38,41 +38,25 @@ const PARALLEL = 8;
  *   `GIT_MISSING`, `GIT_REPOSITORY_MISSING`, `GIT_REVISION_MISSING`, `GIT_FAILED`.
  */
 export async function readSource(source: WrittenSource, options: SourceOptions): Promise<Artifact> {
-  const { tree, entries } = await holdings(source, options);
-  return artifactOf(tree, entries);
-}
-
-/**
- * Reads the files of a source for a {@link readSource} that may come, which finds them in `seen`.
- *
- * @throws what `readSource` throws
- */
-export async function seeSource(
-  source: WrittenSource,
-  options: SourceOptions & { readonly seen: Seen },
-): Promise<void> {
-  await holdings(source, options);
-}
-
-/** What a source holds, in any order. */
-async function holdings(
-  source: WrittenSource,
-  options: SourceOptions,
-): Promise<{ readonly tree: Tree; readonly entries: readonly Entry[] }> {
   const verdict = noVerdict(options.allow);
-  const tree =
+  const found =
     typeof source === "string"
       ? await chosenDirectory(resolve(options.folder, source), verdict, options)
       : await gitTree(source, options);
+  const { signal, seen } = options;
+  const before = seen === undefined ? undefined : await asSeen(found, seen);
+  if (before !== undefined) return before;
+  const tree = seen === undefined ? found : pictured(found, seen);
   const isIgnored = ignoreRules(await ignoreText(tree, verdict), options.exclude);
   const { directories, files, links } = await walk(tree, { ...options, isIgnored, verdict });
-  const { signal, seen } = options;
   const entries: Entry[] = [];
   for (const path of directories) entries.push({ type: "directory", path, mode: 0o755 });
   for (const [path, target] of links) entries.push({ type: "link", path, target });
   await digestFiles(tree, files, { verdict, signal, seen, entries });
   if (verdict.offenders.length > 0) throw sourceRefused(tree.name, verdict.offenders);
-  return { tree, entries };
+  const artifact = artifactOf(tree, entries);
+  if (seen !== undefined) seen.artifact = artifact;
+  return artifact;
 }
 
 async function chosenDirectory(
@@ -143,7 +127,7 @@ interface Digesting {
 async function digestFiles(tree: Tree, files: readonly FoundFile[], how: Digesting): Promise<void> {
   await eachOf(files, PARALLEL, async (file) => {
     const { path, size, executable } = file;
-    const before = how.seen?.get(path);
+    const before = how.seen?.files.get(path);
     const isSame = before !== undefined && before.state === file.state;
     const digest = isSame ? before.digest : await digestFile(tree, file, how);
     how.entries.push({ type: "file", path, mode: executable ? 0o755 : 0o644, size, digest });
@@ -164,7 +148,7 @@ async function digestFile(
   const reason = scan?.reason();
   const digest = sum.digest();
   if (reason !== undefined) verdict.refuse({ path: shown(path), guard: "secrets", reason });
-  else if (state !== undefined) seen?.set(path, { state, digest });
+  else if (state !== undefined) seen?.files.set(path, { state, digest });
   return digest;
 }
 

@@ -6,12 +6,13 @@ it("exports exactly the agreed names", async () => {
 
   expect(names.toSorted()).toEqual([
     "artifactErrors",
+    "byUtf8",
     "compareManifests",
     "manifestDigest",
     "manifestText",
+    "nothingSeen",
     "parseManifest",
     "readSource",
-    "seeSource",
     "tarStream",
   ]);
 });

@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { loadavg } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { SshOptions } from "../src/index.ts";
 import { deploy } from "./deploy.ts";
 import { rsync, tar, type Way } from "./peers.ts";
@@ -18,6 +19,9 @@ import { range, type TreeSize, writeFiles } from "./trees.ts";
 const [scaleText = "1", roundsText = "3", base = "/dev/shm"] = process.argv.slice(2);
 const scale = Number(scaleText);
 const rounds = Number(roundsText);
+
+/** What a command takes to start, between the end of a build and its first look at it, in milliseconds. */
+const START_MS = 200;
 
 const SMALL: TreeSize = { files: Math.ceil(10_000 * scale), bytes: 4096, perFolder: 100 };
 const LARGE: TreeSize = { files: Math.ceil(200 * scale), bytes: 1_048_576, perFolder: 100 };
@@ -123,14 +127,13 @@ async function compare(name: string, size: TreeSize, { near, far, hostKey }: Pla
   ]);
   const few = Math.min(100, size.files);
   const step = Math.max(1, Math.floor(size.files / few));
-  const change = (round: number): Promise<void> =>
-    writeFiles(
-      dist,
-      size,
-      range(few)
-        .map((index) => index * step + 1 + (round % step))
-        .filter((index) => index % size.perFolder !== 0 && index < size.files),
-    );
+  const change = async (round: number): Promise<void> => {
+    const changed = range(few)
+      .map((index) => index * step + 1 + (round % step))
+      .filter((index) => index % size.perFolder !== 0 && index < size.files);
+    await writeFiles(dist, size, changed);
+    await sleep(START_MS);
+  };
   await ourDeploy(slow, { path: at("linked"), folder });
   await change(0);
   await race("25 ms, 100 files changed", "0.50 × rsync -a --link-dest", [

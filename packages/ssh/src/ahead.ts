@@ -1,4 +1,4 @@
-import { type Artifact, seeSource } from "@lockstep/artifact";
+import type { Artifact } from "@lockstep/artifact";
 import type { TargetContext } from "@lockstep/plugin";
 import { readArtifact, type Source } from "./artifacts.ts";
 import type { SshConnection } from "./connection.ts";
@@ -46,8 +46,8 @@ export async function whileReading<T>(ctx: Context, looking: () => Promise<T>): 
   if (container === undefined && typeof source === "string") {
     const stop = new AbortController();
     const { exclude, allow } = connection.settings;
-    const options = { folder: ctx.folder, exclude, allow, signal: stop.signal, seen };
-    const reading = seeSource(source, options).catch(() => undefined);
+    const reader = { ...ctx, signal: stop.signal };
+    const reading = readArtifact(reader, { source, exclude, allow, seen }).catch(() => undefined);
     replace(connection, { facts: new Map(), seen, reading, stop });
   } else drop(connection);
   return looking();

@@ -1,4 +1,19 @@
-import { type Entry, type Manifest, manifestText } from "@lockstep/artifact";
+import { byUtf8, type Entry, type Manifest, manifestText } from "@lockstep/artifact";
+
+/** Something about two manifests. */
+type OfPair<T> = (before: Manifest, after: Manifest) => T;
+
+/** Works it out once: most hosts of a target have the same. */
+function oncePerPair<T>(work: OfPair<T>): OfPair<T> {
+  const known = new WeakMap<Manifest, { readonly after: WeakRef<Manifest>; readonly found: T }>();
+  return (before, after) => {
+    const last = known.get(before);
+    if (last?.after.deref() === after) return last.found;
+    const found = work(before, after);
+    known.set(before, { after: new WeakRef(after), found });
+    return found;
+  };
+}
 
 /**
  * How a host makes one manifest out of another that it has, as a script for sed; undefined when there is
@@ -9,7 +24,7 @@ import { type Entry, type Manifest, manifestText } from "@lockstep/artifact";
  *
  * @see POSIX.1-2024, sed, "Editing Commands in sed"
  */
-export function editOf(before: Manifest, after: Manifest): string | undefined {
+export const editOf: OfPair<string | undefined> = oncePerPair((before, after) => {
   if (before.length === 0) return undefined;
   const script: string[] = [];
   const put = (entries: Manifest, where: string): void => {
@@ -33,7 +48,7 @@ export function editOf(before: Manifest, after: Manifest): string | undefined {
   }
   put(after.slice(next), "$a");
   return script.map((line) => `${line}\n`).join("");
-}
+});
 
 function textOf(entry: Entry): string {
   return manifestText([entry]).slice(0, -1);
@@ -48,33 +63,16 @@ function isSameEntry(one: Entry, other: Entry): boolean {
 }
 
 /** Paths of a manifest whose entries are not the same in another one. */
-export function changedPaths(before: Manifest, after: Manifest): string[] {
+export const changedPaths: OfPair<readonly string[]> = oncePerPair((before, after) => {
   let next = 0;
   return after.flatMap((entry) => {
     let old = before[next];
     while (old !== undefined && compare(old, entry) < 0) old = before[(next += 1)];
     return old !== undefined && isSameEntry(old, entry) ? [] : [entry.path];
   });
-}
+});
 
 /** The order of manifests: by the bytes of the paths. */
 function compare(one: Entry | undefined, other: Entry): number {
-  return one === undefined ? 1 : byBytes(one.path, other.path);
-}
-
-/**
- * The order of two texts by their bytes in UTF-8, which no bytes are made for: thousands of paths are compared.
- * It is that of the code units of UTF-16, but for halves of pairs, which come behind all others.
- */
-function byBytes(one: string, other: string): number {
-  const length = Math.min(one.length, other.length);
-  for (let at = 0; at < length; at += 1) {
-    const [left, right] = [one.charCodeAt(at), other.charCodeAt(at)];
-    if (left !== right) return ranked(left) - ranked(right);
-  }
-  return one.length - other.length;
-}
-
-function ranked(unit: number): number {
-  return unit >= 0xd800 && unit < 0xe000 ? unit + 0x10000 : unit;
+  return one === undefined ? 1 : byUtf8(one.path, other.path);
 }

@@ -1,11 +1,11 @@
-import type { Seen } from "@lockstep/artifact";
+import { nothingSeen, type Seen } from "@lockstep/artifact";
 import type { HostFacts } from "./facts.ts";
 
 /** What was found out on a connection before it was asked for. */
 export interface Foreseen {
   /** By host; each is taken once. */
   readonly facts: Map<string, { readonly facts: HostFacts; readonly atMs: number }>;
-  /** Files of the source that were read. */
+  /** What was read of the source. */
   readonly seen: Seen;
   /** Settles when as much of the source was read as is going to be. */
   readonly reading?: Promise<unknown>;
@@ -16,7 +16,7 @@ const known = new WeakMap<object, Foreseen>();
 
 /** What is known of a connection; at first nothing. */
 export function foreseenOn(connection: object): Foreseen {
-  const found = known.get(connection) ?? { facts: new Map(), seen: new Map() };
+  const found = known.get(connection) ?? { facts: new Map(), seen: nothingSeen() };
   known.set(connection, found);
   return found;
 }

@@ -58,6 +58,8 @@ async function planDeploy(ctx: PlanContext<SshConnection>, release: string): Pro
     refuseTooSmall(host, facts, takingRoom(artifact, settings, befores.get(host) ?? []));
   });
   refuseShared(settings, artifact);
+  // it takes two round trips: begun now, it is ready when something is to be sent
+  for (const { host } of changing) host.prepare(ctx, 1);
   const { changes, unchanged } = await changesOf(ctx, hosts, artifact);
   const furnished = furnishingChanges(hosts, furnishings);
   for (const { host, facts, live } of changing) {

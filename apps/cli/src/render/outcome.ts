@@ -117,14 +117,27 @@ function isOnlyChecks({ result, diagnostics }: Outcome): boolean {
   return isAsked && errors.every(({ code }) => code === "CHECK_FAILED");
 }
 
+/** What is gone for good keeps its run open until somebody says so. */
+function skipOf(outcome: Outcome): readonly string[] {
+  if (outcome.result !== "needs-human") return [];
+  return unknownUnits(outcome).flatMap(({ target = "", unit = "" }) => [
+    "--skip",
+    `${target}/${unit}`,
+  ]);
+}
+
 function nextLines(outcome: Outcome, { command, look, hasAudit, verb }: OutcomeView): string[] {
   const arrow = look.style("dim", look.mark("next"));
   const { run, result } = outcome;
   if (result === "unchanged" && verb === "deploy" && hasAudit === true)
     return [`  ${arrow} ${command(["status", "--deep"])} compares what is live; this did not.`];
   if (run === undefined || result === "done") return [];
+  const skip = skipOf(outcome);
   return [
     ...(isOpen(result) ? [`  ${arrow} ${command(["recover"])}`] : []),
+    ...(skip.length > 0
+      ? [`  ${arrow} ${command(["recover", ...skip, "--reason", "it is gone for good"])}`]
+      : []),
     ...(isOnlyChecks(outcome)
       ? [`  ${arrow} ${command(["recover", "--accept", "--reason", "the check is wrong"])}`]
       : []),

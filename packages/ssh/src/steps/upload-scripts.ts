@@ -130,10 +130,10 @@ rmdir "$T/$LISTS" || wrong 'there is more than was sent'
 # no part of a pattern is named: sed takes five times as long then
 sed -n '/^f /{s/^f [0-9]* [0-9]* //;s/ /  .\\//p;}' manifest >sums
 # what takes a while is digested in two halves side by side
-count=$(sed -n '$=' sums) first=sums second=
-if [ "\${count:-0}" -ge 1000 ]; then
-  half=$(((count + 1) / 2)) first=sums1 second=sums2
-  sed -n "1,\${half}p" sums >sums1; sed "1,\${half}d" sums >sums2
+first=sums second=
+if [ "$HALF" -gt 0 ]; then
+  first=sums1 second=sums2
+  sed -n "1,\${HALF}p" sums >sums1; sed "1,\${HALF}d" sums >sums2
 fi
 M=$PWD; cd "$T" || exit
 # openssl digests several times as fast as most sha256sum; where it does not say the same, that one decides

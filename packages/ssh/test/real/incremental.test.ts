@@ -129,6 +129,27 @@ describe.concurrent.each(["dash", "busybox"] as const)(
       expect(await shop.observe()).toEqual({ link: `releases/${TWO}`, files: second });
     });
 
+    it.each([
+      ["many", 1100, 10],
+      ["large", 33, 1_100_000],
+    ])("repairs both the first and the last of files that are %s", async (_, count, bytes) => {
+      await using shop = await openShop();
+      const names = Array.from({ length: count }, (__, at) => `f${String(at).padStart(4, "0")}`);
+      const files = Object.fromEntries(names.map((name) => [name, name.padEnd(bytes, ".")]));
+      await shop.deploy(ONE, files);
+      const damaged = [names[0] ?? "", names.at(-1) ?? ""];
+      for (const name of damaged) {
+        await writeFile(join(shop.path, "releases", ONE, name), "?".repeat(bytes));
+      }
+
+      await shop.deploy(TWO, { ...files, "index.html": "two" });
+
+      expect(await shop.observe()).toEqual({
+        link: `releases/${TWO}`,
+        files: { ...files, "index.html": "two" },
+      });
+    });
+
     it("starts from nothing when it is told to", async () => {
       await using proxy = await startProxy();
       await using shop = await openShop(proxy, "none");
