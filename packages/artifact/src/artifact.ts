@@ -1,6 +1,5 @@
 import type { Digest } from "./digest.ts";
 import type { GuardName } from "./guards.ts";
-import type { Seen } from "./seen.ts";
 
 /**
  * What a user writes as a source.
@@ -27,6 +26,16 @@ export interface SourceOptions {
    */
   readonly seen?: Seen;
   readonly signal?: AbortSignal;
+}
+
+/** What is known of a source from the last time that it was read. */
+export interface Seen {
+  /** Digests of files by path, each with what tells whether it still holds. */
+  readonly files: Map<string, { readonly state: string; readonly digest: Digest }>;
+  /** By directory all that was in it; undefined where a change might not show. */
+  readonly pictures: Map<string, string | undefined>;
+  /** What was made of it all; undefined when it could not be. */
+  artifact?: Artifact | undefined;
 }
 
 /** One file, directory or symbolic link of an artifact. */

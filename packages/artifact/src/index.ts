@@ -4,6 +4,7 @@ export type {
   FileEntry,
   Manifest,
   Reading,
+  Seen,
   SourceOptions,
   WrittenSource,
 } from "./artifact.ts";
@@ -12,6 +13,6 @@ export type { Digest } from "./digest.ts";
 export { artifactErrors } from "./errors.ts";
 export type { GuardName } from "./guards.ts";
 export { byUtf8, manifestDigest, manifestText, parseManifest } from "./manifest.ts";
-export { nothingSeen, type Seen } from "./seen.ts";
+export { nothingSeen } from "./seen.ts";
 export { readSource } from "./source.ts";
 export { type TarOptions, type TrailerMember, tarStream } from "./tar.ts";

@@ -1,16 +1,5 @@
-import type { Artifact } from "./artifact.ts";
-import type { Digest } from "./digest.ts";
+import type { Artifact, Seen } from "./artifact.ts";
 import type { Child, Tree } from "./tree.ts";
-
-/** What is known of a source from the last time that it was read. */
-export interface Seen {
-  /** Digests of files by path, each with what tells whether it still holds. */
-  readonly files: Map<string, { readonly state: string; readonly digest: Digest }>;
-  /** By directory all that was in it; undefined where a change might not show. */
-  readonly pictures: Map<string, string | undefined>;
-  /** What was made of it all; undefined when it could not be. */
-  artifact?: Artifact | undefined;
-}
 
 /** For a source that nobody has read. */
 export function nothingSeen(): Seen {

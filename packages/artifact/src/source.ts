@@ -7,6 +7,7 @@ import type {
   Entry,
   FileEntry,
   Reading,
+  Seen,
   SourceOptions,
   WrittenSource,
 } from "./artifact.ts";
@@ -20,7 +21,7 @@ import { indexIn, manifestDigest, sorted } from "./manifest.ts";
 import { shown } from "./names.ts";
 import { eachOf } from "./parallel.ts";
 import { secretScan } from "./secrets.ts";
-import { asSeen, pictured, type Seen } from "./seen.ts";
+import { asSeen, pictured } from "./seen.ts";
 import type { Tree } from "./tree.ts";
 import { type FoundFile, walk } from "./walk.ts";
 
