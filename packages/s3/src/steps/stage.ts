@@ -99,6 +99,7 @@ export async function send(
   ctx: WriteContext<S3Connection>,
 ): Promise<void> {
   const { layout, settings } = ctx.connection;
+  const isBlob = blobsAmong(uploads);
   // the longest first: nothing big is left for the end
   const files = [...uploads, ...creates].toSorted((a, b) => b.size - a.size);
   const totalBytes = files.reduce((sum, { size }) => sum + size, 0);
@@ -109,7 +110,7 @@ export async function send(
   const budget = createBudget(MOST_HELD);
   let [bytes, items] = [0, 0];
   await inParallel(files, settings.limits.inFlight, async (file) => {
-    const key = file.inPlace ? layout.live(file.path) : layout.blob(file.sha256);
+    const key = isBlob(file) ? layout.blob(file.sha256) : layout.live(file.path);
     const isWhole = !isLarge(file.size, settings.limits);
     const written = await budget.run(isWhole ? file.size : 2 * partBytes, async () => {
       if (!isWhole) return sendLarge(site, { file, key }, ctx);
@@ -124,6 +125,12 @@ export async function send(
     items += 1;
     tell({ bytes, totalBytes, items });
   });
+}
+
+/** Tells uploads from what is created. A release that was kept may say of an upload that it was in place then. */
+function blobsAmong(uploads: readonly SiteFile[]): (file: SiteFile) => boolean {
+  const onceInPlace = new Set(uploads.filter(({ inPlace }) => inPlace));
+  return (file) => !file.inPlace || onceInPlace.has(file);
 }
 
 /** Only what is not there: an upload in parts takes long. */
