@@ -32,11 +32,12 @@ export interface SourceOptions {
 export interface Seen {
   /** Digests of files by path, each with what tells whether it still holds. */
   readonly files: Map<string, { readonly state: string; readonly digest: Digest }>;
-  /** By directory all that was in it; undefined where a change might not show. */
-  readonly pictures: Map<string, string | undefined>;
-  /** What was made of it all; undefined when it could not be. */
-  artifact?: Artifact | undefined;
+  /** What the last reading that came to its end made of all that it saw. */
+  last?: { readonly pictures: Pictures; readonly artifact: Artifact };
 }
+
+/** By directory all that was in it; undefined where a change might not show. */
+export type Pictures = ReadonlyMap<string, string | undefined>;
 
 /** One file, directory or symbolic link of an artifact. */
 export type Entry =

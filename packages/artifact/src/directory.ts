@@ -2,7 +2,7 @@ import { constants, lstatSync, readlinkSync, type Stats } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
-import { fileReader, unreadable } from "./files.ts";
+import { fileReader, unreadable } from "./file-reader.ts";
 import type { Child, Tree } from "./tree.ts";
 
 /** Milliseconds of reading after which everything else has a turn. */

@@ -3,8 +3,6 @@ const REACH = 1024;
 
 /** Bytes that are searched for marks at once. */
 const AT_ONCE = 32 * 1024;
-/** More bytes than any mark has. */
-const LONGEST_MARK = 32;
 
 /** Names that say what is in the file. Tested against the path, so that folders may take part. */
 const SECRET_FILES: readonly (readonly [RegExp, string])[] = [
@@ -90,6 +88,8 @@ const NPMRC: SecretText = {
 interface SecretTexts {
   readonly texts: readonly SecretText[];
   readonly mark: RegExp;
+  /** Characters of the longest mark. */
+  readonly longest: number;
 }
 
 const ANYWHERE = withMark(SECRET_TEXTS);
@@ -144,12 +144,14 @@ export function secretScan(path: string, size: number = Infinity): SecretScan {
 }
 
 function withMark(texts: readonly SecretText[]): SecretTexts {
-  return { texts, mark: new RegExp(texts.flatMap(({ marks }) => marks).join("|")) };
+  const marks = texts.flatMap((text) => text.marks);
+  const longest = Math.max(...marks.map(({ length }) => length));
+  return { texts, mark: new RegExp(marks.join("|")), longest };
 }
 
-function reasonIn(bytes: Buffer, { texts, mark }: SecretTexts): string | undefined {
+function reasonIn(bytes: Buffer, { texts, mark, longest }: SecretTexts): string | undefined {
   for (let at = 0; at < bytes.length; at += AT_ONCE) {
-    const text = bytes.toString("latin1", at, at + AT_ONCE + LONGEST_MARK);
+    const text = bytes.toString("latin1", at, at + AT_ONCE + longest);
     if (mark.test(text)) return texts.find((each) => holds(bytes, each))?.reason;
   }
   return undefined;

@@ -1,38 +1,32 @@
-import type { Artifact, Seen } from "./artifact.ts";
+import type { Artifact, Pictures, Seen } from "./artifact.ts";
 import type { Child, Tree } from "./tree.ts";
 
 /** For a source that nobody has read. */
 export function nothingSeen(): Seen {
-  return { files: new Map(), pictures: new Map() };
+  return { files: new Map() };
 }
 
-/** The same tree, of whose directories pictures are taken anew. */
-export function pictured(tree: Tree, seen: Seen): Tree {
-  const { pictures } = seen;
-  pictures.clear();
-  seen.artifact = undefined;
-  return {
-    ...tree,
-    async children(directory) {
-      const found = await tree.children(directory);
-      pictures.set(directory, pictureOf(found));
-      return found;
-    },
+/** The same tree, and the pictures of its directories that are taken while they are listed. */
+export function pictured(tree: Tree): { readonly tree: Tree; readonly pictures: Pictures } {
+  const pictures = new Map<string, string | undefined>();
+  const children: Tree["children"] = async (directory) => {
+    const found = await tree.children(directory);
+    pictures.set(directory, pictureOf(found));
+    return found;
   };
+  return { tree: { ...tree, children }, pictures };
 }
 
 /** What was made of a tree, where everything in it still looks the same. */
-export async function asSeen(
-  tree: Tree,
-  { pictures, artifact }: Seen,
-): Promise<Artifact | undefined> {
-  if (artifact === undefined) return undefined;
-  for (const [directory, picture] of pictures) {
+export async function asSeen(tree: Tree, { last }: Seen): Promise<Artifact | undefined> {
+  if (last === undefined) return undefined;
+  for (const [directory, picture] of last.pictures) {
     if (picture === undefined) return undefined;
-    const children = await tree.children(directory).catch(() => []);
-    if (pictureOf(children) !== picture) return undefined;
+    // what cannot be listed any more is for the reading that follows to tell
+    const children = await tree.children(directory).catch(() => undefined);
+    if (children === undefined || pictureOf(children) !== picture) return undefined;
   }
-  return artifact;
+  return last.artifact;
 }
 
 /** Names and what tells of a change, between bytes that neither has. */

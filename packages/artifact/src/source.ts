@@ -47,7 +47,7 @@ export async function readSource(source: WrittenSource, options: SourceOptions):
   const { signal, seen } = options;
   const before = seen === undefined ? undefined : await asSeen(found, seen);
   if (before !== undefined) return before;
-  const tree = seen === undefined ? found : pictured(found, seen);
+  const { tree, pictures } = pictured(found);
   const isIgnored = ignoreRules(await ignoreText(tree, verdict), options.exclude);
   const { directories, files, links } = await walk(tree, { ...options, isIgnored, verdict });
   const entries: Entry[] = [];
@@ -55,8 +55,8 @@ export async function readSource(source: WrittenSource, options: SourceOptions):
   for (const [path, target] of links) entries.push({ type: "link", path, target });
   await digestFiles(tree, files, { verdict, signal, seen, entries });
   if (verdict.offenders.length > 0) throw sourceRefused(tree.name, verdict.offenders);
-  const artifact = artifactOf(tree, entries);
-  if (seen !== undefined) seen.artifact = artifact;
+  const artifact = artifactOf(found, entries);
+  if (seen !== undefined) seen.last = { pictures, artifact };
   return artifact;
 }
 

@@ -116,8 +116,8 @@ describe("the artifact of a directory", () => {
     const found = files.map(async ([path]) => {
       let text = "";
       for await (const piece of artifact.open(path, { isPassing: true })) {
-        text += Buffer.from(piece).toString();
         await turn();
+        text += Buffer.from(piece).toString();
       }
       return text;
     });
